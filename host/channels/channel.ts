@@ -1,0 +1,101 @@
+/**
+ * The contract between Berth and a platform. For implementers:
+ * - `onInbound` resolves when the message is on disk: acknowledge to the platform only then.
+ * - `send` never reports `sent` for what the platform did not take, and never throws for what a platform says:
+ *   a refusal is an outcome. What it does throw counts as `failed`, retryable.
+ * - After `stop` resolves, nothing is received and nothing is running.
+ */
+import type { Address, ChatOut } from '../../shared/protocol/session-message.js';
+
+/** A file that came with a message; `path` is a temporary file that the session takes over. */
+export interface InboundFile {
+  readonly name: string;
+  readonly path: string;
+  readonly mimeType?: string;
+}
+
+/** A message as a channel hands it over: verified and parsed. */
+export interface InboundEvent {
+  readonly address: Address;
+  /** The platform's own id of the message: the same id from the same chat is taken once. */
+  readonly platformMessageId: string;
+  readonly sender: { readonly id: string; readonly name?: string };
+  readonly text: string;
+  /** More than one person can read the chat. */
+  readonly isGroup: boolean;
+  /** The agent was addressed by name. */
+  readonly isMention: boolean;
+  /** The chat's name for people, where the platform tells. */
+  readonly chatName?: string;
+  /** The platform's id of the message this one answers. */
+  readonly replyTo?: string;
+  readonly files?: readonly InboundFile[];
+}
+
+export type InboundOutcome =
+  /** On disk in at least one session, or kept as context. */
+  | { readonly kind: 'accepted'; readonly messageId: string }
+  /** The same platform message had been taken before. */
+  | { readonly kind: 'duplicate'; readonly messageId: string }
+  /** Recorded, and nobody will answer. */
+  | { readonly kind: 'refused'; readonly reason: string };
+
+export type OnInbound = (event: InboundEvent) => Promise<InboundOutcome>;
+
+/** A file to send, opened from the session's outbox: an ordinary file, links not followed. */
+export interface OutboundFile {
+  readonly name: string;
+  readonly path: string;
+}
+
+export interface OutboundEvent {
+  readonly address: Address;
+  /** Our id of the message: an idempotency key where the platform takes one. */
+  readonly messageId: string;
+  /** The inbound message that this answers, ours, if any. */
+  readonly inReplyTo: string | null;
+  readonly chat: ChatOut;
+  /** The platform's id of the message that an edit or a reaction is about. */
+  readonly targetPlatformId: string | null;
+  readonly files: readonly OutboundFile[];
+}
+
+export type SendOutcome =
+  | { readonly kind: 'sent'; readonly platformMessageId: string | null }
+  /** Nobody is there to hear it now; `onListening` will say when to try again. */
+  | { readonly kind: 'nobody-listening' }
+  | {
+      readonly kind: 'failed';
+      readonly reason: string;
+      readonly retryable: boolean;
+      /** The platform's own wish, in milliseconds. */
+      readonly retryAfterMs?: number;
+    };
+
+/** What a channel calls while it runs. */
+export interface ChannelEvents {
+  readonly onInbound: OnInbound;
+  /** Somebody began to listen on a chat whose replies may have been kept. */
+  readonly onListening: (chat: { channelType: string; platformId: string }) => void;
+}
+
+export interface Channel {
+  readonly type: string;
+  /** A message sent twice under the same messageId is shown once. */
+  readonly sendsAreIdempotent: boolean;
+  /** An unknown chat's first message wires it to the default agent group. */
+  readonly wiresItself: boolean;
+  start(events: ChannelEvents): Promise<void>;
+  /** Receives nothing more; sends go on until stop. */
+  refuse(): void;
+  send(event: OutboundEvent): Promise<SendOutcome>;
+  /** Tells that a message has been dealt with: all its replies were sent, or it failed for good. */
+  settled?(event: SettledEvent): void;
+  stop(): Promise<void>;
+}
+
+export interface SettledEvent {
+  readonly address: Address;
+  readonly messageId: string;
+  readonly status: 'completed' | 'failed';
+}

@@ -1,0 +1,66 @@
+/**
+ * The contract between the reconciler and what runs containers. Our own types only. For implementers:
+ * - Every call ends: it answers or throws engine_unreachable, engine_failed or engine_timeout.
+ * - `start` returns when the container runs; what it began and could not finish it takes away again.
+ * - `list` sees only containers that carry this install's label, running or not, also from before this daemon.
+ * - `stop` and `remove` are idempotent: what is gone already is no error.
+ */
+import type { Workspace } from '../../../shared/protocol/workspace.js';
+
+/** Who a container belongs to: labels berth.install, berth.session and berth.agent-group. */
+export interface ContainerOwner {
+  readonly installId: string;
+  readonly sessionId: string;
+  readonly agentGroupId: string;
+}
+
+export interface ContainerSpec {
+  readonly name: string;
+  readonly owner: ContainerOwner;
+  /** The session's own folders on the host. */
+  readonly workspace: Workspace;
+  readonly env: Readonly<Record<string, string>>;
+  readonly network: 'none' | 'bridge';
+  readonly memoryMb: number;
+  readonly cpus: number;
+  readonly pidsLimit: number;
+  /** `uid:gid` that the runner runs as; never 0. */
+  readonly user: string;
+  /** Where the container's output is appended, on the host. */
+  readonly logPath: string;
+}
+
+export interface ObservedContainer {
+  readonly containerId: string;
+  readonly owner: ContainerOwner;
+  readonly state: 'running' | 'exited';
+  /** Epoch milliseconds; 0 when it never ran. */
+  readonly startedAtMs: number;
+  /** Null while it runs, or when nobody knows. */
+  readonly exitCode: number | null;
+}
+
+export interface ContainerExit {
+  readonly containerId: string;
+  readonly sessionId: string;
+}
+
+export interface ContainerRuntime {
+  readonly name: 'docker' | 'process';
+  /** False: containers are plain processes, and nothing keeps them from the host. */
+  readonly isolates: boolean;
+  /** Makes ready what starting needs (the agent image); says what it does through `onProgress`. */
+  prepare(onProgress: (line: string) => void): Promise<void>;
+  list(): Promise<readonly ObservedContainer[]>;
+  /** Returns the container's id. */
+  start(spec: ContainerSpec): Promise<string>;
+  /** TERM, then KILL after the grace. Resolves when it does not run any more. */
+  stop(containerId: string, graceMs: number): Promise<void>;
+  remove(containerId: string): Promise<void>;
+  /** Goes on writing the output of a container that this daemon did not start. */
+  followLog(container: ObservedContainer, logPath: string): void;
+  /** Hints that a container ended. May come late, twice or never: `list` tells. */
+  watchExits(onExit: (exit: ContainerExit) => void): void;
+  /** Lets go of streams and timers; containers go on. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,11 @@
+/** Time, passed in so that tests can hold it still. Milliseconds since the Unix epoch, as Date.now(). */
+export interface Clock {
+  now(): number;
+}
+
+export const systemClock: Clock = { now: () => Date.now() };
+
+/** An instant as every Berth database stores it: ISO-8601, UTC, milliseconds. Sorts as text. */
+export function isoAt(epochMs: number): string {
+  return new Date(epochMs).toISOString();
+}

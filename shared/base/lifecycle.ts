@@ -1,0 +1,42 @@
+/** Resolves after `ms` milliseconds, or at once when the signal aborts. Never rejects. */
+export function delay(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted === true) {
+      resolve();
+      return;
+    }
+    const done = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal?.addEventListener('abort', done, { once: true });
+  });
+}
+
+/** What is left of one time budget shared by several steps. */
+export class Deadline {
+  readonly #endsAt: number;
+
+  constructor(budgetMs: number) {
+    this.#endsAt = performance.now() + budgetMs;
+  }
+
+  remainingMs(): number {
+    return Math.max(0, this.#endsAt - performance.now());
+  }
+
+  /** Waits for the work, but no longer than what is left; tells which of the two ended it. */
+  async wait(work: Promise<unknown>): Promise<'done' | 'late'> {
+    const timeout = new AbortController();
+    try {
+      return await Promise.race([
+        work.then(() => 'done' as const),
+        delay(this.remainingMs(), timeout.signal).then(() => 'late' as const),
+      ]);
+    } finally {
+      timeout.abort();
+    }
+  }
+}

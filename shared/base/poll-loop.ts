@@ -1,0 +1,69 @@
+import type { Logger } from './logger.js';
+
+export interface PollLoopDeps {
+  /** Names the loop in the log. */
+  readonly name: string;
+  /** One look: reads the state and acts on it. */
+  readonly look: (signal: AbortSignal) => Promise<void> | void;
+  /** The safety net: the longest time between two looks, in milliseconds. */
+  readonly intervalMs: number;
+  readonly log: Logger;
+}
+
+/** A level-triggered loop: looks at start, at every nudge and at the latest every `intervalMs`; never twice at once. */
+export class PollLoop {
+  readonly #deps: PollLoopDeps;
+  readonly #stopping = new AbortController();
+  #wake: (() => void) | undefined;
+  #nudged = true;
+  #running: Promise<void> | undefined;
+
+  constructor(deps: PollLoopDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Look sooner. Losing a nudge costs time, never a message. */
+  nudge(): void {
+    this.#nudged = true;
+    this.#wake?.();
+  }
+
+  /** Resolves when the look in progress has ended; no other begins. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#wake?.();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      this.#nudged = false;
+      try {
+        await this.#deps.look(signal);
+      } catch (err) {
+        this.#deps.log.error({ err, loop: this.#deps.name }, 'look failed');
+      }
+      await this.#untilNextLook(signal);
+    }
+  }
+
+  #untilNextLook(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#nudged || signal.aborted) {
+        setImmediate(resolve);
+        return;
+      }
+      const timer = setTimeout(() => this.#wake?.(), this.#deps.intervalMs);
+      this.#wake = (): void => {
+        this.#wake = undefined;
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

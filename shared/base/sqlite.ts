@@ -1,0 +1,113 @@
+import { lstatSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { BerthError, errnoOf, toBerthError } from './errors.js';
+
+/** The one door to better-sqlite3. */
+export type Db = Database.Database;
+
+export interface OpenOptions {
+  /** `read`: never writes. `write`: the file must exist. `create`: made when missing. */
+  readonly mode: 'read' | 'write' | 'create';
+  /** How long SQLite itself waits for a lock, blocking this thread. 0 where other sessions share the thread. */
+  readonly busyTimeoutMs: number;
+  /** WAL for the central database; DELETE for mailboxes, whose files cross a mount. */
+  readonly journal?: 'wal' | 'delete';
+}
+
+
+/**
+ * Opens an ordinary file, never a link or a pipe. Throws database_missing, database_unreadable,
+ * database_corrupt, database_busy or disk_full.
+ */
+export function openDatabase(path: string, options: OpenOptions): Db {
+  assertOrdinaryFile(path, options.mode === 'create');
+  let db: Db | undefined;
+  try {
+    db = new Database(path, {
+      readonly: options.mode === 'read',
+      fileMustExist: options.mode !== 'create',
+      timeout: options.busyTimeoutMs,
+    });
+    db.pragma('trusted_schema = OFF');
+    db.pragma('foreign_keys = ON');
+    if (options.mode !== 'read') prepareForWriting(db, options.journal ?? 'delete');
+    return db;
+  } catch (error) {
+    db?.close();
+    throw fromSqlite(error, path);
+  }
+}
+
+function prepareForWriting(db: Db, journal: 'wal' | 'delete'): void {
+  if (journal === 'wal') {
+    db.pragma('journal_mode = WAL');
+    db.pragma('synchronous = NORMAL');
+    return;
+  }
+  // A new connection starts in DELETE mode by itself; naming it would cost a read of the file.
+  db.pragma('synchronous = FULL');
+}
+
+/** Opens, uses and closes. What SQLite throws inside is translated as in openDatabase. */
+export function withDatabase<T>(path: string, options: OpenOptions, use: (db: Db) => T): T {
+  const db = openDatabase(path, options);
+  try {
+    return use(db);
+  } catch (error) {
+    throw fromSqlite(error, path);
+  } finally {
+    db.close();
+  }
+}
+
+function assertOrdinaryFile(path: string, mayBeMissing: boolean): void {
+  let stat;
+  try {
+    stat = lstatSync(path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') {
+      if (mayBeMissing) return;
+      throw new BerthError('database_missing', `There is no database at ${path}.`, {
+        cause: error,
+        facts: { path },
+      });
+    }
+    throw new BerthError('database_unreadable', `The database ${path} cannot be reached.`, {
+      cause: error,
+      facts: { path },
+    });
+  }
+  if (!stat.isFile()) {
+    throw new BerthError('database_unreadable', `${path} is not an ordinary file.`, {
+      facts: { path },
+    });
+  }
+}
+
+const busyCodes = /^SQLITE_(BUSY|LOCKED)/;
+const corruptCodes = /^SQLITE_(CORRUPT|NOTADB|FORMAT)/;
+const unreadableCodes = /^SQLITE_(CANTOPEN|READONLY|PERM|IOERR|AUTH)/;
+
+/** A failure of SQLite as a BerthError; anything else through toBerthError. Result codes: sqlite.org/rescode.html. */
+export function fromSqlite(error: unknown, path: string): BerthError {
+  if (!(error instanceof Database.SqliteError)) return toBerthError(error);
+  const { code } = error;
+  const details = { cause: error, facts: { path, sqlite: code } };
+  if (busyCodes.test(code)) {
+    return new BerthError('database_busy', `The database ${path} is locked.`, details);
+  }
+  if (corruptCodes.test(code)) {
+    return new BerthError('database_corrupt', `The database ${path} is damaged.`, details);
+  }
+  if (code === 'SQLITE_FULL') {
+    return new BerthError('disk_full', `The disk is full: ${path} could not be written.`, {
+      ...details,
+      next: 'Free some space where BERTH_HOME lies, then try again.',
+    });
+  }
+  if (unreadableCodes.test(code)) {
+    return new BerthError('database_unreadable', `The database ${path} cannot be read or written.`, details);
+  }
+  return new BerthError('internal', error.message, details);
+}
+

@@ -1,0 +1,203 @@
+/**
+ * The host's half of inbound.db, its only writer. Opens, uses and closes the file per call, and never waits
+ * for a lock: a locked file throws database_busy, and the caller tries again without holding up other sessions.
+ */
+import { isoAt } from '../base/clock.js';
+import { migrateByVersion, type Migration } from '../base/migrate.js';
+import { withDatabase, type Db } from '../base/sqlite.js';
+import type {
+  Address,
+  DeliveryStatus,
+  Destination,
+  InboundStatus,
+  MessageKind,
+} from './session-message.js';
+
+export interface NewInboundRow {
+  readonly id: string;
+  readonly kind: MessageKind;
+  /** ISO-8601. */
+  readonly timestamp: string;
+  readonly status: 'pending' | 'context';
+  /** ISO-8601; null: at once. */
+  readonly processAfter: string | null;
+  /** A cron expression, or null. */
+  readonly recurrence: string | null;
+  readonly address: Address | null;
+  /** JSON, as encodeContent makes it. */
+  readonly content: string;
+}
+
+export interface DeliveryRecord {
+  readonly status: DeliveryStatus;
+  readonly platformMessageId: string | null;
+}
+
+/** One messages_in row that is not settled yet. */
+export interface OpenInbound {
+  readonly id: string;
+  readonly seq: number;
+  readonly status: InboundStatus;
+  readonly tries: number;
+  readonly processAfter: string | null;
+}
+
+export interface AppendRequest {
+  readonly rows: readonly NewInboundRow[];
+  /** The highest seq in outbound.db now; the new rows come after it. */
+  readonly outboundMaxSeq: number;
+  /** Replaces session_routing when given. */
+  readonly routing?: Address;
+  /** Replaces the destinations when given. */
+  readonly destinations?: readonly Destination[];
+}
+
+export class InboundWriter {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Makes the file or brings it up to date. */
+  create(migrations: readonly Migration[]): void {
+    withDatabase(this.#path, { mode: 'create', busyTimeoutMs: 0 }, (db) => {
+      migrateByVersion(db, migrations);
+    });
+  }
+
+  /** Appends in one transaction. Returns the ids that were new: an id that is there already is left as it is. */
+  append(request: AppendRequest): readonly string[] {
+    return this.#write((db) => {
+      let seq = nextEvenSeq(db, request.outboundMaxSeq);
+      const insert = db.prepare(
+        `INSERT INTO messages_in (id, seq, kind, timestamp, status, process_after, recurrence,
+                                  platform_id, channel_type, thread_id, content)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+      );
+      const added: string[] = [];
+      for (const row of request.rows) {
+        const { changes } = insert.run(
+          row.id,
+          seq,
+          row.kind,
+          row.timestamp,
+          row.status,
+          row.processAfter,
+          row.recurrence,
+          row.address?.platformId ?? null,
+          row.address?.channelType ?? null,
+          row.address?.threadId ?? null,
+          row.content,
+        );
+        if (changes === 0) continue;
+        added.push(row.id);
+        seq += 2;
+      }
+      if (request.routing !== undefined) writeRouting(db, request.routing);
+      if (request.destinations !== undefined) writeDestinations(db, request.destinations);
+      return added;
+    });
+  }
+
+  /** Replaces what the agent may send to and where its replies go; writes only what differs. */
+  project(projection: { routing?: Address; destinations?: readonly Destination[] }): void {
+    this.#write((db) => {
+      if (projection.routing !== undefined) writeRouting(db, projection.routing);
+      if (projection.destinations !== undefined) writeDestinations(db, projection.destinations);
+    });
+  }
+
+  /** Rows that are not final, oldest first. */
+  listOpen(): readonly OpenInbound[] {
+    return this.#read((db) =>
+      db
+        .prepare<[], OpenInbound>(
+          `SELECT id, seq, status, tries, process_after AS processAfter FROM messages_in
+           WHERE status IN ('pending', 'context') ORDER BY seq`,
+        )
+        .all(),
+    );
+  }
+
+  /** Copies final acks into messages_in.status. */
+  settle(outcomes: readonly { id: string; status: 'completed' | 'failed' }[]): void {
+    if (outcomes.length === 0) return;
+    this.#write((db) => {
+      const update = db.prepare('UPDATE messages_in SET status = ? WHERE id = ?');
+      for (const outcome of outcomes) update.run(outcome.status, outcome.id);
+    });
+  }
+
+  findDeliveries(messageOutIds: readonly string[]): ReadonlyMap<string, DeliveryRecord> {
+    return this.#read((db) => {
+      const select = db.prepare<[string], DeliveryRecord>(
+        'SELECT status, platform_message_id AS platformMessageId FROM delivered WHERE message_out_id = ?',
+      );
+      const found = new Map<string, DeliveryRecord>();
+      for (const id of messageOutIds) {
+        const record = select.get(id);
+        if (record !== undefined) found.set(id, record);
+      }
+      return found;
+    });
+  }
+
+  /** Notes what became of sends, in one transaction. */
+  recordDeliveries(
+    records: readonly (DeliveryRecord & { messageOutId: string })[],
+    nowMs: number,
+  ): void {
+    if (records.length === 0) return;
+    this.#write((db) => {
+      const upsert = db.prepare(
+        `INSERT INTO delivered (message_out_id, platform_message_id, status, delivered_at) VALUES (?, ?, ?, ?)
+         ON CONFLICT (message_out_id) DO UPDATE SET
+           platform_message_id = excluded.platform_message_id, status = excluded.status,
+           delivered_at = excluded.delivered_at`,
+      );
+      for (const record of records) {
+        upsert.run(record.messageOutId, record.platformMessageId, record.status, isoAt(nowMs));
+      }
+    });
+  }
+
+  #read<T>(use: (db: Db) => T): T {
+    return withDatabase(this.#path, { mode: 'write', busyTimeoutMs: 0 }, use);
+  }
+
+  #write<T>(use: (db: Db) => T): T {
+    return withDatabase(this.#path, { mode: 'write', busyTimeoutMs: 0 }, (db) =>
+      db.transaction(() => use(db)).immediate(),
+    );
+  }
+}
+
+/** Host seqs are even, and greater than every seq in both files. */
+function nextEvenSeq(db: Db, outboundMaxSeq: number): number {
+  const inboundMaxSeq = db.prepare('SELECT coalesce(max(seq), 0) FROM messages_in').pluck().get();
+  const max = Math.max(Number(inboundMaxSeq), outboundMaxSeq);
+  return max + 2 - (max % 2);
+}
+
+function writeRouting(db: Db, routing: Address): void {
+  db.prepare(
+    `INSERT INTO session_routing (id, channel_type, platform_id, thread_id) VALUES (1, @channelType, @platformId, @threadId)
+     ON CONFLICT (id) DO UPDATE SET channel_type = @channelType, platform_id = @platformId, thread_id = @threadId
+     WHERE channel_type IS NOT @channelType OR platform_id IS NOT @platformId OR thread_id IS NOT @threadId`,
+  ).run(routing);
+}
+
+function writeDestinations(db: Db, destinations: readonly Destination[]): void {
+  const names = JSON.stringify(destinations.map((destination) => destination.name));
+  db.prepare('DELETE FROM destinations WHERE name NOT IN (SELECT value FROM json_each(?))').run(names);
+  const upsert = db.prepare(
+    `INSERT INTO destinations (name, display_name, type, channel_type, platform_id, agent_group_id)
+     VALUES (@name, @displayName, @type, @channelType, @platformId, @agentGroupId)
+     ON CONFLICT (name) DO UPDATE SET display_name = @displayName, type = @type, channel_type = @channelType,
+       platform_id = @platformId, agent_group_id = @agentGroupId
+     WHERE display_name IS NOT @displayName OR type IS NOT @type OR channel_type IS NOT @channelType
+        OR platform_id IS NOT @platformId OR agent_group_id IS NOT @agentGroupId`,
+  );
+  for (const destination of destinations) upsert.run(destination);
+}

@@ -1,0 +1,62 @@
+import { join } from 'node:path';
+
+/**
+ * What a runner finds where. On the host these are folders of the session; in a container they are
+ * the mounts below /workspace.
+ */
+export interface Workspace {
+  /** inbound.db, runner.json and inbox/: written by the host, read-only for the runner. */
+  readonly inDir: string;
+  /** outbound.db, outbox/ and heartbeat: written by the runner. */
+  readonly outDir: string;
+  /** The agent group's folder: CLAUDE.md, skills, working files. */
+  readonly agentDir: string;
+  /** The agent's own home for this session. */
+  readonly homeDir: string;
+}
+
+export const containerWorkspace: Workspace = {
+  inDir: '/workspace/in',
+  outDir: '/workspace/out',
+  agentDir: '/workspace/agent',
+  homeDir: '/workspace/home',
+};
+
+/** The environment variables that tell a runner its workspace, where it is not the container's. */
+export const workspaceVariables = {
+  inDir: 'BERTH_IN_DIR',
+  outDir: 'BERTH_OUT_DIR',
+  agentDir: 'BERTH_AGENT_DIR',
+  homeDir: 'HOME',
+} as const satisfies Record<keyof Workspace, string>;
+
+export const inboundDbName = 'inbound.db';
+export const outboundDbName = 'outbound.db';
+
+export function inboundDbPath(inDir: string): string {
+  return join(inDir, inboundDbName);
+}
+
+export function outboundDbPath(outDir: string): string {
+  return join(outDir, outboundDbName);
+}
+
+/** The runner's settings, written by the host before each start. */
+export function runnerConfigPath(inDir: string): string {
+  return join(inDir, 'runner.json');
+}
+
+/** Touched by the runner while a turn runs: its mtime is the last sign of life. */
+export function heartbeatPath(outDir: string): string {
+  return join(outDir, 'heartbeat');
+}
+
+/** Files that came with an inbound message. */
+export function inboxDir(inDir: string, messageId: string): string {
+  return join(inDir, 'inbox', messageId);
+}
+
+/** Files that go out with an outbound message. */
+export function outboxDir(outDir: string, messageId: string): string {
+  return join(outDir, 'outbox', messageId);
+}
