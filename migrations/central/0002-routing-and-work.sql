@@ -43,14 +43,19 @@ CREATE TABLE engaged_threads (
 
 -- Which sessions need a look, and from when on. The only way in which the daemon finds work after a start.
 -- kind 'wake': messages_in rows to be run. kind 'deliver': messages_out rows to be sent.
+-- attempts: how often it has failed in a row.
 CREATE TABLE due_items (
   session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
   kind       TEXT NOT NULL,
   due_at     TEXT NOT NULL,
+  attempts   INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (session_id, kind)
 );
 
 CREATE INDEX idx_due_items_due ON due_items (kind, due_at);
+
+-- Why a session is not active any more, in plain words.
+ALTER TABLE sessions ADD COLUMN status_reason TEXT;
 
 -- Replies that wait until somebody listens on their chat.
 CREATE TABLE awaited_listeners (
@@ -70,9 +75,41 @@ CREATE TABLE dead_letters (
   PRIMARY KEY (session_id, direction, message_id)
 );
 
+-- What the host itself has to say in a chat: a failure that a person waits on.
+CREATE TABLE notices (
+  id           TEXT PRIMARY KEY,
+  channel_type TEXT NOT NULL,
+  platform_id  TEXT NOT NULL,
+  thread_id    TEXT,
+  in_reply_to  TEXT,
+  text         TEXT NOT NULL,
+  status       TEXT NOT NULL DEFAULT 'pending',
+  tries        INTEGER NOT NULL DEFAULT 0,
+  due_at       TEXT NOT NULL,
+  created_at   TEXT NOT NULL
+);
+
+CREATE INDEX idx_notices_due ON notices (due_at) WHERE status = 'pending';
+
 -- What the daemon says about itself, for `berth status`. value: JSON.
 CREATE TABLE daemon_state (
   key        TEXT PRIMARY KEY,
   value      TEXT NOT NULL,
   updated_at TEXT NOT NULL
+);
+
+-- Few sessions have a container: this keeps finding them from reading them all.
+CREATE INDEX idx_sessions_container ON sessions (container_status) WHERE container_status <> 'stopped';
+
+-- An agent reacts to a message by our id; the platform wants its own.
+CREATE INDEX idx_received_messages_id ON received_messages (message_id);
+
+-- Replies whose sending has failed and will be tried again.
+CREATE TABLE delivery_retries (
+  session_id     TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+  message_out_id TEXT NOT NULL,
+  attempts       INTEGER NOT NULL,
+  due_at         TEXT NOT NULL,
+  reason         TEXT NOT NULL,
+  PRIMARY KEY (session_id, message_out_id)
 );

@@ -9,14 +9,12 @@ import {
   type InboundStatus,
 } from './session-message.js';
 
-/** How long the runner waits for the host's commit, in milliseconds. The host's transactions take a few. */
-const busyTimeoutMs = 5_000;
-
 /** A row whose time has come, without its content. */
 export interface DueInbound {
   readonly id: string;
   readonly seq: number;
-  readonly status: 'pending' | 'context';
+  /** A failed ack of fewer tries belongs to an earlier try: the row may be claimed again. */
+  readonly tries: number;
 }
 
 /** A row, or why it cannot be read as a message. */
@@ -24,16 +22,19 @@ export type LoadedInbound =
   | { readonly kind: 'message'; readonly message: InboundMessage }
   | { readonly kind: 'unreadable'; readonly id: string; readonly error: BerthError };
 
-interface InboundRow {
+interface AddressColumns {
+  channelType: string | null;
+  platformId: string | null;
+  threadId: string | null;
+}
+
+interface InboundRow extends AddressColumns {
   id: string;
   seq: number;
   kind: string;
   timestamp: string;
   status: InboundStatus;
   tries: number;
-  platformId: string | null;
-  channelType: string | null;
-  threadId: string | null;
   content: string;
 }
 
@@ -44,80 +45,96 @@ export class InboundReader {
     this.#path = path;
   }
 
+  /**
+   * Opens, uses and closes. Each query of the view holds the file's lock only for itself, so that the host can
+   * write in between. Never waits for a lock: while the host commits, it throws database_busy.
+   */
+  look<T>(use: (inbound: InboundView) => T): T {
+    return withDatabase(this.#path, { mode: 'read', busyTimeoutMs: 0 }, (db) =>
+      use(new InboundView(db)),
+    );
+  }
+}
+
+/** inbound.db while it is open. Its queries name both open statuses, because that is what the index covers. */
+export class InboundView {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
   maxSeq(): number {
-    return this.#read((db) =>
-      Number(db.prepare('SELECT coalesce(max(seq), 0) FROM messages_in').pluck().get()),
-    );
+    return Number(this.#db.prepare('SELECT coalesce(max(seq), 0) FROM messages_in').pluck().get());
   }
 
-  /** Open rows whose process_after has come, oldest first. */
-  listDue(nowIso: string): readonly DueInbound[] {
-    return this.#read((db) =>
-      db
-        .prepare<[string], DueInbound>(
-          `SELECT id, seq, status FROM messages_in
-           WHERE status IN ('pending', 'context') AND (process_after IS NULL OR process_after <= ?)
-           ORDER BY seq`,
-        )
-        .all(nowIso),
-    );
+  /** Rows that wake a turn and whose process_after has come, oldest first; read from the file as far as they are taken. */
+  pending(nowIso: string): Iterable<DueInbound> {
+    return this.#db
+      .prepare<[string], DueInbound>(
+        `SELECT id, seq, tries FROM messages_in
+         WHERE status IN ('pending', 'context') AND status = 'pending'
+           AND (process_after IS NULL OR process_after <= ?)
+         ORDER BY seq`,
+      )
+      .iterate(nowIso);
   }
 
-  /** The earliest process_after later than now, if any: when to look again. */
+  /** Context rows older than a seq, oldest first. */
+  listContextBelow(seq: number, nowIso: string): readonly DueInbound[] {
+    return this.#db
+      .prepare<[number, string], DueInbound>(
+        `SELECT id, seq, tries FROM messages_in
+         WHERE status IN ('pending', 'context') AND status = 'context' AND seq < ?
+           AND (process_after IS NULL OR process_after <= ?)
+         ORDER BY seq`,
+      )
+      .all(seq, nowIso);
+  }
+
+  /** The earliest process_after later than now that would wake a turn, if any: when to look again. */
   findNextDueAt(nowIso: string): string | undefined {
-    return this.#read((db) => {
-      const next = db
-        .prepare<[string], string | null>(
-          `SELECT min(process_after) FROM messages_in
-           WHERE status IN ('pending', 'context') AND process_after > ?`,
-        )
-        .pluck()
-        .get(nowIso);
-      return next ?? undefined;
-    });
+    const next = this.#db
+      .prepare<[string], string | null>(
+        `SELECT min(process_after) FROM messages_in
+         WHERE status IN ('pending', 'context') AND status = 'pending' AND process_after > ?`,
+      )
+      .pluck()
+      .get(nowIso);
+    return next ?? undefined;
   }
 
   /** The named rows in the order of their seq. */
   load(ids: readonly string[]): readonly LoadedInbound[] {
-    return this.#read((db) =>
-      db
-        .prepare<[string], InboundRow>(
-          `SELECT id, seq, kind, timestamp, status, tries, platform_id AS platformId,
-                  channel_type AS channelType, thread_id AS threadId, content
-           FROM messages_in WHERE id IN (SELECT value FROM json_each(?)) ORDER BY seq`,
-        )
-        .all(JSON.stringify(ids))
-        .map(parseRow),
-    );
+    return this.#db
+      .prepare<[string], InboundRow>(
+        `SELECT id, seq, kind, timestamp, status, tries, platform_id AS platformId,
+                channel_type AS channelType, thread_id AS threadId, content
+         FROM messages_in WHERE id IN (SELECT value FROM json_each(?)) ORDER BY seq`,
+      )
+      .all(JSON.stringify(ids))
+      .map(parseRow);
   }
 
   /** Where replies go that name no address of their own. */
   findRouting(): Address | undefined {
-    return this.#read((db) => {
-      const row = db
-        .prepare<[], { channelType: string | null; platformId: string | null; threadId: string | null }>(
-          `SELECT channel_type AS channelType, platform_id AS platformId, thread_id AS threadId
-           FROM session_routing WHERE id = 1`,
-        )
-        .get();
-      return row === undefined ? undefined : (addressOf(row) ?? undefined);
-    });
+    const row = this.#db
+      .prepare<[], AddressColumns>(
+        `SELECT channel_type AS channelType, platform_id AS platformId, thread_id AS threadId
+         FROM session_routing WHERE id = 1`,
+      )
+      .get();
+    return row === undefined ? undefined : (addressOf(row) ?? undefined);
   }
 
   listDestinations(): readonly Destination[] {
-    return this.#read((db) =>
-      db
-        .prepare<[], Destination>(
-          `SELECT name, display_name AS displayName, type, channel_type AS channelType,
-                  platform_id AS platformId, agent_group_id AS agentGroupId
-           FROM destinations ORDER BY name`,
-        )
-        .all(),
-    );
-  }
-
-  #read<T>(use: (db: Db) => T): T {
-    return withDatabase(this.#path, { mode: 'read', busyTimeoutMs }, use);
+    return this.#db
+      .prepare<[], Destination>(
+        `SELECT name, display_name AS displayName, type, channel_type AS channelType,
+                platform_id AS platformId, agent_group_id AS agentGroupId
+         FROM destinations ORDER BY name`,
+      )
+      .all();
   }
 }
 
@@ -134,11 +151,7 @@ function parseRow(row: InboundRow): LoadedInbound {
   }
 }
 
-function addressOf(row: {
-  channelType: string | null;
-  platformId: string | null;
-  threadId: string | null;
-}): Address | null {
+function addressOf(row: AddressColumns): Address | null {
   if (row.channelType === null || row.platformId === null) return null;
   return { channelType: row.channelType, platformId: row.platformId, threadId: row.threadId };
 }

@@ -42,6 +42,12 @@ export interface OpenInbound {
   readonly processAfter: string | null;
 }
 
+/** What became of a messages_in row. */
+export type InboundOutcome =
+  | { readonly id: string; readonly status: 'completed' | 'failed' }
+  /** One more try, not before the given time (ISO-8601). */
+  | { readonly id: string; readonly status: 'retry'; readonly processAfter: string };
+
 export interface AppendRequest {
   readonly rows: readonly NewInboundRow[];
   /** The highest seq in outbound.db now; the new rows come after it. */
@@ -120,12 +126,45 @@ export class InboundWriter {
     );
   }
 
-  /** Copies final acks into messages_in.status. */
-  settle(outcomes: readonly { id: string; status: 'completed' | 'failed' }[]): void {
+  /** Copies final acks into messages_in.status, and puts back what is to be tried again. */
+  settle(outcomes: readonly InboundOutcome[]): void {
     if (outcomes.length === 0) return;
     this.#write((db) => {
       const update = db.prepare('UPDATE messages_in SET status = ? WHERE id = ?');
-      for (const outcome of outcomes) update.run(outcome.status, outcome.id);
+      const retry = db.prepare(
+        `UPDATE messages_in SET tries = tries + 1, process_after = ? WHERE id = ?`,
+      );
+      for (const outcome of outcomes) {
+        if (outcome.status === 'retry') retry.run(outcome.processAfter, outcome.id);
+        else update.run(outcome.status, outcome.id);
+      }
+    });
+  }
+
+  findStatus(messageId: string): InboundStatus | undefined {
+    return this.#read((db) =>
+      db
+        .prepare<[string], InboundStatus>('SELECT status FROM messages_in WHERE id = ?')
+        .pluck()
+        .get(messageId),
+    );
+  }
+
+  /** Where a message came from, and so where a failure is told. */
+  findAddress(messageId: string): Address | undefined {
+    return this.#read((db) => {
+      const row = db
+        .prepare<
+          [string],
+          { channelType: string | null; platformId: string | null; threadId: string | null }
+        >(
+          `SELECT channel_type AS channelType, platform_id AS platformId, thread_id AS threadId
+           FROM messages_in WHERE id = ?`,
+        )
+        .get(messageId);
+      if (row === undefined || row.channelType === null || row.platformId === null)
+        return undefined;
+      return { channelType: row.channelType, platformId: row.platformId, threadId: row.threadId };
     });
   }
 
@@ -143,12 +182,16 @@ export class InboundWriter {
     });
   }
 
-  /** Notes what became of sends, in one transaction. */
+  /**
+   * Notes what became of sends, in one transaction. `forget` takes back that sends had begun: they did not
+   * happen, and will be tried again.
+   */
   recordDeliveries(
     records: readonly (DeliveryRecord & { messageOutId: string })[],
+    forget: readonly string[],
     nowMs: number,
   ): void {
-    if (records.length === 0) return;
+    if (records.length + forget.length === 0) return;
     this.#write((db) => {
       const upsert = db.prepare(
         `INSERT INTO delivered (message_out_id, platform_message_id, status, delivered_at) VALUES (?, ?, ?, ?)
@@ -159,6 +202,8 @@ export class InboundWriter {
       for (const record of records) {
         upsert.run(record.messageOutId, record.platformMessageId, record.status, isoAt(nowMs));
       }
+      const remove = db.prepare('DELETE FROM delivered WHERE message_out_id = ?');
+      for (const id of forget) remove.run(id);
     });
   }
 
@@ -190,7 +235,9 @@ function writeRouting(db: Db, routing: Address): void {
 
 function writeDestinations(db: Db, destinations: readonly Destination[]): void {
   const names = JSON.stringify(destinations.map((destination) => destination.name));
-  db.prepare('DELETE FROM destinations WHERE name NOT IN (SELECT value FROM json_each(?))').run(names);
+  db.prepare('DELETE FROM destinations WHERE name NOT IN (SELECT value FROM json_each(?))').run(
+    names,
+  );
   const upsert = db.prepare(
     `INSERT INTO destinations (name, display_name, type, channel_type, platform_id, agent_group_id)
      VALUES (@name, @displayName, @type, @channelType, @platformId, @agentGroupId)

@@ -5,6 +5,7 @@
 import { BerthError, hasCode } from '../base/errors.js';
 import { withDatabase, type Db } from '../base/sqlite.js';
 import { maxContentBytes, type AckStatus } from './session-message.js';
+import { failureKey, maxReasonLength, triesKey } from './session-state.js';
 
 /** A row of messages_out as it stands in the file; `content` is null when it was too long to be read. */
 export interface OutboundRow {
@@ -18,6 +19,16 @@ export interface OutboundRow {
   readonly platformId: string | null;
   readonly threadId: string | null;
   readonly content: string | null;
+}
+
+/** A processing_ack row, with the reason that a runner gave for a failure. */
+export interface AckRecord {
+  readonly status: AckStatus;
+  /** messages_in.tries as the runner saw it. An ack of fewer tries than the row has belongs to an earlier try. */
+  readonly tries: number;
+  /** ISO-8601. */
+  readonly statusChanged: string;
+  readonly reason: string | null;
 }
 
 export class OutboundReader {
@@ -34,30 +45,47 @@ export class OutboundReader {
     );
   }
 
-  /** Rows after a seq, oldest first. */
+  /** Rows after a seq, oldest first. A row without an id that could be recorded is left out. */
   listAfter(seq: number, limit: number): readonly OutboundRow[] {
     return this.#read([], (db) =>
       db
         .prepare<[number, number, number], OutboundRow>(
-          `SELECT id, seq, in_reply_to AS inReplyTo, timestamp, deliver_after AS deliverAfter, kind,
-                  channel_type AS channelType, platform_id AS platformId, thread_id AS threadId,
-                  CASE WHEN length(CAST(content AS BLOB)) <= ? THEN content END AS content
-           FROM messages_out WHERE seq > ? ORDER BY seq LIMIT ?`,
+          `SELECT id, seq, ${shortText('in_reply_to')} AS inReplyTo,
+                  coalesce(${shortText('timestamp')}, '') AS timestamp,
+                  ${shortText('deliver_after')} AS deliverAfter,
+                  coalesce(${shortText('kind')}, '') AS kind, ${shortText('channel_type')} AS channelType,
+                  ${shortText('platform_id')} AS platformId, ${shortText('thread_id')} AS threadId,
+                  CASE WHEN octet_length(content) <= ? THEN CAST(content AS TEXT) END AS content
+           FROM messages_out
+           WHERE seq > ? AND typeof(seq) = 'integer' AND typeof(id) = 'text' AND octet_length(id) <= ${maxShortBytes}
+           ORDER BY seq LIMIT ?`,
         )
         .all(maxContentBytes, seq, limit),
     );
   }
 
   /** The acks of the named messages, as far as there are any. */
-  findAcks(messageIds: readonly string[]): ReadonlyMap<string, AckStatus> {
+  findAcks(messageIds: readonly string[]): ReadonlyMap<string, AckRecord> {
     return this.#read(new Map(), (db) => {
-      const select = db
-        .prepare<[string], unknown>('SELECT status FROM processing_ack WHERE message_id = ?')
+      const findAck = db.prepare<[string], { status: unknown; statusChanged: string | null }>(
+        `SELECT ${shortText('status')} AS status, ${shortText('status_changed')} AS statusChanged
+         FROM processing_ack WHERE message_id = ?`,
+      );
+      const findState = db
+        .prepare<[string], string | null>(
+          `SELECT ${shortText('value')} FROM session_state WHERE key = ?`,
+        )
         .pluck();
-      const found = new Map<string, AckStatus>();
+      const found = new Map<string, AckRecord>();
       for (const id of messageIds) {
-        const status = select.get(id);
-        if (isAckStatus(status)) found.set(id, status);
+        const ack = findAck.get(id);
+        if (ack === undefined || !isAckStatus(ack.status)) continue;
+        found.set(id, {
+          status: ack.status,
+          tries: parseTries(findState.get(triesKey(id))),
+          statusChanged: ack.statusChanged ?? '',
+          reason: findState.get(failureKey(id))?.slice(0, maxReasonLength) ?? null,
+        });
       }
       return found;
     });
@@ -76,6 +104,19 @@ export class OutboundReader {
   }
 }
 
+/** Of every column but content, in bytes. */
+const maxShortBytes = 4_096;
+
+/** octet_length looks at a value's header only, so that a huge one is never read. */
+function shortText(column: string): string {
+  return `CASE WHEN octet_length(${column}) <= ${maxShortBytes} THEN CAST(${column} AS TEXT) END`;
+}
+
+function parseTries(value: string | null | undefined): number {
+  const tries = Number(value ?? 0);
+  return Number.isSafeInteger(tries) ? tries : 0;
+}
+
 function isAckStatus(value: unknown): value is AckStatus {
   return value === 'processing' || value === 'completed' || value === 'failed';
 }
@@ -87,15 +128,19 @@ function isAckStatus(value: unknown): value is AckStatus {
 function hasOurTables(db: Db): boolean {
   const entries = db
     .prepare<[], { type: string; sql: string | null }>(
-      `SELECT type, sql FROM sqlite_schema WHERE name IN ('messages_out', 'processing_ack') COLLATE NOCASE`,
+      `SELECT type, sql FROM sqlite_schema WHERE name COLLATE NOCASE IN ('messages_out', 'processing_ack', 'session_state')`,
     )
     .all();
   for (const { type, sql } of entries) {
     if (type !== 'table' || sql === null || /generated|\bas\s*\(|virtual/i.test(sql)) {
-      throw new BerthError('database_corrupt', 'outbound.db does not hold the tables of the protocol.', {
-        next: 'Look into the file with sqlite3, then close the session with `berth sessions close`.',
-      });
+      throw new BerthError(
+        'database_corrupt',
+        'outbound.db does not hold the tables of the protocol.',
+        {
+          next: 'Look into the file with sqlite3, then close the session with `berth sessions close`.',
+        },
+      );
     }
   }
-  return entries.length === 2;
+  return entries.length === 3;
 }

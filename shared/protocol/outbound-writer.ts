@@ -1,11 +1,15 @@
-/** The runner's half of outbound.db, its only writer. Opens, uses and closes the file per call. */
+/**
+ * The runner's half of outbound.db, its only writer. Opens, uses and closes the file per call. Every transaction
+ * is a full one: claims without fsync would save half a millisecond, and could leave a damaged file after a power cut.
+ */
 import { isoAt } from '../base/clock.js';
 import { migrateByVersion, type Migration } from '../base/migrate.js';
 import { withDatabase, type Db } from '../base/sqlite.js';
-import type { AckStatus, Address } from './session-message.js';
+import type { Address } from './session-message.js';
+import { failureKey, maxReasonLength, triesKey } from './session-state.js';
 
-/** How long the runner waits for the host's look to end, in milliseconds. */
-const busyTimeoutMs = 5_000;
+/** How long SQLite waits for the host's look to end, in milliseconds. The host's looks take less than one. */
+const busyTimeoutMs = 1_000;
 
 export interface NewOutboundRow {
   readonly id: string;
@@ -18,10 +22,28 @@ export interface NewOutboundRow {
   readonly content: string;
 }
 
+/** One try of a messages_in row; `tries` as it stands there. */
+export interface Attempt {
+  readonly id: string;
+  readonly tries: number;
+}
+
+/** How a claimed message ended. */
+export type FinalAck =
+  | { readonly status: 'completed'; readonly id: string }
+  | {
+      readonly status: 'failed';
+      readonly id: string;
+      readonly tries: number;
+      readonly reason: string;
+    };
+
 /** What one transaction of a turn writes. */
 export interface OutboundCommit {
   readonly rows: readonly NewOutboundRow[];
-  readonly acks: readonly { messageId: string; status: AckStatus }[];
+  readonly acks: readonly FinalAck[];
+  /** Claims that are given back: their messages go into a later turn. */
+  readonly released: readonly string[];
   /** The highest seq in inbound.db now; the new rows come after it. */
   readonly inboundMaxSeq: number;
   readonly nowMs: number;
@@ -41,31 +63,32 @@ export class OutboundWriter {
     });
   }
 
-  /** The acks of the named messages, as far as there are any. */
-  findAcks(messageIds: readonly string[]): ReadonlyMap<string, AckStatus> {
-    return withDatabase(this.#path, { mode: 'read', busyTimeoutMs }, (db) => {
-      const rows = db
-        .prepare<[string], { id: string; status: AckStatus }>(
-          `SELECT message_id AS id, status FROM processing_ack
-           WHERE message_id IN (SELECT value FROM json_each(?))`,
-        )
-        .all(JSON.stringify(messageIds));
-      return new Map(rows.map((row) => [row.id, row.status]));
+  /**
+   * Marks messages as being worked on. `choose` picks them, asking for each whether it is open: not claimed, not
+   * completed, and not failed in this try. Writes nothing when it picks none. Returns what it picked.
+   */
+  claim<T extends { readonly messages: readonly Attempt[] }>(
+    choose: (isOpen: (attempt: Attempt) => boolean) => T,
+    nowMs: number,
+  ): T {
+    return this.#write((db) => {
+      const chosen = choose(openCheck(db));
+      const writeAck = ackWriter(db, nowMs);
+      for (const { id, tries } of chosen.messages) {
+        writeAck(id, 'processing');
+        // The host must see which try it was that a crash ended.
+        if (tries > 0) writeState(db, triesKey(id), String(tries), nowMs);
+      }
+      return chosen;
     });
   }
 
-  /** Marks messages as being worked on. */
-  claim(messageIds: readonly string[], nowMs: number): void {
-    this.#write((db) => {
-      writeAcks(db, messageIds.map((messageId) => ({ messageId, status: 'processing' })), nowMs);
-    });
-  }
-
-  /** Replies and acks in one transaction: either both are there or neither. */
+  /** Replies and acks in one transaction: either both are there or neither. The same commit twice is one. */
   commit(commit: OutboundCommit): void {
     this.#write((db) => {
       insertRows(db, commit);
       writeAcks(db, commit.acks, commit.nowMs);
+      removeClaims(db, commit.released);
     });
   }
 
@@ -79,10 +102,7 @@ export class OutboundWriter {
   /** Gives back claims of this runner. */
   release(messageIds: readonly string[]): void {
     this.#write((db) => {
-      const remove = db.prepare(
-        `DELETE FROM processing_ack WHERE message_id = ? AND status = 'processing'`,
-      );
-      for (const id of messageIds) remove.run(id);
+      removeClaims(db, messageIds);
     });
   }
 
@@ -91,6 +111,20 @@ export class OutboundWriter {
       db.transaction(() => use(db)).immediate(),
     );
   }
+}
+
+function openCheck(db: Db): (attempt: Attempt) => boolean {
+  const findStatus = db
+    .prepare<[string], string>('SELECT status FROM processing_ack WHERE message_id = ?')
+    .pluck();
+  const findTries = db
+    .prepare<[string], string | null>('SELECT value FROM session_state WHERE key = ?')
+    .pluck();
+  return ({ id, tries }) => {
+    const status = findStatus.get(id);
+    if (status === undefined) return true;
+    return status === 'failed' && tries > Number(findTries.get(triesKey(id)) ?? 0);
+  };
 }
 
 function insertRows(db: Db, commit: OutboundCommit): void {
@@ -102,10 +136,10 @@ function insertRows(db: Db, commit: OutboundCommit): void {
   const insert = db.prepare(
     `INSERT INTO messages_out (id, seq, in_reply_to, timestamp, deliver_after, kind,
                                platform_id, channel_type, thread_id, content)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
   );
   for (const row of commit.rows) {
-    insert.run(
+    const { changes } = insert.run(
       row.id,
       seq,
       row.inReplyTo,
@@ -117,18 +151,42 @@ function insertRows(db: Db, commit: OutboundCommit): void {
       row.address?.threadId ?? null,
       row.content,
     );
-    seq += 2;
+    seq += 2 * changes;
   }
 }
 
-function writeAcks(
-  db: Db,
-  acks: readonly { messageId: string; status: AckStatus }[],
-  nowMs: number,
-): void {
+function writeAcks(db: Db, acks: readonly FinalAck[], nowMs: number): void {
+  const writeAck = ackWriter(db, nowMs);
+  const removeState = db.prepare('DELETE FROM session_state WHERE key IN (?, ?)');
+  for (const ack of acks) {
+    writeAck(ack.id, ack.status);
+    if (ack.status === 'completed') {
+      removeState.run(failureKey(ack.id), triesKey(ack.id));
+      continue;
+    }
+    writeState(db, failureKey(ack.id), ack.reason.slice(0, maxReasonLength), nowMs);
+    writeState(db, triesKey(ack.id), String(ack.tries), nowMs);
+  }
+}
+
+function ackWriter(db: Db, nowMs: number): (id: string, status: string) => void {
   const upsert = db.prepare(
     `INSERT INTO processing_ack (message_id, status, status_changed) VALUES (?, ?, ?)
      ON CONFLICT (message_id) DO UPDATE SET status = excluded.status, status_changed = excluded.status_changed`,
   );
-  for (const ack of acks) upsert.run(ack.messageId, ack.status, isoAt(nowMs));
+  return (id, status) => upsert.run(id, status, isoAt(nowMs));
+}
+
+function writeState(db: Db, key: string, value: string, nowMs: number): void {
+  db.prepare(
+    `INSERT INTO session_state (key, value, updated_at) VALUES (?, ?, ?)
+     ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at`,
+  ).run(key, value, isoAt(nowMs));
+}
+
+function removeClaims(db: Db, messageIds: readonly string[]): void {
+  const remove = db.prepare(
+    `DELETE FROM processing_ack WHERE message_id = ? AND status = 'processing'`,
+  );
+  for (const id of messageIds) remove.run(id);
 }

@@ -1,0 +1,171 @@
+/** Carries out the reconciler's steps: one executor for each kind. */
+import type { Clock } from '../../shared/base/clock.js';
+import { BerthError, toBerthError } from '../../shared/base/errors.js';
+import type { Logger } from '../../shared/base/logger.js';
+import type { SessionFolders } from '../sessions/session-folder.js';
+import type { AgentGroup } from '../store/agent-groups.js';
+import { parseContainerConfig } from '../store/container-config.js';
+import type { Session } from '../store/sessions.js';
+import type { Store } from '../store/store.js';
+import { containerSpecFor } from './container-spec.js';
+import { assertMountsAllowed } from './mount-policy.js';
+import type { ObservedState } from './observed-state.js';
+import { assertProviderAllowed } from './provider-policy.js';
+import type { ContainerRuntime, ContainerSpec } from './runtime/container-runtime.js';
+import type { StartFailures } from './start-failures.js';
+import type { Step, StepKind } from './step.js';
+
+export interface ApplyDeps {
+  readonly store: Store;
+  readonly runtime: ContainerRuntime;
+  readonly folders: SessionFolders;
+  readonly observed: ObservedState;
+  readonly startFailures: StartFailures;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly installId: string;
+  readonly groupsDir: string;
+  /** Where a session's container writes its output. */
+  readonly logPath: (sessionId: string) => string;
+  /** `uid:gid`. */
+  readonly user: string;
+  readonly defaultProvider: string;
+  readonly unisolatedProviders: readonly string[];
+  readonly pollIntervalMs: number;
+  readonly stopGraceMs: number;
+  /** A session's container runs: its outbound.db may change from now on. */
+  readonly onRunning: (sessionId: string) => void;
+  /** A session's container has ended; resolves when what it left behind has been dealt with. */
+  readonly onEnded: (sessionId: string) => Promise<void>;
+}
+
+/** A run that ends sooner than this counts as a failed start. */
+const shortRunMs = 10_000;
+
+export class StepExecutor {
+  readonly #deps: ApplyDeps;
+  /** Containers whose output this daemon follows. */
+  readonly #attached = new Set<string>();
+
+  constructor(deps: ApplyDeps) {
+    this.#deps = deps;
+  }
+
+  get attached(): ReadonlySet<string> {
+    return this.#attached;
+  }
+
+  async apply(step: Step): Promise<void> {
+    const executors: { [K in StepKind]: (step: Extract<Step, { kind: K }>) => Promise<void> } = {
+      start: (it) => this.#start(it.sessionId),
+      adopt: (it) => this.#adopt(it),
+      stop: (it) => this.#stop(it),
+      settle: (it) => this.#settle(it),
+      remove: (it) => this.#remove(it.containerId),
+    };
+    const execute = executors[step.kind] as (step: Step) => Promise<void>;
+    await execute(step);
+  }
+
+  async #start(sessionId: string): Promise<void> {
+    const { store, runtime, observed, clock, startFailures, log, onRunning } = this.#deps;
+    const session = store.sessions.find(sessionId);
+    if (session === undefined) return;
+    const beganAt = performance.now();
+    try {
+      const spec = await this.#prepareSpec(session);
+      store.sessions.setContainerStatus(sessionId, 'starting');
+      const containerId = await runtime.start(spec);
+      this.#attached.add(containerId);
+      observed.note({
+        containerId,
+        owner: spec.owner,
+        state: 'running',
+        startedAtMs: clock.now(),
+        exitCode: null,
+      });
+      store.sessions.setContainerStatus(sessionId, 'running');
+      const durationMs = Math.round(performance.now() - beganAt);
+      log.info({ sessionId, containerId, durationMs }, 'container started');
+      onRunning(sessionId);
+    } catch (error) {
+      store.sessions.setContainerStatus(sessionId, 'stopped');
+      await startFailures.note(session, toBerthError(error));
+    }
+  }
+
+  async #prepareSpec(session: Session): Promise<ContainerSpec> {
+    const { store, folders, installId, groupsDir, user, logPath } = this.#deps;
+    const group = store.agentGroups.find(session.agentGroupId);
+    if (group === undefined)
+      throw new BerthError('not_found', 'The agent group of this session is gone.');
+    const config = parseContainerConfig(group.containerConfig);
+    const provider = this.#providerOf(session, group);
+    const workspace = await folders.ensureWorkspace(session.id, group.folder, {
+      protocol: 1,
+      sessionId: session.id,
+      agentGroup: { id: group.id, name: group.name },
+      provider,
+      batchSize: 20,
+      pollIntervalMs: this.#deps.pollIntervalMs,
+      heartbeatIntervalMs: 1_000,
+    });
+    assertMountsAllowed(workspace, { sessionDir: folders.folderOf(session.id), groupsDir });
+    return containerSpecFor({
+      installId,
+      session,
+      workspace,
+      config,
+      user,
+      logPath: logPath(session.id),
+    });
+  }
+
+  #providerOf(session: Session, group: AgentGroup): string {
+    const { runtime, defaultProvider, unisolatedProviders } = this.#deps;
+    const provider = session.provider ?? group.provider ?? defaultProvider;
+    assertProviderAllowed(provider, runtime, unisolatedProviders);
+    return provider;
+  }
+
+  #adopt(step: Extract<Step, { kind: 'adopt' }>): Promise<void> {
+    const { store, runtime, observed, log, logPath, onRunning } = this.#deps;
+    const { sessionId, containerId } = step;
+    const container = observed
+      .listForSession(sessionId)
+      .find((one) => one.containerId === containerId);
+    if (container !== undefined) runtime.followLog(container, logPath(sessionId));
+    this.#attached.add(containerId);
+    store.sessions.setContainerStatus(sessionId, 'running');
+    log.info({ sessionId, containerId }, 'container adopted');
+    onRunning(sessionId);
+    return Promise.resolve();
+  }
+
+  async #stop(step: Extract<Step, { kind: 'stop' }>): Promise<void> {
+    const { runtime, log, stopGraceMs } = this.#deps;
+    const { sessionId, containerId, reason } = step;
+    await runtime.stop(containerId, stopGraceMs);
+    log.info({ sessionId, containerId, reason }, 'container stopped');
+  }
+
+  async #settle(step: Extract<Step, { kind: 'settle' }>): Promise<void> {
+    const { store, startFailures, clock, log, onEnded } = this.#deps;
+    const { sessionId, wasExpected, startedAtMs } = step;
+    await onEnded(sessionId);
+    store.sessions.setContainerStatus(sessionId, 'stopped');
+    const session = store.sessions.find(sessionId);
+    if (session === undefined || wasExpected) return;
+    log.warn({ sessionId }, 'container ended by itself');
+    const wasShort = startedAtMs === null || clock.now() - startedAtMs < shortRunMs;
+    await startFailures.noteEnd(session, wasShort);
+  }
+
+  async #remove(containerId: string): Promise<void> {
+    const { runtime, observed, log } = this.#deps;
+    await runtime.remove(containerId);
+    observed.forget(containerId);
+    this.#attached.delete(containerId);
+    log.debug({ containerId }, 'container removed');
+  }
+}

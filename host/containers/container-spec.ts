@@ -1,0 +1,31 @@
+import type { Workspace } from '../../shared/protocol/workspace.js';
+import type { ContainerConfig } from '../store/container-config.js';
+import type { Session } from '../store/sessions.js';
+import type { ContainerSpec } from './runtime/container-runtime.js';
+
+export interface SpecFacts {
+  readonly installId: string;
+  readonly session: Session;
+  readonly workspace: Workspace;
+  readonly config: ContainerConfig;
+  /** `uid:gid`. */
+  readonly user: string;
+  readonly logPath: string;
+}
+
+/** What a session's container is made of. The name is unique, so that an engine refuses a second one. */
+export function containerSpecFor(facts: SpecFacts): ContainerSpec {
+  const { installId, session, config } = facts;
+  return {
+    name: `berth-${installId}-${session.id}`,
+    owner: { installId, sessionId: session.id, agentGroupId: session.agentGroupId },
+    workspace: facts.workspace,
+    env: {},
+    network: config.network,
+    memoryMb: config.memoryMb,
+    cpus: config.cpus,
+    pidsLimit: config.pidsLimit,
+    user: facts.user,
+    logPath: facts.logPath,
+  };
+}

@@ -1,0 +1,47 @@
+import type { ObservedContainer } from './runtime/container-runtime.js';
+
+interface Entry {
+  readonly container: ObservedContainer;
+  /** When it was written down, by performance.now(). */
+  readonly notedAt: number;
+}
+
+/** What the runtime said last. A copy for quick looks: the next listing replaces it. */
+export class ObservedState {
+  readonly #entries = new Map<string, Entry>();
+  #isListed = false;
+
+  /** False until the first listing: before it, nothing may be started. */
+  get isListed(): boolean {
+    return this.#isListed;
+  }
+
+  /** `beganAt`: performance.now() when the listing was asked for. What was noted later is newer than it. */
+  replace(containers: readonly ObservedContainer[], beganAt: number): void {
+    for (const [id, entry] of this.#entries) {
+      if (entry.notedAt < beganAt) this.#entries.delete(id);
+    }
+    for (const container of containers) {
+      if (!this.#entries.has(container.containerId)) {
+        this.#entries.set(container.containerId, { container, notedAt: beganAt });
+      }
+    }
+    this.#isListed = true;
+  }
+
+  note(container: ObservedContainer): void {
+    this.#entries.set(container.containerId, { container, notedAt: performance.now() });
+  }
+
+  forget(containerId: string): void {
+    this.#entries.delete(containerId);
+  }
+
+  list(): readonly ObservedContainer[] {
+    return [...this.#entries.values()].map(({ container }) => container);
+  }
+
+  listForSession(sessionId: string): readonly ObservedContainer[] {
+    return this.list().filter(({ owner }) => owner.sessionId === sessionId);
+  }
+}

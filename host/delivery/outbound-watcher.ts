@@ -1,0 +1,108 @@
+/** The one door to chokidar: hints that a session's outbound.db has changed. */
+import { stat } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { watch, type FSWatcher } from 'chokidar';
+import type { Logger } from '../../shared/base/logger.js';
+import { PollLoop } from '../../shared/base/poll-loop.js';
+import { outboundDbName, outboundDbPath } from '../../shared/protocol/workspace.js';
+
+export interface OutboundWatcherDeps {
+  /** A session's out/ folder. */
+  readonly outDir: (sessionId: string) => string;
+  /** The safety net where events get lost, in milliseconds. */
+  readonly pollIntervalMs: number;
+  readonly log: Logger;
+  readonly onChange: (sessionId: string) => void;
+}
+
+interface Watched {
+  readonly sessionId: string;
+  /** Size and mtime at the last poll. */
+  seen: string;
+}
+
+export class OutboundWatcher {
+  readonly #deps: OutboundWatcherDeps;
+  readonly #watched = new Map<string, Watched>();
+  readonly #poll: PollLoop;
+  #watcher: FSWatcher | undefined;
+
+  constructor(deps: OutboundWatcherDeps) {
+    this.#deps = deps;
+    this.#poll = new PollLoop({
+      name: 'outbound files',
+      look: () => this.#pollAll(),
+      intervalMs: deps.pollIntervalMs,
+      log: deps.log,
+    });
+  }
+
+  start(): void {
+    const watcher = watch([], { ignoreInitial: true, depth: 0, atomic: false, ignored: isNoise });
+    // The raw event comes at once; chokidar's own events wait for a stat.
+    watcher.on('raw', (_event, name, details) => {
+      this.#hint(name, details);
+    });
+    watcher.on('error', (err) => {
+      this.#deps.log.warn({ err }, 'file watch failed, polling goes on');
+    });
+    this.#watcher = watcher;
+    this.#poll.start();
+  }
+
+  /** Watches a running session's folder; no effect when it is watched already. */
+  add(sessionId: string): void {
+    const outDir = this.#deps.outDir(sessionId);
+    if (this.#watched.has(outDir)) return;
+    this.#watched.set(outDir, { sessionId, seen: '' });
+    this.#watcher?.add(outDir);
+  }
+
+  remove(sessionId: string): void {
+    const outDir = this.#deps.outDir(sessionId);
+    if (!this.#watched.delete(outDir)) return;
+    this.#watcher?.unwatch([outDir, outboundDbPath(outDir)]);
+  }
+
+  async stop(): Promise<void> {
+    await this.#poll.stop();
+    await this.#watcher?.close();
+    this.#watched.clear();
+  }
+
+  #hint(name: string, details: unknown): void {
+    const path = watchedPathOf(details);
+    if (path === undefined || name.startsWith('heartbeat')) return;
+    const watched = this.#watched.get(path) ?? this.#watched.get(dirname(path));
+    if (watched !== undefined) this.#deps.onChange(watched.sessionId);
+  }
+
+  async #pollAll(): Promise<void> {
+    for (const [outDir, watched] of this.#watched) {
+      const seen = await fingerprint(outboundDbPath(outDir));
+      if (seen === watched.seen) continue;
+      watched.seen = seen;
+      this.#deps.onChange(watched.sessionId);
+    }
+  }
+}
+
+function watchedPathOf(details: unknown): string | undefined {
+  if (typeof details !== 'object' || details === null || !('watchedPath' in details))
+    return undefined;
+  return typeof details.watchedPath === 'string' ? details.watchedPath : undefined;
+}
+
+/** Of what lies in out/, only the folder itself and the database are worth a watch each. */
+function isNoise(path: string): boolean {
+  return basename(path) !== outboundDbName && basename(path) !== 'out';
+}
+
+async function fingerprint(path: string): Promise<string> {
+  try {
+    const { mtimeMs, size } = await stat(path);
+    return `${mtimeMs} ${size}`;
+  } catch {
+    return '';
+  }
+}

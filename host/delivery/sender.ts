@@ -1,0 +1,24 @@
+import { toBerthError } from '../../shared/base/errors.js';
+import { Deadline } from '../../shared/base/lifecycle.js';
+import type { Channel, OutboundEvent, SendOutcome } from '../channels/channel.js';
+
+/** Sends through a channel that may throw or hang: always an outcome, within the time. */
+export async function sendBounded(
+  channel: Channel,
+  event: OutboundEvent,
+  timeoutMs: number,
+): Promise<SendOutcome> {
+  const sending = channel.send(event).catch((error: unknown): SendOutcome => ({
+    kind: 'failed',
+    reason: toBerthError(error).message,
+    retryable: true,
+  }));
+  const ended = await new Deadline(timeoutMs).wait(sending);
+  if (ended === 'done') return sending;
+  return {
+    kind: 'failed',
+    reason: `the ${channel.type} channel did not answer within ${timeoutMs} ms`,
+    // Where a repeat would show, what may have arrived is not sent again.
+    retryable: channel.sendsAreIdempotent,
+  };
+}

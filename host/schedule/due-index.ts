@@ -1,0 +1,77 @@
+/** Finds due work through the central database: one timer to the earliest, never a look into every session. */
+import { isoAt, type Clock } from '../../shared/base/clock.js';
+import type { Logger } from '../../shared/base/logger.js';
+import type { DueItem } from '../store/due-items.js';
+import type { Store } from '../store/store.js';
+
+export interface DueIndexDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Called for everything that is due, again and again until it is cleared or put off. */
+  readonly onDue: (item: DueItem) => void;
+}
+
+/** The longest sleep: a clock that was set back or forward is noticed this late, in milliseconds. */
+const longestSleepMs = 30_000;
+/** The shortest: what stays due is not asked for more often than this. */
+const shortestSleepMs = 50;
+const pageSize = 1_000;
+
+export class DueIndex {
+  readonly #deps: DueIndexDeps;
+  #timer: NodeJS.Timeout | undefined;
+  #wakesAt = Number.POSITIVE_INFINITY;
+  #isRunning = false;
+
+  constructor(deps: DueIndexDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#isRunning = true;
+    this.#look();
+  }
+
+  stop(): void {
+    this.#isRunning = false;
+    clearTimeout(this.#timer);
+  }
+
+  /** Something was put into the index, by this process or another: the next due time may have changed. */
+  refresh(): void {
+    if (!this.#isRunning) return;
+    const next = this.#findNext();
+    if (next < this.#wakesAt) this.#sleepUntil(next);
+  }
+
+  #look(): void {
+    const { store, clock, onDue, log } = this.#deps;
+    try {
+      for (const item of store.dueItems.listDue(isoAt(clock.now()), pageSize)) onDue(item);
+      this.#sleepUntil(this.#findNext());
+    } catch (err) {
+      log.error({ err }, 'due work could not be read');
+      this.#sleepUntil(clock.now() + 1_000);
+    }
+  }
+
+  #findNext(): number {
+    const { store, clock } = this.#deps;
+    const next = store.dueItems.findNextAfter(isoAt(clock.now()));
+    return next === undefined ? Number.POSITIVE_INFINITY : Date.parse(next);
+  }
+
+  #sleepUntil(epochMs: number): void {
+    if (!this.#isRunning) return;
+    clearTimeout(this.#timer);
+    const waitMs = Math.min(
+      Math.max(epochMs - this.#deps.clock.now(), shortestSleepMs),
+      longestSleepMs,
+    );
+    this.#wakesAt = this.#deps.clock.now() + waitMs;
+    this.#timer = setTimeout(() => {
+      this.#look();
+    }, waitMs);
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * The host's half of the protocol, for all sessions. A locked file is tried again within milliseconds without
+ * holding up the thread; a damaged one is that session's trouble alone.
+ */
+import { existsSync } from 'node:fs';
+import { hasCode } from '../../shared/base/errors.js';
+import { delay } from '../../shared/base/lifecycle.js';
+import type { Migration } from '../../shared/base/migrate.js';
+import { InboundWriter, type NewInboundRow } from '../../shared/protocol/inbound-writer.js';
+import { OutboundReader } from '../../shared/protocol/outbound-reader.js';
+import type { Address, Destination, InboundStatus } from '../../shared/protocol/session-message.js';
+import { inboundDbPath, outboundDbPath } from '../../shared/protocol/workspace.js';
+import type { SessionFolders } from './session-folder.js';
+
+export interface MailboxDeps {
+  readonly folders: SessionFolders;
+  readonly inboundMigrations: readonly Migration[];
+  /** How long to try a locked file before giving up with database_busy, in milliseconds. */
+  readonly lockTimeoutMs: number;
+}
+
+export interface Post {
+  readonly rows: readonly NewInboundRow[];
+  readonly routing?: Address;
+  readonly destinations?: readonly Destination[];
+}
+
+export class Mailbox {
+  readonly #deps: MailboxDeps;
+
+  constructor(deps: MailboxDeps) {
+    this.#deps = deps;
+  }
+
+  /** Writes messages into a session's inbound.db, made when missing. Returns the ids that were new. */
+  async post(sessionId: string, post: Post): Promise<readonly string[]> {
+    const path = inboundDbPath(this.#deps.folders.inDir(sessionId));
+    const writer = new InboundWriter(path);
+    if (!existsSync(path)) {
+      this.#deps.folders.ensureInbound(sessionId);
+      await this.#patiently(() => {
+        writer.create(this.#deps.inboundMigrations);
+      });
+    }
+    const outboundMaxSeq = await this.#findOutboundMaxSeq(sessionId);
+    return this.#patiently(() => writer.append({ ...post, outboundMaxSeq }));
+  }
+
+  /** Brings a session's routing and destinations up to date; no effect where nothing differs or nothing is there. */
+  async project(
+    sessionId: string,
+    projection: { routing?: Address; destinations?: readonly Destination[] },
+  ): Promise<void> {
+    const path = inboundDbPath(this.#deps.folders.inDir(sessionId));
+    if (!existsSync(path)) return;
+    await this.#patiently(() => {
+      new InboundWriter(path).project(projection);
+    });
+  }
+
+  /** What has become of a message; undefined where the session does not know it, or cannot be read. */
+  async findStatus(sessionId: string, messageId: string): Promise<InboundStatus | undefined> {
+    try {
+      return await this.inbound(sessionId, (inbound) => inbound.findStatus(messageId));
+    } catch (error) {
+      if (hasCode(error, 'database_missing', 'database_corrupt', 'database_unreadable'))
+        return undefined;
+      throw error;
+    }
+  }
+
+  /** Uses the host's half of inbound.db. */
+  async inbound<T>(sessionId: string, use: (writer: InboundWriter) => T): Promise<T> {
+    const writer = new InboundWriter(inboundDbPath(this.#deps.folders.inDir(sessionId)));
+    return this.#patiently(() => use(writer));
+  }
+
+  /** Looks into outbound.db. */
+  async outbound<T>(sessionId: string, use: (reader: OutboundReader) => T): Promise<T> {
+    const reader = new OutboundReader(outboundDbPath(this.#deps.folders.outDir(sessionId)));
+    return this.#patiently(() => use(reader));
+  }
+
+  /** An outbound.db that cannot be read must not keep a message out: the host's own order holds then. */
+  async #findOutboundMaxSeq(sessionId: string): Promise<number> {
+    try {
+      return await this.outbound(sessionId, (reader) => reader.maxSeq());
+    } catch (error) {
+      if (hasCode(error, 'database_corrupt', 'database_unreadable', 'database_busy')) return 0;
+      throw error;
+    }
+  }
+
+  async #patiently<T>(use: () => T): Promise<T> {
+    const givesUpAt = performance.now() + this.#deps.lockTimeoutMs;
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return use();
+      } catch (error) {
+        if (!hasCode(error, 'database_busy') || performance.now() > givesUpAt) throw error;
+      }
+      await delay(Math.min(1 + attempt, 25));
+    }
+  }
+}

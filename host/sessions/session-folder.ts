@@ -1,0 +1,116 @@
+/** The folders and files of a session on the host, and who may write them. */
+import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
+import { chown, lchown, mkdir, readdir, rename, writeFile } from 'node:fs/promises';
+import { join, sep } from 'node:path';
+import { BerthError } from '../../shared/base/errors.js';
+import { runnerConfigPath, type Workspace } from '../../shared/protocol/workspace.js';
+import type { RunnerConfig } from '../../shared/protocol/runner-config.js';
+
+/** Who the runner runs as: the daemon's own user, or a plain one where the daemon is root. */
+export interface AgentUser {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** An agent never runs as root: in its place comes the usual first user, 1000. */
+export function agentUserFor(uid: number | undefined, gid: number | undefined): AgentUser {
+  if (uid === undefined || uid === 0) return { uid: 1000, gid: 1000 };
+  return { uid, gid: gid ?? uid };
+}
+
+export interface SessionFoldersDeps {
+  readonly sessionsDir: string;
+  readonly groupsDir: string;
+  readonly agentUser: AgentUser;
+  /** The daemon runs as root, so that what the runner writes must be given to its user. */
+  readonly mustGiveAway: boolean;
+}
+
+export class SessionFolders {
+  readonly #deps: SessionFoldersDeps;
+
+  constructor(deps: SessionFoldersDeps) {
+    this.#deps = deps;
+  }
+
+  folderOf(sessionId: string): string {
+    return join(this.#deps.sessionsDir, sessionId);
+  }
+
+  inDir(sessionId: string): string {
+    return join(this.folderOf(sessionId), 'in');
+  }
+
+  outDir(sessionId: string): string {
+    return join(this.folderOf(sessionId), 'out');
+  }
+
+  /** The four folders of a session; the agent's one is shared by all sessions of its group. */
+  workspaceOf(sessionId: string, agentFolder: string): Workspace {
+    return {
+      inDir: this.inDir(sessionId),
+      outDir: this.outDir(sessionId),
+      agentDir: join(this.#deps.groupsDir, parseFolderName(agentFolder)),
+      homeDir: join(this.folderOf(sessionId), 'home'),
+    };
+  }
+
+  /** Makes what the host itself writes to. */
+  ensureInbound(sessionId: string): void {
+    mkdirSync(this.inDir(sessionId), { recursive: true, mode: 0o755 });
+  }
+
+  /**
+   * Makes what the runner writes to, and puts its settings into in/runner.json.
+   * Throws spec_refused when the agent's folder is a link or leaves groups/.
+   */
+  async ensureWorkspace(
+    sessionId: string,
+    agentFolder: string,
+    config: RunnerConfig,
+  ): Promise<Workspace> {
+    const workspace = this.workspaceOf(sessionId, agentFolder);
+    for (const dir of [workspace.outDir, workspace.homeDir, workspace.agentDir]) {
+      await mkdir(dir, { recursive: true, mode: 0o755 });
+      await this.#give(dir);
+    }
+    assertInside(workspace.agentDir, this.#deps.groupsDir);
+    await this.#giveEntries(workspace.agentDir);
+    const path = runnerConfigPath(workspace.inDir);
+    await writeFile(`${path}.new`, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o644 });
+    await rename(`${path}.new`, path);
+    return workspace;
+  }
+
+  async #give(path: string): Promise<void> {
+    const { uid, gid } = this.#deps.agentUser;
+    if (this.#deps.mustGiveAway) await chown(path, uid, gid);
+  }
+
+  /** The agent may edit what ships with it; links are given as links, never followed. */
+  async #giveEntries(dir: string): Promise<void> {
+    if (!this.#deps.mustGiveAway) return;
+    const { uid, gid } = this.#deps.agentUser;
+    for (const entry of await readdir(dir, { withFileTypes: true })) {
+      const path = join(dir, entry.name);
+      if (lstatSync(path).uid === 0) await lchown(path, uid, gid);
+    }
+  }
+}
+
+const folderName = /^[a-z0-9][a-z0-9._-]{0,62}$/i;
+
+/** A plain name below groups/: no separators, no `..`. Throws invalid_input. */
+export function parseFolderName(name: string): string {
+  if (folderName.test(name) && !name.includes('..')) return name;
+  throw new BerthError('invalid_input', `${JSON.stringify(name)} cannot be a folder name.`, {
+    next: 'Use 1 to 63 letters, digits, dots, dashes or underscores, beginning with a letter or digit.',
+  });
+}
+
+function assertInside(path: string, parent: string): void {
+  if (realpathSync(path).startsWith(realpathSync(parent) + sep)) return;
+  throw new BerthError('spec_refused', `${path} leads out of ${parent}.`, {
+    next: 'Put a real folder in the place of the link.',
+  });
+}

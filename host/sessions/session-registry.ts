@@ -1,0 +1,81 @@
+import { isoAt, type Clock } from '../../shared/base/clock.js';
+import type { NewId } from '../../shared/base/ids.js';
+import type { Logger } from '../../shared/base/logger.js';
+import type { Address, Destination } from '../../shared/protocol/session-message.js';
+import type { Session, SessionKey } from '../store/sessions.js';
+import type { Store } from '../store/store.js';
+
+export interface SessionRegistryDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly newId: NewId;
+  readonly log: Logger;
+}
+
+/** Which conversation has which session. */
+export class SessionRegistry {
+  readonly #deps: SessionRegistryDeps;
+
+  constructor(deps: SessionRegistryDeps) {
+    this.#deps = deps;
+  }
+
+  /** The active session of a conversation, made when there is none. */
+  ensure(key: SessionKey): Session {
+    const { store, clock, newId } = this.#deps;
+    return store.transaction(() => {
+      const found = store.sessions.findActive(key);
+      if (found !== undefined) return found;
+      const session: Session = {
+        ...key,
+        id: newId('s'),
+        provider: null,
+        status: 'active',
+        statusReason: null,
+        containerStatus: 'stopped',
+        lastActive: null,
+        createdAt: isoAt(clock.now()),
+      };
+      store.sessions.insert(session);
+      return session;
+    });
+  }
+
+  /** Takes a session out of use because its files cannot be used, and says so in its chat. The next message begins a new one. */
+  setAside(sessionId: string, reason: string): void {
+    const { store, clock, log } = this.#deps;
+    const session = store.sessions.find(sessionId);
+    if (session?.status !== 'active') return;
+    log.error({ sessionId, reason }, 'session set aside');
+    store.sessions.setStatus(sessionId, 'set-aside', reason);
+    const { routing } = this.projectionOf(session);
+    if (routing === undefined) return;
+    const text =
+      'Something is wrong with the files of this conversation. It begins afresh with your next message; what has not been answered, please send again.';
+    store.notices.insert(
+      { id: `aside-${sessionId}`, address: routing, inReplyTo: null, text },
+      isoAt(clock.now()),
+    );
+  }
+
+  /** Where a session's replies go and what it may send to, as the central database has it now. */
+  projectionOf(session: Session): {
+    routing?: Address;
+    destinations: readonly Destination[];
+  } {
+    const { store } = this.#deps;
+    const destinations = store.destinations.list(session.agentGroupId);
+    // A session of a whole agent group answers where it was last spoken to: the router writes that.
+    if (session.messagingGroupId === null) return { destinations };
+    const chat = store.messagingGroups.find(session.messagingGroupId);
+    if (chat === undefined) return { destinations };
+    return {
+      destinations,
+      routing: {
+        channelType: chat.channelType,
+        platformId: chat.platformId,
+        threadId: session.threadId,
+      },
+    };
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * Brings messages_in up to date with what the runner says, and decides what a failure means: one more try, or
+ * the end, told to the person who waits. All of its state is in rows, so that a restart changes nothing.
+ */
+import { isoAt, type Clock } from '../../shared/base/clock.js';
+import type { Logger } from '../../shared/base/logger.js';
+import type { InboundOutcome, OpenInbound } from '../../shared/protocol/inbound-writer.js';
+import type { AckRecord } from '../../shared/protocol/outbound-reader.js';
+import type { Address } from '../../shared/protocol/session-message.js';
+import { parseContainerConfig } from '../store/container-config.js';
+import type { Session } from '../store/sessions.js';
+import type { Store } from '../store/store.js';
+import type { Mailbox } from './mailbox.js';
+import { planRetry, type RetryLimits } from './retry-policy.js';
+
+/** A message that is final. */
+export interface SettledMessage {
+  readonly messageId: string;
+  readonly address: Address;
+  readonly status: 'completed' | 'failed';
+}
+
+export interface SettlementDeps {
+  readonly store: Store;
+  readonly mailbox: Mailbox;
+  readonly clock: Clock;
+  /** In [0, 1), for spreading retries. */
+  readonly chance: () => number;
+  readonly log: Logger;
+  /** A message has been answered for good. */
+  readonly onSettled: (message: SettledMessage) => void;
+  /** Something has to be said in a chat. */
+  readonly onNotice: () => void;
+}
+
+/** How the ids of notices about messages that were given up begin. */
+export const failureNoticePrefix = 'failed-';
+
+export class Settlement {
+  readonly #deps: SettlementDeps;
+
+  constructor(deps: SettlementDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * Copies what the runner has acked. `containerEnded`: what is claimed now has nobody working on it, so the
+   * claim counts as a failed try.
+   */
+  async settle(session: Session, containerEnded: boolean): Promise<void> {
+    const { mailbox } = this.#deps;
+    const open = await mailbox.inbound(session.id, (inbound) => inbound.listOpen());
+    const acks = await mailbox.outbound(session.id, (outbound) =>
+      outbound.findAcks(open.map((row) => row.id)),
+    );
+    const outcomes = this.#decide(session, open, acks, containerEnded);
+    if (outcomes.length > 0) {
+      await mailbox.inbound(session.id, (inbound) => {
+        inbound.settle(outcomes);
+      });
+    }
+    this.#planWake(session.id, open, outcomes);
+    for (const outcome of outcomes) {
+      const reason = acks.get(outcome.id)?.reason ?? 'The agent stopped in the middle of it.';
+      await this.#tell(session, outcome, reason);
+    }
+  }
+
+  /** Nothing of a session can be run: what waits in it is given up, and told. */
+  async giveUp(session: Session, reason: string): Promise<void> {
+    const open = await this.#deps.mailbox.inbound(session.id, (inbound) => inbound.listOpen());
+    const outcomes = open.map((row): InboundOutcome => ({ id: row.id, status: 'failed' }));
+    await this.#deps.mailbox.inbound(session.id, (inbound) => {
+      inbound.settle(outcomes);
+    });
+    this.#deps.store.dueItems.clear(session.id, 'wake');
+    for (const outcome of outcomes) await this.#tell(session, outcome, reason);
+  }
+
+  #decide(
+    session: Session,
+    open: readonly OpenInbound[],
+    acks: ReadonlyMap<string, AckRecord>,
+    containerEnded: boolean,
+  ): readonly InboundOutcome[] {
+    const limits = this.#limitsOf(session);
+    const outcomes: InboundOutcome[] = [];
+    for (const row of open) {
+      const verdict = readAck(row, acks.get(row.id), containerEnded);
+      if (verdict === 'completed') outcomes.push({ id: row.id, status: 'completed' });
+      if (verdict === 'failed') outcomes.push(this.#decideFailure(session, row, limits));
+    }
+    return outcomes;
+  }
+
+  #decideFailure(session: Session, row: OpenInbound, limits: RetryLimits): InboundOutcome {
+    const { clock, chance, log } = this.#deps;
+    const failures = row.tries + 1;
+    const plan = planRetry(failures, limits, chance());
+    const fields = { sessionId: session.id, messageId: row.id, attempt: failures };
+    if (plan.kind === 'give-up') {
+      log.error(fields, 'message given up');
+      return { id: row.id, status: 'failed' };
+    }
+    log.warn({ ...fields, waitMs: plan.waitMs }, 'message will be tried again');
+    return { id: row.id, status: 'retry', processAfter: isoAt(clock.now() + plan.waitMs) };
+  }
+
+  #limitsOf(session: Session): RetryLimits {
+    const group = this.#deps.store.agentGroups.find(session.agentGroupId);
+    try {
+      const config = parseContainerConfig(group?.containerConfig ?? null);
+      return { tries: config.tries, baseMs: config.retryBaseMs };
+    } catch {
+      // A config edited by hand stops the container from starting, and says so there.
+      const defaults = parseContainerConfig(null);
+      return { tries: defaults.tries, baseMs: defaults.retryBaseMs };
+    }
+  }
+
+  /** The session is due when its earliest open message is; with none left it is not due at all. */
+  #planWake(
+    sessionId: string,
+    open: readonly OpenInbound[],
+    outcomes: readonly InboundOutcome[],
+  ): void {
+    const { store, clock } = this.#deps;
+    const byId = new Map(outcomes.map((outcome) => [outcome.id, outcome]));
+    const now = isoAt(clock.now());
+    const dueTimes = open.flatMap((row) => {
+      const outcome = byId.get(row.id);
+      if (outcome?.status === 'retry') return [outcome.processAfter];
+      return outcome === undefined && row.status === 'pending' ? [row.processAfter ?? now] : [];
+    });
+    const earliest = dueTimes.sort()[0];
+    if (earliest === undefined) {
+      store.dueItems.clear(sessionId, 'wake');
+      return;
+    }
+    const known = store.dueItems.find(sessionId, 'wake');
+    const hasProgress = outcomes.some(({ status }) => status === 'completed');
+    const attempts = hasProgress ? 0 : (known?.attempts ?? 0);
+    // While a start is being put off, its own time holds.
+    if (known !== undefined && attempts > 0 && known.dueAt > earliest) return;
+    store.dueItems.set({ sessionId, kind: 'wake', dueAt: earliest, attempts });
+  }
+
+  /** A completed message is reported at once; a failed one when the person has been told. */
+  async #tell(session: Session, outcome: InboundOutcome, reason: string): Promise<void> {
+    if (outcome.status === 'retry') return;
+    const { mailbox, onSettled } = this.#deps;
+    const address = await mailbox.inbound(session.id, (inbound) => inbound.findAddress(outcome.id));
+    if (outcome.status === 'failed') this.#bury(session, outcome.id, address, reason);
+    else if (address !== undefined)
+      onSettled({ messageId: outcome.id, address, status: 'completed' });
+  }
+
+  #bury(session: Session, messageId: string, address: Address | undefined, reason: string): void {
+    const { store, clock, onNotice } = this.#deps;
+    const now = isoAt(clock.now());
+    store.deadLetters.insert({
+      sessionId: session.id,
+      direction: 'in',
+      messageId,
+      reason,
+      createdAt: now,
+    });
+    if (address === undefined) return;
+    const text =
+      'Sorry, this message could not be handled. Please send it again, or ask whoever runs this agent to look into it.';
+    const id = `${failureNoticePrefix}${session.id}-${messageId}`;
+    store.notices.insert({ id, address, inReplyTo: messageId, text }, now);
+    onNotice();
+  }
+}
+
+/** An ack of fewer tries than the row has belongs to an earlier try, which has been dealt with. */
+function readAck(
+  row: OpenInbound,
+  ack: AckRecord | undefined,
+  containerEnded: boolean,
+): 'completed' | 'failed' | 'open' {
+  if (ack === undefined) return 'open';
+  if (ack.status === 'completed') return 'completed';
+  if (ack.tries < row.tries) return 'open';
+  if (ack.status === 'failed') return 'failed';
+  return containerEnded ? 'failed' : 'open';
+}

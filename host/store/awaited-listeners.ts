@@ -1,0 +1,29 @@
+import type { Db } from '../../shared/base/sqlite.js';
+
+/** Which sessions have replies for a chat where nobody listened. */
+export class AwaitedListenerStore {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  add(sessionId: string, channelType: string, platformId: string): void {
+    this.#db
+      .prepare(
+        `INSERT INTO awaited_listeners (session_id, channel_type, platform_id) VALUES (?, ?, ?)
+         ON CONFLICT DO NOTHING`,
+      )
+      .run(sessionId, channelType, platformId);
+  }
+
+  /** Takes the chat off the list, and returns the sessions that had waited for it. */
+  take(channelType: string, platformId: string): readonly string[] {
+    return this.#db
+      .prepare<[string, string], string>(
+        'DELETE FROM awaited_listeners WHERE channel_type = ? AND platform_id = ? RETURNING session_id',
+      )
+      .pluck()
+      .all(channelType, platformId);
+  }
+}

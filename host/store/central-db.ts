@@ -1,0 +1,108 @@
+/** Opens central.db: backs it up, migrates it, or says why it cannot be used and where the backup lies. */
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { isoAt } from '../../shared/base/clock.js';
+import { BerthError, hasCode } from '../../shared/base/errors.js';
+import { listPending, migrateWithLedger, readMigrations } from '../../shared/base/migrate.js';
+import { fromSqlite, openDatabase, type Db } from '../../shared/base/sqlite.js';
+import { Store } from './store.js';
+
+export interface CentralDbPaths {
+  readonly centralDb: string;
+  readonly backupsDir: string;
+  readonly migrationsDir: string;
+}
+
+/** How long a command waits for the daemon's transaction, or the other way round, in milliseconds. */
+const busyTimeoutMs = 2_000;
+const keptBackups = 7;
+const backupEveryMs = 24 * 60 * 60 * 1_000;
+
+export interface OpenedStore {
+  readonly store: Store;
+  /** Names of the migrations that were applied just now. */
+  readonly applied: readonly string[];
+  /** The backup that was made before them, if there was anything to back up. */
+  readonly backup: string | undefined;
+}
+
+/** Opens and migrates. Throws what openDatabase throws, with the newest backup named, or migration_refused. */
+export function openStore(paths: CentralDbPaths, nowMs: number): OpenedStore {
+  mkdirSync(dirname(paths.centralDb), { recursive: true, mode: 0o700 });
+  const existed = existsSync(paths.centralDb);
+  const db = openCentral(paths);
+  try {
+    const migrations = readMigrations(join(paths.migrationsDir, 'central'));
+    const pending = listPending(db, migrations);
+    const backup = existed && pending.length > 0 ? backUp(db, paths.backupsDir, nowMs) : undefined;
+    const applied = migrateWithLedger(db, migrations, isoAt(nowMs)).map(({ name }) => name);
+    return { store: new Store(db), applied, backup };
+  } catch (error) {
+    db.close();
+    throw withBackupNamed(fromSqlite(error, paths.centralDb), paths.backupsDir);
+  }
+}
+
+/** Makes a backup when the newest one is older than a day. Returns its path, if one was made. */
+export function backUpDaily(paths: CentralDbPaths, nowMs: number): string | undefined {
+  const newest = findNewestBackup(paths.backupsDir);
+  if (newest !== undefined && newest >= backupName(nowMs - backupEveryMs)) return undefined;
+  const db = openCentral(paths);
+  try {
+    return backUp(db, paths.backupsDir, nowMs);
+  } finally {
+    db.close();
+  }
+}
+
+function openCentral(paths: CentralDbPaths): Db {
+  try {
+    const db = openDatabase(paths.centralDb, { mode: 'create', busyTimeoutMs, journal: 'wal' });
+    // Reads the schema: a damaged file shows here and not in the middle of a message.
+    db.prepare('SELECT count(*) FROM sqlite_schema').get();
+    return db;
+  } catch (error) {
+    throw withBackupNamed(fromSqlite(error, paths.centralDb), paths.backupsDir);
+  }
+}
+
+function backUp(db: Db, backupsDir: string, nowMs: number): string {
+  mkdirSync(backupsDir, { recursive: true, mode: 0o700 });
+  const path = join(backupsDir, backupName(nowMs));
+  rmSync(path, { force: true });
+  db.prepare('VACUUM INTO ?').run(path);
+  for (const name of listBackups(backupsDir).slice(0, -keptBackups)) {
+    rmSync(join(backupsDir, name), { force: true });
+  }
+  return path;
+}
+
+/** Sorts by time. */
+function backupName(nowMs: number): string {
+  return `central-${isoAt(nowMs).replaceAll(':', '-')}.db`;
+}
+
+function listBackups(backupsDir: string): readonly string[] {
+  if (!existsSync(backupsDir)) return [];
+  return readdirSync(backupsDir)
+    .filter((name) => name.startsWith('central-') && name.endsWith('.db'))
+    .sort();
+}
+
+function findNewestBackup(backupsDir: string): string | undefined {
+  return listBackups(backupsDir).at(-1);
+}
+
+function withBackupNamed(error: BerthError, backupsDir: string): BerthError {
+  if (!hasCode(error, 'database_corrupt', 'database_unreadable')) return error;
+  const newest = findNewestBackup(backupsDir);
+  const next =
+    newest === undefined
+      ? 'There is no backup yet. Move the file away to begin afresh, or repair it with `sqlite3 FILE .recover`.'
+      : `Stop the daemon, move the file away, and copy the newest backup in its place: ${join(backupsDir, newest)}`;
+  return new BerthError(error.code, error.message, {
+    next,
+    cause: error.cause,
+    facts: error.facts,
+  });
+}

@@ -1,0 +1,37 @@
+import { z } from 'zod';
+import { BerthError } from '../../shared/base/errors.js';
+
+/** agent_groups.container_config: what an agent group's containers may use, and how failures are retried. */
+export const containerConfigSchema = z.strictObject({
+  network: z.enum(['none', 'bridge']).default('none'),
+  memoryMb: z.number().int().min(64).default(1_024),
+  cpus: z.number().positive().max(256).default(1),
+  pidsLimit: z.number().int().min(16).default(256),
+  /** How often a message is tried before it is given up. */
+  tries: z.number().int().min(1).max(50).default(5),
+  /** The wait before the second try in milliseconds; doubles with every further one. */
+  retryBaseMs: z.number().int().min(1).default(5_000),
+});
+
+export type ContainerConfig = z.infer<typeof containerConfigSchema>;
+
+/** Throws invalid_input with what is wrong. Null: the defaults. */
+export function parseContainerConfig(json: string | null): ContainerConfig {
+  let value: unknown;
+  try {
+    value = json === null ? {} : JSON.parse(json);
+  } catch (error) {
+    throw refused('it is not JSON', error);
+  }
+  const result = containerConfigSchema.safeParse(value);
+  if (result.success) return result.data;
+  const why = result.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
+  throw refused(why.join('; '), result.error);
+}
+
+function refused(why: string, cause: unknown): BerthError {
+  return new BerthError('invalid_input', `The container config cannot be used: ${why}.`, {
+    next: 'Write it like {"network":"none","memoryMb":1024,"cpus":1,"pidsLimit":256}.',
+    cause,
+  });
+}

@@ -1,0 +1,107 @@
+import type { Db } from '../../shared/base/sqlite.js';
+
+export interface MessagingGroup {
+  readonly id: string;
+  readonly channelType: string;
+  readonly platformId: string;
+  readonly name: string | null;
+  readonly isGroup: boolean;
+  readonly adminUserId: string | null;
+  readonly createdAt: string;
+}
+
+interface Row {
+  id: string;
+  channel_type: string;
+  platform_id: string;
+  name: string | null;
+  is_group: number;
+  admin_user_id: string | null;
+  created_at: string;
+}
+
+export class MessagingGroupStore {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  list(): readonly MessagingGroup[] {
+    return this.#db
+      .prepare<[], Row>('SELECT * FROM messaging_groups ORDER BY created_at, id')
+      .all()
+      .map(fromRow);
+  }
+
+  find(id: string): MessagingGroup | undefined {
+    const row = this.#db
+      .prepare<[string], Row>('SELECT * FROM messaging_groups WHERE id = ?')
+      .get(id);
+    return row === undefined ? undefined : fromRow(row);
+  }
+
+  findByPlatform(channelType: string, platformId: string): MessagingGroup | undefined {
+    const row = this.#db
+      .prepare<[string, string], Row>(
+        'SELECT * FROM messaging_groups WHERE channel_type = ? AND platform_id = ?',
+      )
+      .get(channelType, platformId);
+    return row === undefined ? undefined : fromRow(row);
+  }
+
+  insert(group: MessagingGroup): void {
+    this.#db
+      .prepare(
+        `INSERT INTO messaging_groups (id, channel_type, platform_id, name, is_group, admin_user_id, created_at)
+         VALUES (@id, @channelType, @platformId, @name, @isGroup, @adminUserId, @createdAt)`,
+      )
+      .run({ ...group, isGroup: group.isGroup ? 1 : 0 });
+  }
+
+  update(group: MessagingGroup): void {
+    this.#db
+      .prepare(
+        `UPDATE messaging_groups SET name = @name, is_group = @isGroup, admin_user_id = @adminUserId
+         WHERE id = @id`,
+      )
+      .run({ ...group, isGroup: group.isGroup ? 1 : 0 });
+  }
+
+  delete(id: string): void {
+    this.#db.prepare('DELETE FROM messaging_groups WHERE id = ?').run(id);
+  }
+
+  listAllowedSenders(id: string): readonly string[] {
+    return this.#db
+      .prepare<[string], string>(
+        'SELECT sender_id FROM allowed_senders WHERE messaging_group_id = ? ORDER BY sender_id',
+      )
+      .pluck()
+      .all(id);
+  }
+
+  allowSender(id: string, senderId: string, now: string): void {
+    this.#db
+      .prepare('INSERT INTO allowed_senders VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
+      .run(id, senderId, now);
+  }
+
+  disallowSender(id: string, senderId: string): void {
+    this.#db
+      .prepare('DELETE FROM allowed_senders WHERE messaging_group_id = ? AND sender_id = ?')
+      .run(id, senderId);
+  }
+}
+
+function fromRow(row: Row): MessagingGroup {
+  return {
+    id: row.id,
+    channelType: row.channel_type,
+    platformId: row.platform_id,
+    name: row.name,
+    isGroup: row.is_group !== 0,
+    adminUserId: row.admin_user_id,
+    createdAt: row.created_at,
+  };
+}

@@ -1,0 +1,90 @@
+import type { Db } from '../../shared/base/sqlite.js';
+
+/** What one wiring made of a message. */
+export interface Verdict {
+  readonly agentGroupId: string;
+  readonly verdict: 'engaged' | 'context' | 'refused';
+  readonly reason?: string;
+  readonly sessionId?: string;
+}
+
+export interface ReceivedMessage {
+  readonly messagingGroupId: string;
+  readonly platformMessageId: string;
+  /** Our id of the message in every session that got it. */
+  readonly messageId: string;
+  readonly verdicts: readonly Verdict[];
+  readonly receivedAt: string;
+}
+
+interface Row {
+  messaging_group_id: string;
+  platform_message_id: string;
+  message_id: string;
+  verdicts: string;
+  received_at: string;
+}
+
+/** A platform message is taken once; this is where that is known. */
+export class ReceivedMessageStore {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  find(messagingGroupId: string, platformMessageId: string): ReceivedMessage | undefined {
+    const row = this.#db
+      .prepare<[string, string], Row>(
+        'SELECT * FROM received_messages WHERE messaging_group_id = ? AND platform_message_id = ?',
+      )
+      .get(messagingGroupId, platformMessageId);
+    return row === undefined ? undefined : fromRow(row);
+  }
+
+  /** The platform's id of a message that we know under ours. */
+  findPlatformId(messageId: string): string | undefined {
+    return this.#db
+      .prepare<[string], string>(
+        'SELECT platform_message_id FROM received_messages WHERE message_id = ? LIMIT 1',
+      )
+      .pluck()
+      .get(messageId);
+  }
+
+  insert(message: ReceivedMessage): void {
+    this.#db
+      .prepare(
+        `INSERT INTO received_messages (messaging_group_id, platform_message_id, message_id, verdicts, received_at)
+         VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+      )
+      .run(
+        message.messagingGroupId,
+        message.platformMessageId,
+        message.messageId,
+        JSON.stringify(message.verdicts),
+        message.receivedAt,
+      );
+  }
+
+  /** The newest first. */
+  listNewest(messagingGroupId: string, limit: number): readonly ReceivedMessage[] {
+    return this.#db
+      .prepare<[string, number], Row>(
+        `SELECT * FROM received_messages WHERE messaging_group_id = ? ORDER BY received_at DESC LIMIT ?`,
+      )
+      .all(messagingGroupId, limit)
+      .map(fromRow);
+  }
+}
+
+function fromRow(row: Row): ReceivedMessage {
+  return {
+    messagingGroupId: row.messaging_group_id,
+    platformMessageId: row.platform_message_id,
+    messageId: row.message_id,
+    // Written by insert above only.
+    verdicts: JSON.parse(row.verdicts) as Verdict[],
+    receivedAt: row.received_at,
+  };
+}

@@ -1,0 +1,133 @@
+import type { Db } from '../../shared/base/sqlite.js';
+
+/** `active`: takes messages. `closed`: ended by a person. `set-aside`: its files cannot be used; status_reason says why. */
+export type SessionStatus = 'active' | 'closed' | 'set-aside';
+
+/** What was last observed; the container engine has the truth. */
+export type ContainerStatus = 'stopped' | 'starting' | 'running';
+
+export interface Session {
+  readonly id: string;
+  readonly agentGroupId: string;
+  /** Null where a session serves a whole agent group. */
+  readonly messagingGroupId: string | null;
+  readonly threadId: string | null;
+  /** Null: the agent group's. */
+  readonly provider: string | null;
+  readonly status: SessionStatus;
+  readonly statusReason: string | null;
+  readonly containerStatus: ContainerStatus;
+  readonly lastActive: string | null;
+  readonly createdAt: string;
+}
+
+/** What makes two messages belong to one conversation. */
+export interface SessionKey {
+  readonly agentGroupId: string;
+  readonly messagingGroupId: string | null;
+  readonly threadId: string | null;
+}
+
+const columns = `id, agent_group_id AS agentGroupId, messaging_group_id AS messagingGroupId,
+  thread_id AS threadId, agent_provider AS provider, status, status_reason AS statusReason,
+  container_status AS containerStatus, last_active AS lastActive, created_at AS createdAt`;
+
+export class SessionStore {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  list(filter: { status?: SessionStatus } = {}): readonly Session[] {
+    return this.#db
+      .prepare<[string | null], Session>(
+        `SELECT ${columns} FROM sessions WHERE status = coalesce(?, status)
+         ORDER BY coalesce(last_active, created_at) DESC, id`,
+      )
+      .all(filter.status ?? null);
+  }
+
+  find(id: string): Session | undefined {
+    return this.#db
+      .prepare<[string], Session>(`SELECT ${columns} FROM sessions WHERE id = ?`)
+      .get(id);
+  }
+
+  findActive(key: SessionKey): Session | undefined {
+    return this.#db
+      .prepare<[SessionKey], Session>(
+        `SELECT ${columns} FROM sessions
+         WHERE messaging_group_id IS @messagingGroupId AND thread_id IS @threadId
+           AND agent_group_id = @agentGroupId AND status = 'active'
+         ORDER BY created_at DESC LIMIT 1`,
+      )
+      .get(key);
+  }
+
+  countForAgentGroup(agentGroupId: string): number {
+    const count = this.#db
+      .prepare(`SELECT count(*) FROM sessions WHERE agent_group_id = ?`)
+      .pluck()
+      .get(agentGroupId);
+    return Number(count);
+  }
+
+  countForMessagingGroup(messagingGroupId: string): number {
+    const count = this.#db
+      .prepare(`SELECT count(*) FROM sessions WHERE messaging_group_id = ?`)
+      .pluck()
+      .get(messagingGroupId);
+    return Number(count);
+  }
+
+  insert(session: Session): void {
+    this.#db
+      .prepare(
+        `INSERT INTO sessions (id, agent_group_id, messaging_group_id, thread_id, agent_provider, status,
+                               status_reason, container_status, last_active, created_at)
+         VALUES (@id, @agentGroupId, @messagingGroupId, @threadId, @provider, @status,
+                 @statusReason, @containerStatus, @lastActive, @createdAt)`,
+      )
+      .run(session);
+  }
+
+  setStatus(id: string, status: SessionStatus, reason: string | null): void {
+    this.#db
+      .prepare('UPDATE sessions SET status = ?, status_reason = ? WHERE id = ?')
+      .run(status, reason, id);
+  }
+
+  setContainerStatus(id: string, status: ContainerStatus): void {
+    this.#db
+      .prepare('UPDATE sessions SET container_status = ? WHERE id = ? AND container_status <> ?')
+      .run(status, id, status);
+  }
+
+  /** Sessions that are noted as having a container. */
+  listWithContainer(): readonly Session[] {
+    return this.#db
+      .prepare<[], Session>(`SELECT ${columns} FROM sessions WHERE container_status <> 'stopped'`)
+      .all();
+  }
+
+  touch(id: string, now: string): void {
+    this.#db.prepare('UPDATE sessions SET last_active = ? WHERE id = ?').run(now, id);
+  }
+
+  countByContainerStatus(status: ContainerStatus): number {
+    const count = this.#db
+      .prepare('SELECT count(*) FROM sessions WHERE container_status = ?')
+      .pluck()
+      .get(status);
+    return Number(count);
+  }
+
+  countByStatus(status: SessionStatus): number {
+    const count = this.#db
+      .prepare('SELECT count(*) FROM sessions WHERE status = ?')
+      .pluck()
+      .get(status);
+    return Number(count);
+  }
+}

@@ -1,0 +1,63 @@
+import type { Db } from '../../shared/base/sqlite.js';
+import { AgentGroupStore } from './agent-groups.js';
+import { AwaitedListenerStore } from './awaited-listeners.js';
+import { DaemonStateStore } from './daemon-state.js';
+import { DeadLetterStore } from './dead-letters.js';
+import { DeliveryRetryStore } from './delivery-retries.js';
+import { DestinationStore } from './destinations.js';
+import { DueItemStore } from './due-items.js';
+import { EngagedThreadStore } from './engaged-threads.js';
+import { MessagingGroupStore } from './messaging-groups.js';
+import { NoticeStore } from './notices.js';
+import { ReceivedMessageStore } from './received-messages.js';
+import { SessionStore } from './sessions.js';
+import { WiringStore } from './wirings.js';
+
+/** central.db, one store per table. */
+export class Store {
+  readonly agentGroups: AgentGroupStore;
+  readonly awaitedListeners: AwaitedListenerStore;
+  readonly daemonState: DaemonStateStore;
+  readonly deadLetters: DeadLetterStore;
+  readonly deliveryRetries: DeliveryRetryStore;
+  readonly destinations: DestinationStore;
+  readonly dueItems: DueItemStore;
+  readonly engagedThreads: EngagedThreadStore;
+  readonly messagingGroups: MessagingGroupStore;
+  readonly notices: NoticeStore;
+  readonly received: ReceivedMessageStore;
+  readonly sessions: SessionStore;
+  readonly wirings: WiringStore;
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+    this.agentGroups = new AgentGroupStore(db);
+    this.awaitedListeners = new AwaitedListenerStore(db);
+    this.daemonState = new DaemonStateStore(db);
+    this.deadLetters = new DeadLetterStore(db);
+    this.deliveryRetries = new DeliveryRetryStore(db);
+    this.destinations = new DestinationStore(db);
+    this.dueItems = new DueItemStore(db);
+    this.engagedThreads = new EngagedThreadStore(db);
+    this.messagingGroups = new MessagingGroupStore(db);
+    this.notices = new NoticeStore(db);
+    this.received = new ReceivedMessageStore(db);
+    this.sessions = new SessionStore(db);
+    this.wirings = new WiringStore(db);
+  }
+
+  /** Changes when another process has written. Source: sqlite.org/pragma.html#pragma_data_version. */
+  dataVersion(): number {
+    return Number(this.#db.pragma('data_version', { simple: true }));
+  }
+
+  /** All of it or nothing. */
+  transaction<T>(work: () => T): T {
+    return this.#db.transaction(work).immediate();
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+}

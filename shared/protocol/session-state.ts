@@ -1,0 +1,17 @@
+/** Keys of session_state that both sides read. What stands there came from a container. */
+
+/** Why a message failed, for a person; at most maxReasonLength characters are kept. */
+export function failureKey(messageId: string): string {
+  return `failure:${messageId}`;
+}
+
+/**
+ * messages_in.tries as it was when the runner last claimed or failed the message; missing means 0.
+ * An ack whose tries are below the row's belongs to an earlier try, and the row may be claimed again.
+ */
+export function triesKey(messageId: string): string {
+  return `tries:${messageId}`;
+}
+
+/** In characters. */
+export const maxReasonLength = 500;
