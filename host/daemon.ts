@@ -1,4 +1,5 @@
 /** The composition root: builds every room, joins them by callbacks, and knows the order of start and stop. */
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isoAt, type Clock } from '../shared/base/clock.js';
 import type { NewId } from '../shared/base/ids.js';
@@ -63,6 +64,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   const { groupsDir } = deps.config.paths;
   const { shippedGroupsDir } = deps.config.program;
   ensureDefaultAgentGroup({ ...deps, groupsDir, shippedGroupsDir });
+  mkdirSync(sessionLogsDir(deps.config), { recursive: true, mode: 0o700 });
   const { runtime, remark } = await buildRuntime(runtimeSettings(deps), (line) => {
     status.say({ activity: line });
     deps.onProgress(line);
@@ -99,6 +101,10 @@ export function runtimeSettings(
     clock,
     log,
   };
+}
+
+function sessionLogsDir(config: Config): string {
+  return join(config.paths.logsDir, 'sessions');
 }
 
 /** What every room may need. */
@@ -244,7 +250,7 @@ class House {
       ...this.#ground,
       installId,
       groupsDir: config.paths.groupsDir,
-      logPath: (sessionId) => join(config.paths.logsDir, 'sessions', `${sessionId}.log`),
+      logPath: (sessionId) => join(sessionLogsDir(config), `${sessionId}.log`),
       user: `${uid}:${gid}`,
       defaultProvider: config.provider,
       unisolatedProviders: config.unisolatedProviders,

@@ -1,6 +1,6 @@
 // Makes dist/agent-image: everything the agent image is built from, and what the process runtime runs.
 // The runner becomes one file, so that it starts fast; the SQLite addon lies beside it.
-import { cpSync, mkdirSync, rmSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -27,5 +27,19 @@ await build({
 });
 
 cpSync(join(sqlite, 'build', 'Release', 'better_sqlite3.node'), join(out, 'better_sqlite3.node'));
-cpSync(join(root, 'migrations', 'outbound'), join(out, 'migrations', 'outbound'), { recursive: true });
+cpSync(join(root, 'migrations', 'outbound'), join(out, 'migrations', 'outbound'), {
+  recursive: true,
+});
 cpSync(join(root, 'Dockerfile.agent'), join(out, 'Dockerfile'));
+cpSync(join(root, 'scripts', 'fit-addon.sh'), join(out, 'fit-addon.sh'));
+
+// What the image builds the addon from when the host's does not load in it.
+const { version } = JSON.parse(readFileSync(join(sqlite, 'package.json'), 'utf8'));
+writeFileSync(
+  join(out, 'package.json'),
+  `${JSON.stringify({
+    private: true,
+    dependencies: { 'better-sqlite3': version },
+    allowScripts: { [`better-sqlite3@${version}`]: true },
+  })}\n`,
+);

@@ -2,8 +2,11 @@
  * The contract between Berth and a platform. For implementers:
  * - `onInbound` resolves when the message is on disk: acknowledge to the platform only then.
  * - `send` never reports `sent` for what the platform did not take, and never throws for what a platform says:
- *   a refusal is an outcome. What it does throw counts as `failed`, retryable.
- * - After `stop` resolves, nothing is received and nothing is running.
+ *   a refusal is an outcome. What it does throw counts as `failed`, retryable. Before `start`, after `stop` and
+ *   where `start` failed it answers `nobody-listening` or `failed`, retryable: it may be called at any time.
+ * - Bad input from a platform never stops a channel.
+ * - After `stop` resolves, nothing is received and nothing is running. `stop` may be called twice, and where
+ *   `start` failed.
  */
 import type { Address, ChatOut } from '../../shared/protocol/session-message.js';
 
@@ -34,9 +37,20 @@ export interface InboundEvent {
 
 export type InboundOutcome =
   /** On disk in at least one session, or kept as context. */
-  | { readonly kind: 'accepted'; readonly messageId: string }
+  | {
+      readonly kind: 'accepted';
+      readonly messageId: string;
+      /** Kept as context everywhere: nobody answers it, and it is never `settled`. */
+      readonly contextOnly?: boolean;
+    }
   /** The same platform message had been taken before. */
-  | { readonly kind: 'duplicate'; readonly messageId: string }
+  | {
+      readonly kind: 'duplicate';
+      readonly messageId: string;
+      readonly contextOnly?: boolean;
+      /** It has been dealt with already, so that no `settled` will follow. */
+      readonly settled?: 'completed' | 'failed';
+    }
   /** Recorded, and nobody will answer. */
   | { readonly kind: 'refused'; readonly reason: string };
 
@@ -62,7 +76,10 @@ export interface OutboundEvent {
 
 export type SendOutcome =
   | { readonly kind: 'sent'; readonly platformMessageId: string | null }
-  /** Nobody is there to hear it now; `onListening` will say when to try again. */
+  /**
+   * Nobody is there to hear it now; `onListening` will say when to try again. It may say so at once: note
+   * who waits before anything else is awaited.
+   */
   | { readonly kind: 'nobody-listening' }
   | {
       readonly kind: 'failed';

@@ -51,19 +51,31 @@ function assertSame(
   migration: Migration | undefined,
 ): void {
   if (migration === undefined) {
-    throw new BerthError('migration_refused', `The database knows migration ${row.name}, this program does not.`, {
-      next: 'Run the Berth version that wrote this database, or a newer one.',
-    });
+    throw new BerthError(
+      'migration_refused',
+      `The database knows migration ${row.name}, this program does not.`,
+      {
+        next: 'Run the Berth version that wrote this database, or a newer one.',
+      },
+    );
   }
   if (row.id !== index + 1 || row.name !== migration.name) {
-    throw new BerthError('migration_refused', `Migration ${migration.name} was applied as ${row.name}.`, {
-      next: 'Restore the migrations folder of the released version.',
-    });
+    throw new BerthError(
+      'migration_refused',
+      `Migration ${migration.name} was applied as ${row.name}.`,
+      {
+        next: 'Restore the migrations folder of the released version.',
+      },
+    );
   }
   if (row.checksum !== migration.checksum) {
-    throw new BerthError('migration_refused', `Migration ${row.name} was changed after it was applied.`, {
-      next: `Restore the released ${row.name}, and put the change into a new migration.`,
-    });
+    throw new BerthError(
+      'migration_refused',
+      `Migration ${row.name} was changed after it was applied.`,
+      {
+        next: `Restore the released ${row.name}, and put the change into a new migration.`,
+      },
+    );
   }
 }
 
@@ -110,9 +122,13 @@ export function migrateByVersion(db: Db, migrations: readonly Migration[]): void
   const version = db.pragma('user_version', { simple: true }) as number;
   if (version === migrations.length) return;
   if (version > migrations.length) {
-    throw new BerthError('migration_refused', `The mailbox is of version ${version}, this program knows ${migrations.length}.`, {
-      next: 'Run the Berth version that wrote this mailbox, or a newer one.',
-    });
+    throw new BerthError(
+      'migration_refused',
+      `The mailbox is of version ${version}, this program knows ${migrations.length}.`,
+      {
+        next: 'Run the Berth version that wrote this mailbox, or a newer one.',
+      },
+    );
   }
   for (const migration of migrations.slice(version)) {
     db.transaction(() => {

@@ -14,7 +14,6 @@ export interface OpenOptions {
   readonly journal?: 'wal' | 'delete';
 }
 
-
 /**
  * Opens an ordinary file, never a link or a pipe. Throws database_missing, database_unreadable,
  * database_corrupt, database_busy or disk_full.
@@ -106,8 +105,11 @@ export function fromSqlite(error: unknown, path: string): BerthError {
     });
   }
   if (unreadableCodes.test(code)) {
-    return new BerthError('database_unreadable', `The database ${path} cannot be read or written.`, details);
+    return new BerthError(
+      'database_unreadable',
+      `The database ${path} cannot be read or written.`,
+      details,
+    );
   }
   return new BerthError('internal', error.message, details);
 }
-

@@ -42,8 +42,6 @@ export type FinalAck =
 export interface OutboundCommit {
   readonly rows: readonly NewOutboundRow[];
   readonly acks: readonly FinalAck[];
-  /** Claims that are given back: their messages go into a later turn. */
-  readonly released: readonly string[];
   /** The highest seq in inbound.db now; the new rows come after it. */
   readonly inboundMaxSeq: number;
   readonly nowMs: number;
@@ -88,7 +86,6 @@ export class OutboundWriter {
     this.#write((db) => {
       insertRows(db, commit);
       writeAcks(db, commit.acks, commit.nowMs);
-      removeClaims(db, commit.released);
     });
   }
 
@@ -102,7 +99,10 @@ export class OutboundWriter {
   /** Gives back claims of this runner. */
   release(messageIds: readonly string[]): void {
     this.#write((db) => {
-      removeClaims(db, messageIds);
+      const remove = db.prepare(
+        `DELETE FROM processing_ack WHERE message_id = ? AND status = 'processing'`,
+      );
+      for (const id of messageIds) remove.run(id);
     });
   }
 
@@ -182,11 +182,4 @@ function writeState(db: Db, key: string, value: string, nowMs: number): void {
     `INSERT INTO session_state (key, value, updated_at) VALUES (?, ?, ?)
      ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at`,
   ).run(key, value, isoAt(nowMs));
-}
-
-function removeClaims(db: Db, messageIds: readonly string[]): void {
-  const remove = db.prepare(
-    `DELETE FROM processing_ack WHERE message_id = ? AND status = 'processing'`,
-  );
-  for (const id of messageIds) remove.run(id);
 }

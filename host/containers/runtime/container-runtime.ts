@@ -2,7 +2,10 @@
  * The contract between the reconciler and what runs containers. Our own types only. For implementers:
  * - Every call ends: it answers or throws engine_unreachable, engine_failed or engine_timeout.
  * - `start` returns when the container runs; what it began and could not finish it takes away again.
- * - `list` sees only containers that carry this install's label, running or not, also from before this daemon.
+ *   A name belongs to one container: starting it while it runs or is being started throws engine_failed;
+ *   what an earlier daemon left under it and does not run gives way.
+ * - `list` sees only containers that carry this install's label, running or not, also from before this daemon,
+ *   but none whose `start` has not returned yet.
  * - `stop` and `remove` are idempotent: what is gone already is no error.
  */
 import type { Workspace } from '../../../shared/protocol/workspace.js';
@@ -34,9 +37,9 @@ export interface ObservedContainer {
   readonly containerId: string;
   readonly owner: ContainerOwner;
   readonly state: 'running' | 'exited';
-  /** Epoch milliseconds; 0 when it never ran. */
+  /** When it was told to start, in epoch milliseconds; 0 when it never ran. */
   readonly startedAtMs: number;
-  /** Null while it runs, or when nobody knows. */
+  /** 128 + the signal's number after a signal. Null while it runs, or when nobody knows. */
   readonly exitCode: number | null;
 }
 
@@ -56,8 +59,9 @@ export interface ContainerRuntime {
   start(spec: ContainerSpec): Promise<string>;
   /** TERM, then KILL after the grace. Resolves when it does not run any more. */
   stop(containerId: string, graceMs: number): Promise<void>;
+  /** Takes it away with everything it left in the runtime; kills it first when it still runs. */
   remove(containerId: string): Promise<void>;
-  /** Goes on writing the output of a container that this daemon did not start. */
+  /** Goes on writing the output of a container that this daemon did not start, after the last line it finds. */
   followLog(container: ObservedContainer, logPath: string): void;
   /** Hints that a container ended. May come late, twice or never: `list` tells. */
   watchExits(onExit: (exit: ContainerExit) => void): void;

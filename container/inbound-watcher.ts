@@ -1,0 +1,55 @@
+import { watch, type FSWatcher } from 'node:fs';
+import type { Logger } from '../shared/base/logger.js';
+import { inboundDbName } from '../shared/protocol/workspace.js';
+
+export interface InboundWatcherDeps {
+  readonly inDir: string;
+  readonly onChange: () => void;
+  /** How long to wait before watching again when the watch has failed, in milliseconds. */
+  readonly retryMs: number;
+  readonly log: Logger;
+}
+
+/**
+ * Hints that inbound.db may have changed. It watches the folder: the end of a commit is the journal's removal,
+ * and the file itself may be replaced. Where watching fails, polling goes on without it.
+ */
+export class InboundWatcher {
+  readonly #deps: InboundWatcherDeps;
+  #watcher: FSWatcher | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #hasFailed = false;
+
+  constructor(deps: InboundWatcherDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    try {
+      this.#watcher = watch(this.#deps.inDir, (_event, name) => {
+        if (name?.startsWith(inboundDbName) ?? true) this.#deps.onChange();
+      });
+      this.#watcher.on('error', (err) => {
+        this.#startAgainLater(err);
+      });
+    } catch (err) {
+      this.#startAgainLater(err);
+    }
+  }
+
+  stop(): void {
+    clearTimeout(this.#retry);
+    this.#watcher?.close();
+  }
+
+  #startAgainLater(err: unknown): void {
+    if (!this.#hasFailed) this.#deps.log.warn({ err }, 'watching failed, polling goes on');
+    this.#hasFailed = true;
+    this.stop();
+    this.#retry = setTimeout(() => {
+      this.start();
+      // What changed meanwhile has made no event.
+      this.#deps.onChange();
+    }, this.#deps.retryMs);
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * Decides when it is worth opening inbound.db, and copes when that fails: a locked file is tried again within
+ * milliseconds, anything else more and more slowly, with one line in the log for each new kind of trouble.
+ */
+import type { Clock } from '../shared/base/clock.js';
+import { toBerthError, type BerthError } from '../shared/base/errors.js';
+import type { Logger } from '../shared/base/logger.js';
+import type { InboundProbe } from './inbound-probe.js';
+import type { Batch, Intake } from './intake.js';
+import { NudgeTimer } from './nudge-timer.js';
+
+export interface InboxLookDeps {
+  readonly probe: InboundProbe;
+  readonly intake: Intake;
+  readonly clock: Clock;
+  /** Such a failure is thrown: trying again would not help. */
+  readonly isHopeless: (error: BerthError) => boolean;
+  /** Look again. */
+  readonly nudge: () => void;
+  readonly log: Logger;
+}
+
+/** So many looks wait for a commit to end; then the file is opened anyway: a journal may have been left behind. */
+const patientLooks = 8;
+const longestBusyWaitMs = 50;
+const firstTroubleWaitMs = 250;
+const longestTroubleWaitMs = 5_000;
+
+export class InboxLook {
+  readonly #deps: InboxLookDeps;
+  readonly #retryTimer: NudgeTimer;
+  readonly #dueTimer: NudgeTimer;
+  #busyLooks = 0;
+  #troubles = 0;
+  #troubleCode: string | undefined;
+  #pausedUntilMs = 0;
+  #nextDueAtMs = Infinity;
+
+  constructor(deps: InboxLookDeps) {
+    this.#deps = deps;
+    this.#retryTimer = new NudgeTimer(deps.nudge);
+    this.#dueTimer = new NudgeTimer(deps.nudge);
+  }
+
+  /** Claims the next batch, if there is one and the files let us. */
+  take(): Batch | undefined {
+    if (performance.now() < this.#pausedUntilMs) return undefined;
+    const { probe } = this.#deps;
+    const state = probe.look();
+    if (!this.#isWorthOpening(state.kind)) return undefined;
+    try {
+      const taken = this.#deps.intake.take();
+      this.#endTrouble();
+      if (taken.kind === 'batch') return taken.batch;
+      if (state.kind === 'changed') probe.markSeen(state.version);
+      this.#planDue(taken.nextDueAt);
+    } catch (error) {
+      this.#cope(toBerthError(error));
+    }
+    return undefined;
+  }
+
+  stop(): void {
+    this.#retryTimer.clear();
+    this.#dueTimer.clear();
+  }
+
+  #isWorthOpening(state: 'unchanged' | 'missing' | 'committing' | 'changed'): boolean {
+    switch (state) {
+      case 'missing':
+        return false;
+      case 'unchanged':
+        return this.#deps.clock.now() >= this.#nextDueAtMs;
+      case 'changed':
+        return true;
+      case 'committing':
+        if (this.#busyLooks >= patientLooks) return true;
+        this.#waitForCommit();
+        return false;
+    }
+  }
+
+  #waitForCommit(): void {
+    this.#retryTimer.nudgeIn(Math.min(2 ** this.#busyLooks, longestBusyWaitMs));
+    this.#busyLooks += 1;
+  }
+
+  #planDue(nextDueAt: string | undefined): void {
+    this.#nextDueAtMs = nextDueAt === undefined ? Infinity : Date.parse(nextDueAt);
+    this.#dueTimer.clear();
+    if (Number.isFinite(this.#nextDueAtMs)) {
+      this.#dueTimer.nudgeIn(this.#nextDueAtMs - this.#deps.clock.now());
+    }
+  }
+
+  #cope(error: BerthError): void {
+    if (error.code === 'database_busy') {
+      this.#waitForCommit();
+      return;
+    }
+    if (this.#deps.isHopeless(error)) throw error;
+    if (error.code !== this.#troubleCode) {
+      this.#deps.log.warn({ err: error }, 'messages not taken, will try again');
+    }
+    this.#troubleCode = error.code;
+    const waitMs = Math.min(firstTroubleWaitMs * 2 ** this.#troubles, longestTroubleWaitMs);
+    this.#troubles += 1;
+    this.#pausedUntilMs = performance.now() + waitMs;
+    this.#retryTimer.nudgeIn(waitMs);
+  }
+
+  #endTrouble(): void {
+    this.#busyLooks = 0;
+    if (this.#troubleCode === undefined) return;
+    this.#deps.log.info({}, 'messages taken again');
+    this.#troubles = 0;
+    this.#troubleCode = undefined;
+  }
+}

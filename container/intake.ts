@@ -1,0 +1,120 @@
+/** Takes messages out of inbound.db for a turn, and claims them in outbound.db before anybody works on them. */
+import { isoAt, type Clock } from '../shared/base/clock.js';
+import type { Logger } from '../shared/base/logger.js';
+import type { DueInbound, InboundReader, InboundView } from '../shared/protocol/inbound-reader.js';
+import type { Attempt, FinalAck, OutboundWriter } from '../shared/protocol/outbound-writer.js';
+import type { Address, Destination, InboundMessage } from '../shared/protocol/session-message.js';
+import { chooseBatch, type ChosenBatch } from './batch.js';
+
+/** What one turn, or an addition to it, is made of. */
+export interface Batch {
+  readonly messages: readonly InboundMessage[];
+  readonly context: readonly InboundMessage[];
+  /** What was claimed for `messages`, the try of each included. */
+  readonly attempts: readonly Attempt[];
+  /** Context that is used up by this turn, also what was too old or too damaged to be read. */
+  readonly contextIds: readonly string[];
+  /** Rows that cannot be read as messages. */
+  readonly unreadable: readonly Extract<FinalAck, { status: 'failed' }>[];
+  readonly destinations: readonly Destination[];
+  readonly routing: Address | null;
+  /** The highest seq in inbound.db. */
+  readonly inboundMaxSeq: number;
+}
+
+export type Intaken =
+  | { readonly kind: 'batch'; readonly batch: Batch }
+  /** Nothing is due before the given time (ISO-8601), as far as is known now. */
+  | { readonly kind: 'nothing'; readonly nextDueAt: string | undefined };
+
+export interface IntakeDeps {
+  readonly inbound: InboundReader;
+  readonly outbound: OutboundWriter;
+  readonly batchSize: number;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** How many of the newest context messages a turn reads. Older ones are used up with them. */
+const contextSize = 200;
+
+export class Intake {
+  readonly #deps: IntakeDeps;
+
+  constructor(deps: IntakeDeps) {
+    this.#deps = deps;
+  }
+
+  /** Claims what is next for a turn of its own. Throws what reading or writing throws; nothing is claimed then. */
+  take(): Intaken {
+    return this.#deps.inbound.look((inbound) => {
+      const batch = this.#claim(inbound, true, new Set());
+      if (batch !== undefined) return { kind: 'batch', batch };
+      return { kind: 'nothing', nextDueAt: inbound.findNextDueAt(this.#now()) };
+    });
+  }
+
+  /** Claims more for a turn that runs and has read the given context already. */
+  takeMore(contextIds: ReadonlySet<string>): Batch | undefined {
+    return this.#deps.inbound.look((inbound) => this.#claim(inbound, false, contextIds));
+  }
+
+  #claim(
+    inbound: InboundView,
+    takesRetries: boolean,
+    readContext: ReadonlySet<string>,
+  ): Batch | undefined {
+    const { outbound, batchSize, clock } = this.#deps;
+    const now = this.#now();
+    const limits = { size: batchSize, takesRetries };
+    // Read before the claim is written: when reading fails, nothing is claimed.
+    const { batch } = outbound.claim((isOpen) => {
+      const source = {
+        pending: inbound.pending(now),
+        listContextBelow: (seq: number) => inbound.listContextBelow(seq, now),
+        isOpen: (row: DueInbound) => isOpen(row) && !readContext.has(row.id),
+      };
+      const chosen = chooseBatch(source, limits);
+      const isEmpty = chosen.messages.length === 0;
+      return {
+        messages: chosen.messages,
+        batch: isEmpty ? undefined : this.#load(inbound, chosen),
+      };
+    }, clock.now());
+    return batch;
+  }
+
+  #load(inbound: InboundView, chosen: ChosenBatch): Batch {
+    const context = chosen.context.slice(-contextSize);
+    const attempts = new Map(chosen.messages.map((row) => [row.id, row]));
+    const messages: InboundMessage[] = [];
+    const contextMessages: InboundMessage[] = [];
+    const unreadable: Batch['unreadable'][number][] = [];
+    for (const loaded of inbound.load([...chosen.messages, ...context].map(({ id }) => id))) {
+      const attempt = attempts.get(loaded.kind === 'message' ? loaded.message.id : loaded.id);
+      if (loaded.kind === 'message') {
+        (attempt === undefined ? contextMessages : messages).push(loaded.message);
+        continue;
+      }
+      this.#deps.log.warn({ messageId: loaded.id, err: loaded.error }, 'message unreadable');
+      if (attempt !== undefined) {
+        const { id, tries } = attempt;
+        unreadable.push({ status: 'failed', id, tries, reason: loaded.error.message });
+      }
+    }
+    return {
+      messages,
+      context: contextMessages,
+      attempts: chosen.messages,
+      contextIds: chosen.context.map(({ id }) => id),
+      unreadable,
+      destinations: inbound.listDestinations(),
+      routing: inbound.findRouting() ?? null,
+      inboundMaxSeq: inbound.maxSeq(),
+    };
+  }
+
+  #now(): string {
+    return isoAt(this.#deps.clock.now());
+  }
+}

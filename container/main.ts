@@ -1,0 +1,116 @@
+/** The process edge of the runner: environment, settings, signals, exit code. */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { systemClock } from '../shared/base/clock.js';
+import { BerthError } from '../shared/base/errors.js';
+import { newId } from '../shared/base/ids.js';
+import { createLogger, type Logger, type LogLevel } from '../shared/base/logger.js';
+import { readMigrations } from '../shared/base/migrate.js';
+import { runnerConfigSchema, type RunnerConfig } from '../shared/protocol/runner-config.js';
+import {
+  containerWorkspace,
+  runnerConfigPath,
+  workspaceVariables,
+  type Workspace,
+} from '../shared/protocol/workspace.js';
+import { builtinProviders } from './providers/builtin-providers.js';
+import type { ProviderDefinition } from './providers/provider.js';
+import { Runner } from './runner.js';
+
+/** How long a turn may take to end once the runner was told to leave, in milliseconds. */
+const stopGraceMs = 1_000;
+const writePatienceMs = 60_000;
+
+const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
+
+function main(): void {
+  const { env } = process;
+  const level = logLevels.find((name) => name === env['BERTH_LOG_LEVEL']) ?? 'info';
+  const log = createLogger(level, { write: (line) => process.stdout.write(line) });
+  try {
+    const workspace = readWorkspace(env);
+    const config = loadRunnerConfig(runnerConfigPath(workspace.inDir));
+    run(workspace, config, log.child({ sessionId: config.sessionId }));
+  } catch (err) {
+    log.error({ err }, 'runner failed to start');
+    process.exitCode = 1;
+  }
+}
+
+function run(workspace: Workspace, config: RunnerConfig, log: Logger): void {
+  const provider = getProvider(config.provider).create({
+    workspace,
+    heartbeatIntervalMs: config.heartbeatIntervalMs,
+    exit: (code) => process.exit(code),
+    log,
+  });
+  const runner = new Runner({
+    workspace,
+    config,
+    migrations: readMigrations(findMigrations()),
+    provider,
+    clock: systemClock,
+    newId,
+    log,
+    writePatienceMs,
+    onFatal: (err) => {
+      log.error({ err }, 'runner cannot go on');
+      process.exit(1);
+    },
+  });
+  runner.start();
+  let isLeaving = false;
+  const leave = (signal: NodeJS.Signals): void => {
+    if (isLeaving) process.exit(1);
+    isLeaving = true;
+    log.info({ signal }, 'runner leaving');
+    // A provider that hangs keeps the process alive: it is ended, not waited for.
+    void runner.stop(stopGraceMs).finally(() => process.exit(0));
+  };
+  process.on('SIGTERM', leave);
+  process.on('SIGINT', leave);
+  log.info(
+    { provider: config.provider, durationMs: Math.round(performance.now()) },
+    'runner ready',
+  );
+}
+
+function readWorkspace(env: NodeJS.ProcessEnv): Workspace {
+  const folder = (name: keyof Workspace): string =>
+    env[workspaceVariables[name]] ?? containerWorkspace[name];
+  return {
+    inDir: folder('inDir'),
+    outDir: folder('outDir'),
+    agentDir: folder('agentDir'),
+    homeDir: folder('homeDir'),
+  };
+}
+
+function loadRunnerConfig(path: string): RunnerConfig {
+  try {
+    return runnerConfigSchema.parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch (cause) {
+    throw new BerthError('config_invalid', `The settings in ${path} cannot be used.`, {
+      cause,
+      next: 'Restart the session: the host writes them anew.',
+    });
+  }
+}
+
+function getProvider(name: string): ProviderDefinition {
+  const definition = builtinProviders.find((candidate) => candidate.name === name);
+  if (definition !== undefined) return definition;
+  const names = builtinProviders.map((candidate) => candidate.name).join(', ');
+  throw new BerthError('config_invalid', `This runner has no provider ${JSON.stringify(name)}.`, {
+    next: `Choose one of: ${names}.`,
+  });
+}
+
+/** Beside the bundle, or in the project when it is run from its sources. */
+function findMigrations(): string {
+  const folder = dirname(process.argv[1] ?? '');
+  const bundled = join(folder, 'migrations', 'outbound');
+  return existsSync(bundled) ? bundled : join(dirname(folder), 'migrations', 'outbound');
+}
+
+main();

@@ -1,0 +1,69 @@
+/** What a message asks of the echo provider. A message that is no command is said back. */
+export type EchoCommand =
+  | { readonly kind: 'say'; readonly text: string }
+  | { readonly kind: 'sleep'; readonly ms: number; readonly text: string }
+  | { readonly kind: 'burst'; readonly count: number }
+  | { readonly kind: 'fail' }
+  | { readonly kind: 'exit'; readonly code: number }
+  | { readonly kind: 'hang' }
+  | { readonly kind: 'send'; readonly destination: string; readonly text: string }
+  /** A command that cannot be carried out as it was written. */
+  | { readonly kind: 'usage'; readonly sentence: string };
+
+export const maxSleepMs = 3_600_000;
+export const maxBurst = 1_000;
+
+const sleepUsage = `Write !sleep <ms> <text>, where <ms> is a whole number from 0 to ${maxSleepMs}.`;
+const burstUsage = `Write !burst <n>, where <n> is a whole number from 1 to ${maxBurst}.`;
+const exitUsage = 'Write !exit <code>, where <code> is a whole number from 0 to 255.';
+const sendUsage = 'Write !send <destination> <text>.';
+
+const parsers: Readonly<Record<string, (rest: string) => EchoCommand>> = {
+  '!sleep': parseSleep,
+  '!burst': parseBurst,
+  '!fail': () => ({ kind: 'fail' }),
+  '!exit': parseExit,
+  '!hang': () => ({ kind: 'hang' }),
+  '!send': parseSend,
+};
+
+export function parseEchoCommand(text: string): EchoCommand {
+  const [word, rest] = splitFirstWord(text);
+  const parse = Object.hasOwn(parsers, word) ? parsers[word] : undefined;
+  return parse === undefined ? { kind: 'say', text } : parse(rest);
+}
+
+function parseSleep(rest: string): EchoCommand {
+  const [number, text] = splitFirstWord(rest);
+  const ms = parseWhole(number, 0, maxSleepMs);
+  if (ms === undefined || text === '') return { kind: 'usage', sentence: sleepUsage };
+  return { kind: 'sleep', ms, text };
+}
+
+function parseBurst(rest: string): EchoCommand {
+  const count = parseWhole(rest, 1, maxBurst);
+  return count === undefined ? { kind: 'usage', sentence: burstUsage } : { kind: 'burst', count };
+}
+
+function parseExit(rest: string): EchoCommand {
+  const code = parseWhole(rest, 0, 255);
+  return code === undefined ? { kind: 'usage', sentence: exitUsage } : { kind: 'exit', code };
+}
+
+function parseSend(rest: string): EchoCommand {
+  const [destination, text] = splitFirstWord(rest);
+  if (destination === '' || text === '') return { kind: 'usage', sentence: sendUsage };
+  return { kind: 'send', destination, text };
+}
+
+function splitFirstWord(text: string): [string, string] {
+  const trimmed = text.trim();
+  const end = trimmed.search(/\s/);
+  return end < 0 ? [trimmed, ''] : [trimmed.slice(0, end), trimmed.slice(end).trim()];
+}
+
+function parseWhole(text: string, min: number, max: number): number | undefined {
+  if (!/^\d{1,9}$/.test(text)) return undefined;
+  const number = Number(text);
+  return number >= min && number <= max ? number : undefined;
+}

@@ -1,0 +1,78 @@
+/**
+ * The contract between a turn and what thinks in it. For implementers:
+ * - `runTurn` answers every message it was given, fails it by name, or throws: then all of them have failed.
+ * - Replies that it returns are written together with the acks, or not at all: a turn that is cut off leaves none.
+ * - When the signal aborts it ends within a second, by throwing, or by returning if it was done anyway.
+ *   It never returns half a turn: what it returns counts as the end.
+ * - It calls `progress` only when something has moved. A turn that shows no progress is taken for stuck and ended.
+ */
+import type { Logger } from '../../shared/base/logger.js';
+import type {
+  Address,
+  Destination,
+  InboundMessage,
+  OutboundContent,
+} from '../../shared/protocol/session-message.js';
+import type { Workspace } from '../../shared/protocol/workspace.js';
+
+/** Messages for one turn, or more of them for a turn that runs already. */
+export interface TurnMessages {
+  /** To be answered, oldest first. */
+  readonly messages: readonly InboundMessage[];
+  /** Said in the chat before them, and not to be answered; oldest first. */
+  readonly context: readonly InboundMessage[];
+  /** Both as one text for a model. */
+  readonly prompt: string;
+}
+
+export interface TurnInput extends TurnMessages {
+  /** Where the agent may send of its own accord. */
+  readonly destinations: readonly Destination[];
+  /** The session's own chat. */
+  readonly routing: Address | null;
+}
+
+export interface Reply {
+  /** The message that it answers. */
+  readonly inReplyTo: string | null;
+  /** Where it goes. Left out: where the answered message came from, or else the session's own chat. */
+  readonly address?: Address;
+  readonly content: OutboundContent;
+}
+
+export interface TurnResult {
+  readonly replies: readonly Reply[];
+  /** Messages that could not be handled, with a reason for a person; all the others are completed. */
+  readonly failures: readonly { readonly messageId: string; readonly reason: string }[];
+}
+
+/** What a provider may do while its turn runs. */
+export interface TurnControl {
+  readonly signal: AbortSignal;
+  /** A sign of life. Cheap: call it at every step, token or chunk. */
+  progress(): void;
+  /** Sends at once, ahead of the acks. It stays said even when the turn fails later and is run again. */
+  send(reply: Reply): Promise<void>;
+  /** Takes messages that have come since into this turn; they are acked when it ends. Often empty. */
+  takeFollowUps(): TurnMessages;
+}
+
+export interface Provider {
+  runTurn(turn: TurnInput, control: TurnControl): Promise<TurnResult>;
+}
+
+/** What a provider is made from. */
+export interface ProviderContext {
+  readonly workspace: Workspace;
+  /** How often a provider that is alive should show it, in milliseconds. */
+  readonly heartbeatIntervalMs: number;
+  /** Ends the runner on the spot. */
+  readonly exit: (code: number) => never;
+  readonly log: Logger;
+}
+
+export interface ProviderDefinition {
+  /** As in runner.json. */
+  readonly name: string;
+  readonly create: (context: ProviderContext) => Provider;
+}

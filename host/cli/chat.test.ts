@@ -1,0 +1,377 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { newId } from '../../shared/base/ids.js';
+import { silentLogger } from '../../shared/base/logger.js';
+import type { InboundEvent, InboundOutcome, OutboundEvent } from '../channels/channel.js';
+import { TerminalChannel } from '../channels/terminal-channel.js';
+import { TerminalClient } from '../channels/terminal-client.js';
+import { maxClientLineBytes } from '../channels/terminal-protocol.js';
+import { runChat, type ChatOptions } from './chat.js';
+
+/** What a stream was given, as text. */
+function record(stream: PassThrough): () => string {
+  const chunks: string[] = [];
+  stream.setEncoding('utf8').on('data', (chunk: string) => chunks.push(chunk));
+  return () => chunks.join('');
+}
+
+describe('runChat', () => {
+  let folder: string;
+  let socketPath: string;
+  let channel: TerminalChannel;
+  let inbound: InboundEvent[];
+  let listening: string[];
+  /** Messages that a daemon took, over its restarts. */
+  let taken: Set<string>;
+  let answer: (event: InboundEvent, messageId: string) => Promise<void>;
+  let outcome: ((event: InboundEvent) => InboundOutcome) | undefined;
+  let running: Promise<unknown>[];
+  let input: PassThrough & { isTTY?: boolean };
+  let output: PassThrough & { isTTY?: boolean };
+  let errors: PassThrough;
+  let interrupt: AbortController;
+  let printed: () => string;
+  let remarked: () => string;
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'berth-chat-'));
+    socketPath = join(folder, 'terminal.sock');
+    inbound = [];
+    listening = [];
+    taken = new Set();
+    running = [];
+    outcome = undefined;
+    answer = async (event, messageId) => {
+      await reply(`echo: ${event.text}`, messageId);
+      done(messageId);
+    };
+    input = new PassThrough();
+    output = new PassThrough();
+    errors = new PassThrough();
+    interrupt = new AbortController();
+    printed = record(output);
+    remarked = record(errors);
+    await startDaemon();
+  });
+
+  afterEach(async () => {
+    interrupt.abort();
+    await Promise.allSettled(running);
+    await channel.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  async function startDaemon(): Promise<void> {
+    channel = new TerminalChannel({ socketPath, newId, log: silentLogger, drainTimeoutMs: 10 });
+    await channel.start({
+      onInbound: (event) => {
+        inbound.push(event);
+        if (outcome !== undefined) return Promise.resolve(outcome(event));
+        const messageId = `m-${event.platformMessageId}`;
+        const isNew = !taken.has(messageId);
+        taken.add(messageId);
+        setImmediate(() => void answer(event, messageId));
+        return Promise.resolve({ kind: isNew ? 'accepted' : 'duplicate', messageId });
+      },
+      onListening: ({ platformId }) => listening.push(platformId),
+    });
+  }
+
+  async function reply(text: string, inReplyTo: string | null, more: Partial<OutboundEvent> = {}) {
+    const outcomeOfSend = await channel.send({
+      address: { channelType: 'terminal', platformId: 'local', threadId: null },
+      messageId: newId('o'),
+      inReplyTo,
+      chat: { operation: 'post', text, files: [] },
+      targetPlatformId: null,
+      files: [],
+      ...more,
+    });
+    expect(outcomeOfSend.kind).toBe('sent');
+  }
+
+  function done(messageId: string, status: 'completed' | 'failed' = 'completed'): void {
+    const address = { channelType: 'terminal', platformId: 'local', threadId: null };
+    channel.settled({ address, messageId, status });
+  }
+
+  function chat(more: Partial<ChatOptions> = {}): Promise<number> {
+    const code = runChat({
+      text: undefined,
+      platformId: 'local',
+      threadId: null,
+      sender: 'me',
+      json: false,
+      client: new TerminalClient({ socketPath }),
+      io: { input, output, errors, interrupted: interrupt.signal },
+      ...more,
+    });
+    running.push(code);
+    return code;
+  }
+
+  function chatAtPrompt(): Promise<number> {
+    input.isTTY = true;
+    output.isTTY = true;
+    return chat();
+  }
+
+  describe('with a text', () => {
+    it('prints the reply and ends when the message has been dealt with', async () => {
+      expect(await chat({ text: 'hello' })).toBe(0);
+      expect(printed()).toBe('echo: hello\n');
+      expect(remarked()).toBe('');
+    });
+
+    it('prints every reply as it comes, and the paths of files', async () => {
+      let goOn: () => void = () => undefined;
+      const moment = new Promise<void>((resolve) => (goOn = resolve));
+      answer = async (_event, messageId) => {
+        await reply('one', messageId);
+        await moment;
+        await reply('two', messageId, { files: [{ name: 'a.txt', path: '/x/a.txt' }] });
+        done(messageId);
+      };
+      const code = chat({ text: 'hello' });
+      await vi.waitFor(() => {
+        expect(printed()).toBe('one\n');
+      });
+      goOn();
+      expect(await code).toBe(0);
+      expect(printed()).toBe('one\ntwo\n[file a.txt: /x/a.txt]\n');
+    });
+
+    it('prints one JSON object for each reply with --json', async () => {
+      expect(await chat({ text: 'hello', json: true })).toBe(0);
+      expect(JSON.parse(printed())).toMatchObject({
+        type: 'reply',
+        text: 'echo: hello',
+        files: [],
+      });
+    });
+
+    it('ends with 1 when the message failed, after printing what was said', async () => {
+      answer = async (_event, messageId) => {
+        await reply('sorry', messageId);
+        done(messageId, 'failed');
+      };
+      expect(await chat({ text: 'hello' })).toBe(1);
+      expect(printed()).toBe('sorry\n');
+      expect(remarked()).toContain('The message failed');
+    });
+
+    it('ends with 1 when the message was refused, and says why', async () => {
+      outcome = () => ({ kind: 'refused', reason: 'no agent is wired to this chat' });
+      expect(await chat({ text: 'hello' })).toBe(1);
+      expect(printed()).toBe('');
+      expect(remarked()).toContain('no agent is wired to this chat');
+    });
+
+    it('does not wait for an answer to what is only context', async () => {
+      outcome = () => ({ kind: 'accepted', messageId: 'm-1', contextOnly: true });
+      expect(await chat({ text: 'hello' })).toBe(0);
+      expect(remarked()).toContain('nobody answers it now');
+    });
+
+    it('ends with 130 on ctrl-c', async () => {
+      answer = () => Promise.resolve();
+      const code = chat({ text: 'hello' });
+      await vi.waitFor(() => {
+        expect(inbound).toHaveLength(1);
+      });
+      interrupt.abort();
+      expect(await code).toBe(130);
+    });
+
+    it('says once that it still waits when nothing comes', async () => {
+      answer = () => Promise.resolve();
+      const code = chat({ text: 'hello', quietMs: 20 });
+      await vi.waitFor(() => {
+        expect(remarked()).toBe('Still waiting for an answer …\n');
+      });
+      done([...taken][0] ?? '');
+      expect(await code).toBe(0);
+    });
+
+    it('throws when no daemon runs', async () => {
+      await channel.stop();
+      await expect(chat({ text: 'hello' })).rejects.toMatchObject({ code: 'daemon_not_running' });
+    });
+
+    it('throws when the text is too long', async () => {
+      const text = 'x'.repeat(maxClientLineBytes);
+      await expect(chat({ text })).rejects.toMatchObject({ code: 'invalid_input' });
+    });
+
+    it('lives through a restart of the daemon, and gets one answer', async () => {
+      answer = () => Promise.resolve();
+      const code = chat({ text: 'hello' });
+      await vi.waitFor(() => {
+        expect(inbound).toHaveLength(1);
+      });
+      await channel.stop();
+      answer = async (event, messageId) => {
+        await reply(`echo: ${event.text}`, messageId);
+        done(messageId);
+      };
+      await startDaemon();
+      expect(await code).toBe(0);
+      expect(printed()).toBe('echo: hello\n');
+      expect(new Set(inbound.map((event) => event.platformMessageId)).size).toBe(1);
+      expect(remarked()).toContain('Connected again.');
+    });
+
+    it('gives up on a daemon that does not come back', async () => {
+      answer = () => Promise.resolve();
+      const code = chat({ text: 'hello', reconnectMs: 60 });
+      const rejected = expect(code).rejects.toMatchObject({ code: 'daemon_not_running' });
+      await vi.waitFor(() => {
+        expect(inbound).toHaveLength(1);
+      });
+      await channel.stop();
+      await rejected;
+    });
+
+    it('does not let an agent steer the terminal', async () => {
+      output.isTTY = true;
+      answer = async (_event, messageId) => {
+        await reply('a\u001b]0;title\u0007b\r\n\tc', messageId);
+        done(messageId);
+      };
+      await chat({ text: 'hello' });
+      expect(printed()).toBe('a]0;titleb\n\tc\n');
+    });
+  });
+
+  describe('with lines from a pipe', () => {
+    it('sends each line, and ends when all have been dealt with', async () => {
+      const code = chat();
+      input.write('one\n\ntwo\n');
+      input.end('three');
+      expect(await code).toBe(0);
+      expect(inbound.map((event) => event.text)).toEqual(['one', 'two', 'three']);
+      expect(printed()).toBe('echo: one\necho: two\necho: three\n');
+    });
+
+    it('ends with 1 when one of them failed', async () => {
+      answer = (event, messageId) => {
+        done(messageId, event.text === 'bad' ? 'failed' : 'completed');
+        return Promise.resolve();
+      };
+      const code = chat();
+      input.end('good\nbad\ngood\n');
+      expect(await code).toBe(1);
+      expect(inbound).toHaveLength(3);
+    });
+
+    it('goes on after a line that is too long', async () => {
+      const code = chat();
+      input.end(`${'x'.repeat(maxClientLineBytes)}\nshort\n`);
+      expect(await code).toBe(1);
+      expect(printed()).toBe('echo: short\n');
+      expect(remarked()).toContain('too long');
+    });
+
+    it('ends at once when nothing comes', async () => {
+      const code = chat();
+      input.end();
+      expect(await code).toBe(0);
+    });
+
+    it('sends hundreds of lines in order', async () => {
+      const texts = Array.from({ length: 500 }, (_, n) => `line ${n}`);
+      const code = chat();
+      input.end(texts.join('\n'));
+      expect(await code).toBe(0);
+      expect(inbound.map((event) => event.text)).toEqual(texts);
+    });
+  });
+
+  describe('at a prompt', () => {
+    it('asks for kept replies first, and prints what comes', async () => {
+      const code = chatAtPrompt();
+      await vi.waitFor(() => {
+        expect(listening).toEqual(['local']);
+      });
+      await reply('kept for you', null);
+      await vi.waitFor(() => {
+        expect(printed()).toContain('kept for you\n');
+      });
+      input.write('/quit\r');
+      expect(await code).toBe(0);
+    });
+
+    it('draws the line that is being typed anew below a reply', async () => {
+      const code = chatAtPrompt();
+      await vi.waitFor(() => {
+        expect(listening).toEqual(['local']);
+      });
+      input.write('half a li');
+      await reply('meanwhile', null);
+      await vi.waitFor(() => {
+        expect(printed()).toMatch(/meanwhile\n[^\n]*you> half a li/u);
+      });
+      input.write('ne\r');
+      await vi.waitFor(() => {
+        expect(inbound.map((event) => event.text)).toEqual(['half a line']);
+      });
+      input.end();
+      expect(await code).toBe(0);
+    });
+
+    it('hands over what was typed last before it leaves', async () => {
+      const code = chatAtPrompt();
+      input.write('bye\r/quit\r');
+      expect(await code).toBe(0);
+      expect(inbound.map((event) => event.text)).toEqual(['bye']);
+    });
+
+    it('ends with 130 on ctrl-c', async () => {
+      const code = chatAtPrompt();
+      await vi.waitFor(() => {
+        expect(printed()).toContain('you> ');
+      });
+      input.write('\u0003');
+      expect(await code).toBe(130);
+    });
+
+    it('keeps what is typed while the daemon is away, and sends it once', async () => {
+      const code = chatAtPrompt();
+      await vi.waitFor(() => {
+        expect(listening).toEqual(['local']);
+      });
+      await channel.stop();
+      await vi.waitFor(() => {
+        expect(printed()).toContain('The connection to the daemon broke');
+      });
+      input.write('are you there?\r');
+      await startDaemon();
+      await vi.waitFor(() => {
+        expect(printed()).toContain('echo: are you there?');
+      });
+      expect(printed()).toContain('Connected again.');
+      expect(inbound).toHaveLength(1);
+      input.write('/quit\r');
+      expect(await code).toBe(0);
+    });
+
+    it('sends what a stopping daemon did not take to the next one', async () => {
+      const code = chatAtPrompt();
+      await vi.waitFor(() => {
+        expect(listening).toEqual(['local']);
+      });
+      channel.refuse();
+      input.write('hello\r');
+      await channel.stop();
+      await startDaemon();
+      await vi.waitFor(() => {
+        expect(printed()).toContain('echo: hello');
+      });
+      input.write('/quit\r');
+      expect(await code).toBe(0);
+    });
+  });
+});

@@ -1,0 +1,87 @@
+import type { Clock } from '../../../shared/base/clock.js';
+import type { Logger } from '../../../shared/base/logger.js';
+import { AgentImage } from './agent-image.js';
+import { chooseRuntime, type RuntimeDecision } from './choose-runtime.js';
+import type { ContainerRuntime } from './container-runtime.js';
+import { DockerEngine } from './docker-engine.js';
+import { DockerRuntime } from './docker-runtime.js';
+import { ProcessRuntime } from './process-runtime.js';
+
+export interface RuntimeSettings {
+  readonly runtime: 'auto' | 'docker' | 'process';
+  readonly dockerHost: string | undefined;
+  readonly baseImage: string | undefined;
+  readonly engineTimeoutMs: number;
+  readonly pollIntervalMs: number;
+  /** dist/agent-image. */
+  readonly agentImageDir: string;
+  readonly runnerPath: string;
+  readonly processesDir: string;
+  readonly executablePath: string;
+  readonly installId: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+const logLimits = { maxBytes: 5 * 1024 * 1024, keep: 3 };
+
+/** The agent image of these settings, and the engine it lives in. */
+export function buildAgentImage(settings: RuntimeSettings): {
+  image: AgentImage;
+  engine: DockerEngine;
+} {
+  const engine = new DockerEngine({
+    dockerHost: settings.dockerHost,
+    timeoutMs: settings.engineTimeoutMs,
+    startTimeoutMs: settings.engineTimeoutMs * 2,
+  });
+  const image = new AgentImage({
+    engine,
+    contextDir: settings.agentImageDir,
+    baseImage: settings.baseImage,
+    buildTimeoutMs: 30 * 60_000,
+    idleTimeoutMs: 10 * 60_000,
+    log: settings.log,
+  });
+  return { image, engine };
+}
+
+/** Builds and chooses. What runs under the other runtime is ended: a session has one runner, whoever started it. */
+export async function buildRuntime(
+  settings: RuntimeSettings,
+  onProgress: (line: string) => void,
+): Promise<RuntimeDecision> {
+  const { installId, clock, log } = settings;
+  const { image, engine } = buildAgentImage(settings);
+  const docker = new DockerRuntime({ engine, image, installId, logLimits, clock, log });
+  const process = new ProcessRuntime({
+    runnerPath: settings.runnerPath,
+    stateDir: settings.processesDir,
+    installId,
+    path: settings.executablePath,
+    logLimits,
+    pollIntervalMs: settings.pollIntervalMs,
+    clock,
+    log,
+  });
+  const decision = await chooseRuntime(settings.runtime, { docker, process }, onProgress, log);
+  const other = decision.runtime === docker ? process : docker;
+  await endLeftovers(other, log);
+  if (other === process) await process.close();
+  return decision;
+}
+
+async function endLeftovers(runtime: ContainerRuntime, log: Logger): Promise<void> {
+  try {
+    for (const container of await runtime.list()) {
+      const { containerId, owner } = container;
+      await runtime.remove(containerId);
+      log.warn(
+        { containerId, sessionId: owner.sessionId },
+        'container of the other runtime removed',
+      );
+    }
+  } catch (err) {
+    log.debug({ err }, 'the other runtime does not answer');
+  }
+}

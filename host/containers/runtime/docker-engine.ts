@@ -1,0 +1,261 @@
+import { Agent } from 'node:http';
+import { Readable } from 'node:stream';
+import Docker from 'dockerode';
+import { formatEngineAddress, parseEngineAddress } from './engine-address.js';
+import { engineTimeout, fromEngine, hasStatus } from './engine-errors.js';
+
+export interface DockerEngineDeps {
+  /** As DOCKER_HOST: unix:///path, tcp://host:port, or undefined for the usual socket. */
+  readonly dockerHost: string | undefined;
+  /** How long the engine may take to answer, in milliseconds. */
+  readonly timeoutMs: number;
+  /** The same for starting a container. */
+  readonly startTimeoutMs: number;
+}
+
+export interface EngineContainer {
+  readonly containerId: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** created, running, paused, restarting, removing, exited, dead; Podman has more. */
+  readonly state: string;
+  /** For people: `Exited (137) 2 minutes ago`. */
+  readonly status: string;
+}
+
+/** The part of the engine's create request that we use; its names are the engine's. */
+export interface CreateBody {
+  readonly Image: string;
+  readonly User: string;
+  readonly Env: string[];
+  readonly Labels: Record<string, string>;
+  readonly WorkingDir: string;
+  readonly HostConfig: Record<string, unknown>;
+}
+
+export interface BuildRequest {
+  /** A tar archive with a Dockerfile at its top. */
+  readonly context: Buffer;
+  readonly tag: string;
+  readonly buildArgs: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/**
+ * The one door to dockerode: an engine that speaks Docker's API, be it Docker or Podman. Every call answers
+ * in time or throws engine_unreachable, engine_failed (facts.status: the HTTP status) or engine_timeout.
+ * Streams throw what broke them while they are read, and end when their signal aborts.
+ */
+export class DockerEngine {
+  readonly #deps: DockerEngineDeps;
+  // Every request gets a connection of its own: one that is kept may be dead after the engine was restarted.
+  readonly #agent = new Agent({ keepAlive: false });
+  #client: Docker | undefined;
+
+  constructor(deps: DockerEngineDeps) {
+    this.#deps = deps;
+  }
+
+  /** The engine's name and version: how to learn whether one answers. */
+  async version(): Promise<string> {
+    const version = await this.#call('tell its version', (docker, abortSignal) =>
+      (docker as unknown as VersionApi).version({ abortSignal }),
+    );
+    return `${version.Components?.[0]?.Name ?? 'Engine'} ${version.Version}`;
+  }
+
+  /** All containers with this label (`name=value`), running or not. */
+  async listContainers(label: string): Promise<readonly EngineContainer[]> {
+    const filters = { label: [label] };
+    const found = await this.#call('list containers', (docker, abortSignal) =>
+      docker.listContainers({ all: true, filters, abortSignal }),
+    );
+    return found.map((one) => ({
+      containerId: one.Id,
+      name: plainName(one.Names[0]),
+      labels: one.Labels,
+      state: one.State,
+      status: one.Status,
+    }));
+  }
+
+  async createContainer(name: string, body: CreateBody): Promise<string> {
+    const container = await this.#call('create the container', (docker, abortSignal) =>
+      docker.createContainer({ ...body, name, abortSignal }),
+    );
+    return container.id;
+  }
+
+  async startContainer(containerId: string): Promise<void> {
+    const start = (docker: Docker, abortSignal: AbortSignal): Promise<unknown> =>
+      docker.getContainer(containerId).start({ abortSignal });
+    await this.#call('start the container', start, this.#deps.startTimeoutMs);
+  }
+
+  /** Returns when it does not run any more, also when it did not before. */
+  async stopContainer(containerId: string, graceSeconds: number): Promise<void> {
+    const stop = (docker: Docker, abortSignal: AbortSignal): Promise<unknown> =>
+      docker.getContainer(containerId).stop({ t: graceSeconds, abortSignal });
+    const timeoutMs = this.#deps.timeoutMs + graceSeconds * 1_000;
+    await unless([304, 404], this.#call('stop the container', stop, timeoutMs));
+  }
+
+  /** Kills it if need be; what is gone or just going is fine. */
+  async removeContainer(containerId: string): Promise<void> {
+    const remove = (docker: Docker, abortSignal: AbortSignal): Promise<unknown> =>
+      docker.getContainer(containerId).remove({ force: true, v: true, abortSignal });
+    await unless([404, 409], this.#call('remove the container', remove));
+  }
+
+  /** By id or name. */
+  async findContainer(name: string): Promise<EngineContainer | undefined> {
+    const found = await unless(
+      [404],
+      this.#call('inspect the container', (docker, abortSignal) =>
+        docker.getContainer(name).inspect({ abortSignal }),
+      ),
+    );
+    if (found === undefined) return undefined;
+    const { Config, State } = found;
+    return {
+      containerId: found.Id,
+      name: plainName(found.Name),
+      labels: Config.Labels,
+      state: State.Status,
+      status: `Exited (${State.ExitCode})`,
+    };
+  }
+
+  /** What the container printed since then (seconds with a fraction), and what it goes on printing; multiplexed. */
+  openLogs(containerId: string, since: string, signal: AbortSignal): Promise<Readable> {
+    const options = { follow: true, stdout: true, stderr: true, timestamps: true, since } as const;
+    return this.#stream('open the log', signal, (docker, abortSignal) =>
+      docker.getContainer(containerId).logs({ ...options, abortSignal }),
+    );
+  }
+
+  /** Events of containers with this label, one JSON object a line. */
+  openEvents(label: string, signal: AbortSignal): Promise<Readable> {
+    return this.#stream('open the event stream', signal, (docker, abortSignal) =>
+      docker.getEvents({ filters: { type: ['container'], label: [label] }, abortSignal }),
+    );
+  }
+
+  /** The labels of an image that the engine has. */
+  async findImage(name: string): Promise<Readonly<Record<string, string>> | undefined> {
+    const image = await unless(
+      [404],
+      this.#call('inspect the image', (docker) => docker.getImage(name).inspect()),
+    );
+    if (image === undefined) return undefined;
+    const config: { Labels: Labels | null } = image.Config;
+    return config.Labels ?? {};
+  }
+
+  /** Builds with the classic builder, which every engine has; progress comes as one JSON object a line. */
+  openBuild(request: BuildRequest, signal: AbortSignal): Promise<Readable> {
+    const options = {
+      t: request.tag,
+      buildargs: { ...request.buildArgs },
+      labels: { ...request.labels },
+      rm: true,
+      forcerm: true,
+      version: '1',
+    } as const;
+    const build = (docker: Docker, abortSignal: AbortSignal): Promise<NodeJS.ReadableStream> =>
+      docker.buildImage(Readable.from([request.context]), { ...options, abortSignal });
+    return this.#stream('build the image', signal, build, this.#deps.startTimeoutMs);
+  }
+
+  /** Ends what is still open. */
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  #docker(): Docker {
+    if (this.#client !== undefined) return this.#client;
+    const address = parseEngineAddress(this.#deps.dockerHost);
+    // dockerode reads DOCKER_HOST itself where an option is missing: name every one.
+    const options: Docker.DockerOptions & { agent: Agent } = {
+      protocol: 'http',
+      socketPath: address.kind === 'socket' ? address.path : undefined,
+      host: address.kind === 'tcp' ? address.host : undefined,
+      port: address.kind === 'tcp' ? address.port : undefined,
+      ca: undefined,
+      cert: undefined,
+      key: undefined,
+      agent: this.#agent,
+    };
+    this.#client = new Docker(options);
+    return this.#client;
+  }
+
+  /** The time covers the wait for the first byte of the answer; then the stream belongs to the caller's signal. */
+  async #stream(
+    what: string,
+    signal: AbortSignal,
+    open: (docker: Docker, abortSignal: AbortSignal) => Promise<NodeJS.ReadableStream>,
+    timeoutMs = this.#deps.timeoutMs,
+  ): Promise<Readable> {
+    return this.#call(
+      what,
+      async (docker, timeout) => {
+        const opened = await open(docker, AbortSignal.any([timeout, signal]));
+        return opened instanceof Readable ? opened : Readable.from(opened);
+      },
+      timeoutMs,
+    );
+  }
+
+  async #call<T>(
+    what: string,
+    run: (docker: Docker, abortSignal: AbortSignal) => Promise<T>,
+    timeoutMs = this.#deps.timeoutMs,
+  ): Promise<T> {
+    const address = formatEngineAddress(parseEngineAddress(this.#deps.dockerHost));
+    const timeout = new AbortController();
+    const late = new Promise<never>((_resolve, reject) => {
+      const giveUp = (): void => {
+        reject(engineTimeout(what, address, timeoutMs));
+      };
+      timeout.signal.addEventListener('abort', giveUp, { once: true });
+    });
+    const timer = setTimeout(() => {
+      timeout.abort();
+    }, timeoutMs);
+    try {
+      // The signal ends the request; the race ends the wait where dockerode never hears of the end.
+      return await Promise.race([run(this.#docker(), timeout.signal), late]);
+    } catch (error) {
+      throw fromEngine(error, what, address);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+interface Abortable {
+  readonly abortSignal: AbortSignal;
+}
+
+/** What dockerode does but its types do not say; an engine need not name its components. */
+interface VersionApi {
+  version(options: Abortable): Promise<{ Version: string; Components?: { Name: string }[] }>;
+}
+
+/** The engine puts a slash before a name. */
+function plainName(name: string | undefined): string {
+  return name?.replace(/^\//, '') ?? '';
+}
+
+/** These statuses are an answer, not a failure. */
+async function unless<T>(statuses: readonly number[], call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (hasStatus(error, ...statuses)) return undefined;
+    throw error;
+  }
+}

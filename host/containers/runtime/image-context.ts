@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
+import { BerthError, errnoOf } from '../../../shared/base/errors.js';
+import { packTar, type TarFile } from './tar-archive.js';
+
+/** What an agent image is made of, read once: what was hashed is what is built. */
+export interface ImageContext {
+  /** SHA-256 over every file's path and bytes, and the base image's name; in hex. */
+  readonly inputsHash: string;
+  /** The base image's name: the one that was asked for, else the Dockerfile's default. */
+  readonly baseImage: string;
+  readonly files: readonly TarFile[];
+}
+
+/** Throws image_failed when the folder is not there or holds no Dockerfile. */
+export async function readImageContext(
+  folder: string,
+  baseImage: string | undefined,
+): Promise<ImageContext> {
+  const files = await readFiles(folder);
+  const dockerfile = files.find(({ path }) => path === 'Dockerfile');
+  if (dockerfile === undefined) throw noContext(folder, undefined);
+  const base = baseImage ?? /^ARG BASE_IMAGE=(\S+)/m.exec(dockerfile.bytes.toString())?.[1];
+  if (base === undefined) {
+    throw new BerthError('image_failed', `${folder}/Dockerfile names no default for BASE_IMAGE.`);
+  }
+  const hash = createHash('sha256').update(base);
+  for (const { path, bytes } of files) hash.update(`\0${path}\0${bytes.length}\0`).update(bytes);
+  return { inputsHash: hash.digest('hex'), baseImage: base, files };
+}
+
+export function packContext(context: ImageContext): Buffer {
+  return packTar(context.files);
+}
+
+async function readFiles(folder: string): Promise<readonly TarFile[]> {
+  try {
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+    const paths = entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(folder, join(entry.parentPath, entry.name)));
+    return await Promise.all(
+      paths.sort().map(async (path) => ({
+        path: path.split(sep).join('/'),
+        bytes: await readFile(join(folder, path)),
+      })),
+    );
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') throw noContext(folder, error);
+    throw error;
+  }
+}
+
+function noContext(folder: string, cause: unknown): BerthError {
+  return new BerthError(
+    'image_failed',
+    `There is nothing to build the agent image from in ${folder}.`,
+    {
+      next: 'Make it with npm run build.',
+      cause,
+    },
+  );
+}

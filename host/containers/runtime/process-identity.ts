@@ -1,0 +1,48 @@
+import { readFile } from 'node:fs/promises';
+import { execa } from 'execa';
+import { errnoOf } from '../../../shared/base/errors.js';
+
+/**
+ * When a process began, in a form that is the same at every look and differs from that of another process
+ * under the same pid later. Undefined when no such process runs; one that waits to be reaped does not run.
+ */
+export async function findProcessStart(pid: number): Promise<string | undefined> {
+  return process.platform === 'linux' ? await findInProc(pid) : await findWithPs(pid);
+}
+
+/** /proc/<pid>/stat: the name in brackets may hold anything; after it come the state (3) and the start in ticks (22). */
+async function findInProc(pid: number): Promise<string | undefined> {
+  let stat;
+  try {
+    stat = await readFile(`/proc/${pid}/stat`, 'latin1');
+  } catch {
+    return undefined;
+  }
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return isDead(fields[0]) ? undefined : fields[19];
+}
+
+async function findWithPs(pid: number): Promise<string | undefined> {
+  const { stdout, failed } = await execa('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], {
+    env: { LC_ALL: 'C' },
+    timeout: 5_000,
+    reject: false,
+  });
+  const line = failed ? '' : stdout.trim();
+  const space = line.indexOf(' ');
+  return space < 0 || isDead(line) ? undefined : line.slice(space).trim();
+}
+
+function isDead(state: string | undefined): boolean {
+  return state === undefined || /^[ZX]/.test(state);
+}
+
+/** Sends a signal to a process group; false when none is left that takes it (macOS: EPERM when all are dead). */
+export function signalGroup(groupId: number, signal: 'SIGTERM' | 'SIGKILL'): boolean {
+  try {
+    return process.kill(-groupId, signal);
+  } catch (error) {
+    if (['ESRCH', 'EPERM'].includes(errnoOf(error) ?? '')) return false;
+    throw error;
+  }
+}

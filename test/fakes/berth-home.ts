@@ -1,0 +1,101 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { execa } from 'execa';
+import { withDatabase, type Db } from '../../shared/base/sqlite.js';
+import { TerminalWire } from './terminal-wire.js';
+
+const mainScript = join(
+  dirname(fileURLToPath(import.meta.url)),
+  '..',
+  '..',
+  'dist',
+  'host',
+  'main.js',
+);
+
+export interface CommandResult {
+  /** Undefined where it was killed. */
+  readonly exitCode: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A BERTH_HOME of its own, used as a person would: through the command and the socket. */
+export class BerthHome implements AsyncDisposable {
+  readonly home: string;
+  readonly #env: Record<string, string>;
+
+  /** `runtime`: what agents run in. */
+  constructor(runtime: 'process' | 'docker' | 'auto', env: Record<string, string> = {}) {
+    this.home = mkdtempSync(join(tmpdir(), 'berth-'));
+    this.#env = { BERTH_RUNTIME: runtime, ...env };
+  }
+
+  get socket(): string {
+    return join(this.home, 'data', 'terminal.sock');
+  }
+
+  /** Runs a command to its end; never throws for its exit code. */
+  async berth(...args: string[]): Promise<CommandResult> {
+    const { exitCode, stdout, stderr } = await execa(process.execPath, [mainScript, ...args], {
+      reject: false,
+      extendEnv: false,
+      stdin: 'ignore',
+      timeout: 60_000,
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        HOME: this.home,
+        BERTH_HOME: this.home,
+        ...this.#env,
+      },
+    });
+    return { exitCode, stdout, stderr };
+  }
+
+  /** The parsed output of a command with --json. Throws with what it said when it fails. */
+  async json<T = Record<string, unknown>>(...args: string[]): Promise<T> {
+    const { exitCode, stdout, stderr } = await this.berth(...args, '--json');
+    if (exitCode !== 0) throw new Error(`berth ${args.join(' ')}: ${exitCode} ${stderr}`);
+    return JSON.parse(stdout) as T;
+  }
+
+  async start(): Promise<void> {
+    const { exitCode, stderr } = await this.berth('start', '--detach');
+    if (exitCode !== 0) throw new Error(`berth start: ${stderr}`);
+  }
+
+  /** Kills the daemon as a crash would, and waits until it is gone. */
+  async crash(): Promise<void> {
+    const { pid } = await this.json<{ pid: number }>('status');
+    process.kill(pid, 'SIGKILL');
+    for (;;) {
+      try {
+        process.kill(pid, 0);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      } catch {
+        return;
+      }
+    }
+  }
+
+  wire(): Promise<TerminalWire> {
+    return TerminalWire.open(this.socket);
+  }
+
+  /** Reads the central database. */
+  central<T>(use: (db: Db) => T): T {
+    const path = join(this.home, 'data', 'central.db');
+    return withDatabase(path, { mode: 'read', busyTimeoutMs: 2_000 }, use);
+  }
+
+  sessionDir(sessionId: string): string {
+    return join(this.home, 'data', 'sessions', sessionId);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.berth('stop');
+    rmSync(this.home, { recursive: true, force: true });
+  }
+}

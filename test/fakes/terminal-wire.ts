@@ -1,0 +1,82 @@
+import { connect, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+
+export type WireLine = Readonly<Record<string, unknown>> & { readonly type: string };
+
+/** A program at the terminal's socket that knows nothing of Berth but the documented lines. */
+export class TerminalWire implements AsyncDisposable {
+  readonly #socket: Socket;
+  readonly lines: WireLine[] = [];
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    const reader = createInterface({ input: socket });
+    reader.on('line', (line) => this.lines.push(JSON.parse(line) as WireLine));
+    socket.on('error', () => undefined);
+  }
+
+  static open(path: string): Promise<TerminalWire> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({ path });
+      socket.once('error', reject);
+      socket.once('connect', () => {
+        socket.off('error', reject);
+        resolve(new TerminalWire(socket));
+      });
+    });
+  }
+
+  sendRaw(text: string): void {
+    this.#socket.write(text);
+  }
+
+  send(line: object): void {
+    this.sendRaw(`${JSON.stringify(line)}\n`);
+  }
+
+  say(text: string, fields: { platformId?: string; id?: string; threadId?: string } = {}): void {
+    this.send({
+      type: 'message',
+      platformId: 'local',
+      threadId: null,
+      sender: 'me',
+      text,
+      ...fields,
+    });
+  }
+
+  subscribe(platformId: string): void {
+    this.send({ type: 'subscribe', platformId });
+  }
+
+  of(type: string): readonly WireLine[] {
+    return this.lines.filter((line) => line.type === type);
+  }
+
+  /** The texts of the replies so far, those of one chat only if it is named. */
+  replies(platformId?: string): readonly string[] {
+    return this.of('reply')
+      .filter((line) => platformId === undefined || line['platformId'] === platformId)
+      .map((line) => String(line['text']));
+  }
+
+  /** Resolves when the condition holds; says what had come when it does not in time. */
+  async until(condition: () => boolean, timeoutMs = 30_000): Promise<void> {
+    const givesUpAt = Date.now() + timeoutMs;
+    while (!condition()) {
+      if (Date.now() > givesUpAt) {
+        throw new Error(`not in ${timeoutMs} ms; came: ${JSON.stringify(this.lines.slice(-20))}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return new Promise((resolve) => {
+      this.#socket.once('close', () => {
+        resolve();
+      });
+      this.#socket.destroy();
+    });
+  }
+}
