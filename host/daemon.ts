@@ -236,7 +236,9 @@ class House {
       },
       onSaid: ({ id, inReplyTo, address }) => {
         const isAnswer = inReplyTo !== null && id.startsWith(failureNoticePrefix);
-        if (isAnswer) this.#onSettled({ address, messageId: inReplyTo, status: 'failed' });
+        if (!isAnswer) return;
+        const failed = { address, messageId: inReplyTo, status: 'failed' } as const;
+        void this.#ground.settlement.report(failed);
       },
     });
   }

@@ -6,7 +6,8 @@ cd "$(dirname "$0")"
 
 loads() { node -e "process.dlopen({ exports: {} }, '$PWD/better_sqlite3.node')"; }
 
-install_addon() { npm install --no-audit --no-fund --foreground-scripts; }
+# Fetches the prebuilt addon, or compiles it.
+build_addon() { npm rebuild --foreground-scripts better-sqlite3; }
 
 install_compiler() {
   apt-get update
@@ -31,10 +32,11 @@ fi
 # The official images have Node's headers; otherwise node-gyp fetches them.
 if [ -d /usr/local/include/node ]; then export npm_config_nodedir=/usr/local; fi
 
-if ! install_addon; then
+npm install --ignore-scripts --no-audit --no-fund
+if ! build_addon; then
   echo "It cannot be had ready-made; compiling it, which takes some minutes."
   install_compiler
-  install_addon
+  build_addon
   remove_compiler
 fi
 cp node_modules/better-sqlite3/build/Release/better_sqlite3.node .

@@ -126,10 +126,17 @@ describe('TerminalClient', () => {
   });
 
   it('rejects what is not acked, and ends its events, when the connection breaks', async () => {
-    answer = () => new Promise(() => undefined);
+    let hasArrived = false;
+    answer = () => {
+      hasArrived = true;
+      return new Promise(() => undefined);
+    };
     const link = await connect();
     const { end } = listen(link);
     const sent = link.send({ platformId: 'local', text: 'hi' });
+    await vi.waitFor(() => {
+      expect(hasArrived).toBe(true);
+    });
     const rejected = expect(sent).rejects.toMatchObject({ code: 'daemon_not_running' });
     await channel.stop();
     await rejected;

@@ -3,10 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { newId } from '../../shared/base/ids.js';
-import { silentLogger } from '../../shared/base/logger.js';
-import type { InboundEvent, InboundOutcome, OutboundEvent } from '../channels/channel.js';
-import { TerminalChannel } from '../channels/terminal-channel.js';
+import { ScriptedDaemon } from '../../test/fakes/scripted-daemon.js';
 import { TerminalClient } from '../channels/terminal-client.js';
 import { maxClientLineBytes } from '../channels/terminal-protocol.js';
 import { runChat, type ChatOptions } from './chat.js';
@@ -20,14 +17,7 @@ function record(stream: PassThrough): () => string {
 
 describe('runChat', () => {
   let folder: string;
-  let socketPath: string;
-  let channel: TerminalChannel;
-  let inbound: InboundEvent[];
-  let listening: string[];
-  /** Messages that a daemon took, over its restarts. */
-  let taken: Set<string>;
-  let answer: (event: InboundEvent, messageId: string) => Promise<void>;
-  let outcome: ((event: InboundEvent) => InboundOutcome) | undefined;
+  let daemon: ScriptedDaemon;
   let running: Promise<unknown>[];
   let input: PassThrough & { isTTY?: boolean };
   let output: PassThrough & { isTTY?: boolean };
@@ -38,65 +28,23 @@ describe('runChat', () => {
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'berth-chat-'));
-    socketPath = join(folder, 'terminal.sock');
-    inbound = [];
-    listening = [];
-    taken = new Set();
+    daemon = new ScriptedDaemon(join(folder, 'terminal.sock'));
     running = [];
-    outcome = undefined;
-    answer = async (event, messageId) => {
-      await reply(`echo: ${event.text}`, messageId);
-      done(messageId);
-    };
     input = new PassThrough();
     output = new PassThrough();
     errors = new PassThrough();
     interrupt = new AbortController();
     printed = record(output);
     remarked = record(errors);
-    await startDaemon();
+    await daemon.start();
   });
 
   afterEach(async () => {
     interrupt.abort();
     await Promise.allSettled(running);
-    await channel.stop();
+    await daemon.stop();
     rmSync(folder, { recursive: true, force: true });
   });
-
-  async function startDaemon(): Promise<void> {
-    channel = new TerminalChannel({ socketPath, newId, log: silentLogger, drainTimeoutMs: 10 });
-    await channel.start({
-      onInbound: (event) => {
-        inbound.push(event);
-        if (outcome !== undefined) return Promise.resolve(outcome(event));
-        const messageId = `m-${event.platformMessageId}`;
-        const isNew = !taken.has(messageId);
-        taken.add(messageId);
-        setImmediate(() => void answer(event, messageId));
-        return Promise.resolve({ kind: isNew ? 'accepted' : 'duplicate', messageId });
-      },
-      onListening: ({ platformId }) => listening.push(platformId),
-    });
-  }
-
-  async function reply(text: string, inReplyTo: string | null, more: Partial<OutboundEvent> = {}) {
-    const outcomeOfSend = await channel.send({
-      address: { channelType: 'terminal', platformId: 'local', threadId: null },
-      messageId: newId('o'),
-      inReplyTo,
-      chat: { operation: 'post', text, files: [] },
-      targetPlatformId: null,
-      files: [],
-      ...more,
-    });
-    expect(outcomeOfSend.kind).toBe('sent');
-  }
-
-  function done(messageId: string, status: 'completed' | 'failed' = 'completed'): void {
-    const address = { channelType: 'terminal', platformId: 'local', threadId: null };
-    channel.settled({ address, messageId, status });
-  }
 
   function chat(more: Partial<ChatOptions> = {}): Promise<number> {
     const code = runChat({
@@ -105,7 +53,7 @@ describe('runChat', () => {
       threadId: null,
       sender: 'me',
       json: false,
-      client: new TerminalClient({ socketPath }),
+      client: new TerminalClient(daemon),
       io: { input, output, errors, interrupted: interrupt.signal },
       ...more,
     });
@@ -129,11 +77,11 @@ describe('runChat', () => {
     it('prints every reply as it comes, and the paths of files', async () => {
       let goOn: () => void = () => undefined;
       const moment = new Promise<void>((resolve) => (goOn = resolve));
-      answer = async (_event, messageId) => {
-        await reply('one', messageId);
+      daemon.answer = async (_event, messageId) => {
+        await daemon.reply('one', messageId);
         await moment;
-        await reply('two', messageId, { files: [{ name: 'a.txt', path: '/x/a.txt' }] });
-        done(messageId);
+        await daemon.reply('two', messageId, [{ name: 'a.txt', path: '/x/a.txt' }]);
+        daemon.done(messageId);
       };
       const code = chat({ text: 'hello' });
       await vi.waitFor(() => {
@@ -154,9 +102,9 @@ describe('runChat', () => {
     });
 
     it('ends with 1 when the message failed, after printing what was said', async () => {
-      answer = async (_event, messageId) => {
-        await reply('sorry', messageId);
-        done(messageId, 'failed');
+      daemon.answer = async (_event, messageId) => {
+        await daemon.reply('sorry', messageId);
+        daemon.done(messageId, 'failed');
       };
       expect(await chat({ text: 'hello' })).toBe(1);
       expect(printed()).toBe('sorry\n');
@@ -164,40 +112,40 @@ describe('runChat', () => {
     });
 
     it('ends with 1 when the message was refused, and says why', async () => {
-      outcome = () => ({ kind: 'refused', reason: 'no agent is wired to this chat' });
+      daemon.outcome = { kind: 'refused', reason: 'no agent is wired to this chat' };
       expect(await chat({ text: 'hello' })).toBe(1);
       expect(printed()).toBe('');
       expect(remarked()).toContain('no agent is wired to this chat');
     });
 
     it('does not wait for an answer to what is only context', async () => {
-      outcome = () => ({ kind: 'accepted', messageId: 'm-1', contextOnly: true });
+      daemon.outcome = { kind: 'accepted', messageId: 'm-1', contextOnly: true };
       expect(await chat({ text: 'hello' })).toBe(0);
       expect(remarked()).toContain('nobody answers it now');
     });
 
     it('ends with 130 on ctrl-c', async () => {
-      answer = () => Promise.resolve();
+      daemon.answer = () => Promise.resolve();
       const code = chat({ text: 'hello' });
       await vi.waitFor(() => {
-        expect(inbound).toHaveLength(1);
+        expect(daemon.inbound).toHaveLength(1);
       });
       interrupt.abort();
       expect(await code).toBe(130);
     });
 
     it('says once that it still waits when nothing comes', async () => {
-      answer = () => Promise.resolve();
+      daemon.answer = () => Promise.resolve();
       const code = chat({ text: 'hello', quietMs: 20 });
       await vi.waitFor(() => {
         expect(remarked()).toBe('Still waiting for an answer …\n');
       });
-      done([...taken][0] ?? '');
+      daemon.done(daemon.taken[0]!);
       expect(await code).toBe(0);
     });
 
     it('throws when no daemon runs', async () => {
-      await channel.stop();
+      await daemon.stop();
       await expect(chat({ text: 'hello' })).rejects.toMatchObject({ code: 'daemon_not_running' });
     });
 
@@ -207,39 +155,36 @@ describe('runChat', () => {
     });
 
     it('lives through a restart of the daemon, and gets one answer', async () => {
-      answer = () => Promise.resolve();
+      daemon.answer = () => Promise.resolve();
       const code = chat({ text: 'hello' });
       await vi.waitFor(() => {
-        expect(inbound).toHaveLength(1);
+        expect(daemon.inbound).toHaveLength(1);
       });
-      await channel.stop();
-      answer = async (event, messageId) => {
-        await reply(`echo: ${event.text}`, messageId);
-        done(messageId);
-      };
-      await startDaemon();
+      await daemon.stop();
+      daemon.answer = (event, messageId) => daemon.echo(event, messageId);
+      await daemon.start();
       expect(await code).toBe(0);
       expect(printed()).toBe('echo: hello\n');
-      expect(new Set(inbound.map((event) => event.platformMessageId)).size).toBe(1);
+      expect(new Set(daemon.inbound.map((event) => event.platformMessageId)).size).toBe(1);
       expect(remarked()).toContain('Connected again.');
     });
 
     it('gives up on a daemon that does not come back', async () => {
-      answer = () => Promise.resolve();
+      daemon.answer = () => Promise.resolve();
       const code = chat({ text: 'hello', reconnectMs: 60 });
       const rejected = expect(code).rejects.toMatchObject({ code: 'daemon_not_running' });
       await vi.waitFor(() => {
-        expect(inbound).toHaveLength(1);
+        expect(daemon.inbound).toHaveLength(1);
       });
-      await channel.stop();
+      await daemon.stop();
       await rejected;
     });
 
     it('does not let an agent steer the terminal', async () => {
       output.isTTY = true;
-      answer = async (_event, messageId) => {
-        await reply('a\u001b]0;title\u0007b\r\n\tc', messageId);
-        done(messageId);
+      daemon.answer = async (_event, messageId) => {
+        await daemon.reply('a\u001b]0;title\u0007b\r\n\tc', messageId);
+        daemon.done(messageId);
       };
       await chat({ text: 'hello' });
       expect(printed()).toBe('a]0;titleb\n\tc\n');
@@ -252,19 +197,19 @@ describe('runChat', () => {
       input.write('one\n\ntwo\n');
       input.end('three');
       expect(await code).toBe(0);
-      expect(inbound.map((event) => event.text)).toEqual(['one', 'two', 'three']);
+      expect(daemon.inbound.map((event) => event.text)).toEqual(['one', 'two', 'three']);
       expect(printed()).toBe('echo: one\necho: two\necho: three\n');
     });
 
     it('ends with 1 when one of them failed', async () => {
-      answer = (event, messageId) => {
-        done(messageId, event.text === 'bad' ? 'failed' : 'completed');
+      daemon.answer = (event, messageId) => {
+        daemon.done(messageId, event.text === 'bad' ? 'failed' : 'completed');
         return Promise.resolve();
       };
       const code = chat();
       input.end('good\nbad\ngood\n');
       expect(await code).toBe(1);
-      expect(inbound).toHaveLength(3);
+      expect(daemon.inbound).toHaveLength(3);
     });
 
     it('goes on after a line that is too long', async () => {
@@ -286,7 +231,7 @@ describe('runChat', () => {
       const code = chat();
       input.end(texts.join('\n'));
       expect(await code).toBe(0);
-      expect(inbound.map((event) => event.text)).toEqual(texts);
+      expect(daemon.inbound.map((event) => event.text)).toEqual(texts);
     });
   });
 
@@ -294,9 +239,9 @@ describe('runChat', () => {
     it('asks for kept replies first, and prints what comes', async () => {
       const code = chatAtPrompt();
       await vi.waitFor(() => {
-        expect(listening).toEqual(['local']);
+        expect(daemon.listening).toEqual(['local']);
       });
-      await reply('kept for you', null);
+      await daemon.reply('kept for you', null);
       await vi.waitFor(() => {
         expect(printed()).toContain('kept for you\n');
       });
@@ -307,16 +252,16 @@ describe('runChat', () => {
     it('draws the line that is being typed anew below a reply', async () => {
       const code = chatAtPrompt();
       await vi.waitFor(() => {
-        expect(listening).toEqual(['local']);
+        expect(daemon.listening).toEqual(['local']);
       });
       input.write('half a li');
-      await reply('meanwhile', null);
+      await daemon.reply('meanwhile', null);
       await vi.waitFor(() => {
         expect(printed()).toMatch(/meanwhile\n[^\n]*you> half a li/u);
       });
       input.write('ne\r');
       await vi.waitFor(() => {
-        expect(inbound.map((event) => event.text)).toEqual(['half a line']);
+        expect(daemon.inbound.map((event) => event.text)).toEqual(['half a line']);
       });
       input.end();
       expect(await code).toBe(0);
@@ -326,7 +271,7 @@ describe('runChat', () => {
       const code = chatAtPrompt();
       input.write('bye\r/quit\r');
       expect(await code).toBe(0);
-      expect(inbound.map((event) => event.text)).toEqual(['bye']);
+      expect(daemon.inbound.map((event) => event.text)).toEqual(['bye']);
     });
 
     it('ends with 130 on ctrl-c', async () => {
@@ -341,19 +286,19 @@ describe('runChat', () => {
     it('keeps what is typed while the daemon is away, and sends it once', async () => {
       const code = chatAtPrompt();
       await vi.waitFor(() => {
-        expect(listening).toEqual(['local']);
+        expect(daemon.listening).toEqual(['local']);
       });
-      await channel.stop();
+      await daemon.stop();
       await vi.waitFor(() => {
         expect(printed()).toContain('The connection to the daemon broke');
       });
       input.write('are you there?\r');
-      await startDaemon();
+      await daemon.start();
       await vi.waitFor(() => {
         expect(printed()).toContain('echo: are you there?');
       });
       expect(printed()).toContain('Connected again.');
-      expect(inbound).toHaveLength(1);
+      expect(daemon.inbound).toHaveLength(1);
       input.write('/quit\r');
       expect(await code).toBe(0);
     });
@@ -361,12 +306,12 @@ describe('runChat', () => {
     it('sends what a stopping daemon did not take to the next one', async () => {
       const code = chatAtPrompt();
       await vi.waitFor(() => {
-        expect(listening).toEqual(['local']);
+        expect(daemon.listening).toEqual(['local']);
       });
-      channel.refuse();
+      daemon.refuse();
       input.write('hello\r');
-      await channel.stop();
-      await startDaemon();
+      await daemon.stop();
+      await daemon.start();
       await vi.waitFor(() => {
         expect(printed()).toContain('echo: hello');
       });

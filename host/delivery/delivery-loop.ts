@@ -92,8 +92,9 @@ export class DeliveryLoop {
     if (session === undefined || session.status === 'set-aside') return;
     const containerEnded = this.#endedContainers.delete(sessionId);
     try {
+      const acks = await settlement.readAcks(session);
       await this.#deliver(session);
-      await settlement.settle(session, containerEnded);
+      await settlement.settle(session, acks, containerEnded);
       this.#deps.onPlanned();
     } catch (error) {
       if (hasCode(error, 'database_missing')) return;

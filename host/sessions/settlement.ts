@@ -4,7 +4,11 @@
  */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { Logger } from '../../shared/base/logger.js';
-import type { InboundOutcome, OpenInbound } from '../../shared/protocol/inbound-writer.js';
+import type {
+  InboundOutcome,
+  InboundWriter,
+  OpenInbound,
+} from '../../shared/protocol/inbound-writer.js';
 import type { AckRecord } from '../../shared/protocol/outbound-reader.js';
 import type { Address } from '../../shared/protocol/session-message.js';
 import { parseContainerConfig } from '../store/container-config.js';
@@ -19,6 +23,9 @@ export interface SettledMessage {
   readonly address: Address;
   readonly status: 'completed' | 'failed';
 }
+
+/** By message id. */
+export type Acks = ReadonlyMap<string, AckRecord>;
 
 export interface SettlementDeps {
   readonly store: Store;
@@ -44,43 +51,63 @@ export class Settlement {
   }
 
   /**
-   * Copies what the runner has acked. `containerEnded`: what is claimed now has nobody working on it, so the
-   * claim counts as a failed try.
+   * What the runner says of the messages that are open now. Read before the replies are delivered: what it acks
+   * meanwhile waits for the next look, so that no message is settled before its replies are sent.
    */
-  async settle(session: Session, containerEnded: boolean): Promise<void> {
+  async readAcks(session: Session): Promise<Acks> {
     const { mailbox } = this.#deps;
     const open = await mailbox.inbound(session.id, (inbound) => inbound.listOpen());
-    const acks = await mailbox.outbound(session.id, (outbound) =>
-      outbound.findAcks(open.map((row) => row.id)),
+    if (open.length === 0) return new Map();
+    const ids = open.map((row) => row.id);
+    return await mailbox.outbound(session.id, (outbound) => outbound.findAcks(ids));
+  }
+
+  /**
+   * Copies what the runner has acked. `containerEnded`: what is claimed has nobody working on it, so the claim
+   * counts as a failed try.
+   */
+  async settle(session: Session, acks: Acks, containerEnded: boolean): Promise<void> {
+    await this.#settleBy(
+      session,
+      (open) => this.#decide(session, open, acks, containerEnded),
+      acks,
     );
-    const outcomes = this.#decide(session, open, acks, containerEnded);
-    if (outcomes.length > 0) {
-      await mailbox.inbound(session.id, (inbound) => {
-        inbound.settle(outcomes);
-      });
-    }
-    this.#planWake(session.id, open, outcomes);
-    for (const outcome of outcomes) {
-      const reason = acks.get(outcome.id)?.reason ?? 'The agent stopped in the middle of it.';
-      await this.#tell(session, outcome, reason);
-    }
   }
 
   /** Nothing of a session can be run: what waits in it is given up, and told. */
   async giveUp(session: Session, reason: string): Promise<void> {
-    const open = await this.#deps.mailbox.inbound(session.id, (inbound) => inbound.listOpen());
-    const outcomes = open.map((row): InboundOutcome => ({ id: row.id, status: 'failed' }));
-    await this.#deps.mailbox.inbound(session.id, (inbound) => {
-      inbound.settle(outcomes);
+    const failAll = (open: readonly OpenInbound[]): readonly InboundOutcome[] =>
+      open.map((row) => ({ id: row.id, status: 'failed' }));
+    await this.#settleBy(session, failAll, new Map(), reason);
+  }
+
+  /** In one piece without a pause, so that no message can come in between the look and the plan for the next. */
+  async #settleBy(
+    session: Session,
+    decide: (open: readonly OpenInbound[]) => readonly InboundOutcome[],
+    acks: Acks,
+    reason = 'The agent stopped in the middle of it.',
+  ): Promise<void> {
+    const outcomes = await this.#deps.mailbox.inbound(session.id, (inbound) => {
+      const open = inbound.listOpen();
+      const decided = decide(open);
+      for (const { id, status } of decided) {
+        // Told first: a crash before the row is final tells the same again, and it is known by its id.
+        if (status === 'failed') this.#bury(session, id, inbound, acks.get(id)?.reason ?? reason);
+      }
+      inbound.settle(decided);
+      this.#planWake(session.id, open, decided);
+      return decided;
     });
-    this.#deps.store.dueItems.clear(session.id, 'wake');
-    for (const outcome of outcomes) await this.#tell(session, outcome, reason);
+    for (const { id, status } of outcomes) {
+      if (status === 'completed') await this.#reportCompleted(session, id);
+    }
   }
 
   #decide(
     session: Session,
     open: readonly OpenInbound[],
-    acks: ReadonlyMap<string, AckRecord>,
+    acks: Acks,
     containerEnded: boolean,
   ): readonly InboundOutcome[] {
     const limits = this.#limitsOf(session);
@@ -145,17 +172,31 @@ export class Settlement {
     store.dueItems.set({ sessionId, kind: 'wake', dueAt: earliest, attempts });
   }
 
-  /** A completed message is reported at once; a failed one when the person has been told. */
-  async #tell(session: Session, outcome: InboundOutcome, reason: string): Promise<void> {
-    if (outcome.status === 'retry') return;
-    const { mailbox, onSettled } = this.#deps;
-    const address = await mailbox.inbound(session.id, (inbound) => inbound.findAddress(outcome.id));
-    if (outcome.status === 'failed') this.#bury(session, outcome.id, address, reason);
-    else if (address !== undefined)
-      onSettled({ messageId: outcome.id, address, status: 'completed' });
+  /** A failed message is reported when the person has been told; see the notices. */
+  async #reportCompleted(session: Session, messageId: string): Promise<void> {
+    const { mailbox } = this.#deps;
+    const address = await mailbox.inbound(session.id, (inbound) => inbound.findAddress(messageId));
+    if (address !== undefined) await this.report({ messageId, address, status: 'completed' });
   }
 
-  #bury(session: Session, messageId: string, address: Address | undefined, reason: string): void {
+  /** A message that went to several sessions is settled when it is settled in all of them. Never rejects. */
+  async report(message: SettledMessage): Promise<void> {
+    const { store, mailbox, log, onSettled } = this.#deps;
+    const { messageId } = message;
+    let { status } = message;
+    try {
+      for (const sessionId of store.received.listSessions(messageId)) {
+        const found = await mailbox.findStatus(sessionId, messageId);
+        if (found === 'pending') return;
+        if (found === 'failed') status = 'failed';
+      }
+      onSettled({ ...message, status });
+    } catch (err) {
+      log.warn({ err, messageId }, 'settled message not reported');
+    }
+  }
+
+  #bury(session: Session, messageId: string, inbound: InboundWriter, reason: string): void {
     const { store, clock, onNotice } = this.#deps;
     const now = isoAt(clock.now());
     store.deadLetters.insert({
@@ -165,6 +206,7 @@ export class Settlement {
       reason,
       createdAt: now,
     });
+    const address = inbound.findAddress(messageId);
     if (address === undefined) return;
     const text =
       'Sorry, this message could not be handled. Please send it again, or ask whoever runs this agent to look into it.';

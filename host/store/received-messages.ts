@@ -42,6 +42,18 @@ export class ReceivedMessageStore {
     return row === undefined ? undefined : fromRow(row);
   }
 
+  /** The sessions that were to answer a message. */
+  listSessions(messageId: string): readonly string[] {
+    const rows = this.#db
+      .prepare<[string], Row>('SELECT * FROM received_messages WHERE message_id = ?')
+      .all(messageId);
+    return rows.flatMap((row) =>
+      fromRow(row).verdicts.flatMap(({ verdict, sessionId }) =>
+        verdict === 'engaged' && sessionId !== undefined ? [sessionId] : [],
+      ),
+    );
+  }
+
   /** The platform's id of a message that we know under ours. */
   findPlatformId(messageId: string): string | undefined {
     return this.#db

@@ -1,4 +1,5 @@
-import { lstatSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
+import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { BerthError, errnoOf, toBerthError } from './errors.js';
 
@@ -65,7 +66,7 @@ function assertOrdinaryFile(path: string, mayBeMissing: boolean): void {
     stat = lstatSync(path);
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') {
-      if (mayBeMissing) return;
+      if (mayBeMissing && existsSync(dirname(path))) return;
       throw new BerthError('database_missing', `There is no database at ${path}.`, {
         cause: error,
         facts: { path },

@@ -147,6 +147,22 @@ export function runtimeContract(name: string, makeRuntime: MakeRuntime): void {
       expect(await runtime.list()).toEqual([]);
     });
 
+    it('has the last words of a container in its log before it removes it', async () => {
+      const wanted = await spec('s-1', 'exit', { TEST_EXIT_CODE: '0' });
+      const containerId = await runtime.start(wanted);
+      await runtime.close();
+      const next = another();
+      await vi.waitFor(async () => {
+        expect(await find(containerId, next)).toMatchObject({ state: 'exited' });
+      }, patience);
+
+      next.followLog((await next.list())[0]!, wanted.logPath);
+      await next.remove(containerId);
+
+      const log = await readFile(wanted.logPath, 'utf8');
+      expect(log.split('\n').sort()).toEqual(['', 'and says so on stderr', 'stand-in runs exit']);
+    });
+
     it('does not mind being told to stop or remove what never was', async () => {
       await runtime.stop('0123456789ab', 100);
       await runtime.remove('0123456789ab');

@@ -45,7 +45,7 @@ describe.skipIf(!docker.available)('the agent image', () => {
     const [first, second] = await Promise.all([build(image), build(image)]);
     const third = await build(image);
 
-    expect(first.join('\n')).toContain('Step 1/');
+    expect(first.join('\n')).toMatch(/step 1\//i);
     expect(second).toEqual(first);
     expect(third).toEqual([]);
     expect(built.size).toBe(1);

@@ -7,11 +7,16 @@ export type WireLine = Readonly<Record<string, unknown>> & { readonly type: stri
 export class TerminalWire implements AsyncDisposable {
   readonly #socket: Socket;
   readonly lines: WireLine[] = [];
+  readonly #waiting = new Map<string, ((line: WireLine) => void)[]>();
 
   private constructor(socket: Socket) {
     this.#socket = socket;
     const reader = createInterface({ input: socket });
-    reader.on('line', (line) => this.lines.push(JSON.parse(line) as WireLine));
+    reader.on('line', (line) => {
+      const parsed = JSON.parse(line) as WireLine;
+      this.lines.push(parsed);
+      this.#waiting.get(parsed.type)?.shift()?.(parsed);
+    });
     socket.on('error', () => undefined);
   }
 
@@ -58,6 +63,15 @@ export class TerminalWire implements AsyncDisposable {
     return this.of('reply')
       .filter((line) => platformId === undefined || line['platformId'] === platformId)
       .map((line) => String(line['text']));
+  }
+
+  /** Resolves with the next line of a type, the moment it comes. */
+  next(type: string): Promise<WireLine> {
+    return new Promise((resolve) => {
+      const waiting = this.#waiting.get(type) ?? [];
+      waiting.push(resolve);
+      this.#waiting.set(type, waiting);
+    });
   }
 
   /** Resolves when the condition holds; says what had come when it does not in time. */

@@ -59,9 +59,12 @@ export interface ContainerRuntime {
   start(spec: ContainerSpec): Promise<string>;
   /** TERM, then KILL after the grace. Resolves when it does not run any more. */
   stop(containerId: string, graceMs: number): Promise<void>;
-  /** Takes it away with everything it left in the runtime; kills it first when it still runs. */
+  /**
+   * Takes it away with everything it left in the runtime; kills it first when it still runs. What it printed
+   * is in its log before, if that was followed.
+   */
   remove(containerId: string): Promise<void>;
-  /** Goes on writing the output of a container that this daemon did not start, after the last line it finds. */
+  /** Goes on writing the output of a container that this daemon did not start, running or not, after the last line it finds. */
   followLog(container: ObservedContainer, logPath: string): void;
   /** Hints that a container ended. May come late, twice or never: `list` tells. */
   watchExits(onExit: (exit: ContainerExit) => void): void;

@@ -27,8 +27,6 @@ export function parseOwner(labels: Readonly<Record<string, string>>): ContainerO
 
 const mebibyte = 1_048_576;
 const tmpOptions = 'rw,noexec,nosuid,nodev,size=64m,mode=1777';
-/** What an engine's own defaults differ in, and Podman's may be more than the machine allows. */
-const openFiles = { Name: 'nofile', Soft: 4_096, Hard: 4_096 };
 
 /** What the engine is asked for: a container that can touch its own four folders, and nothing else. */
 export function createBody(spec: ContainerSpec, image: string, startedAtMs: number): CreateBody {
@@ -59,7 +57,6 @@ export function createBody(spec: ContainerSpec, image: string, startedAtMs: numb
       MemorySwap: memory,
       NanoCpus: Math.round(spec.cpus * 1e9),
       PidsLimit: spec.pidsLimit,
-      Ulimits: [openFiles],
       LogConfig: { Type: 'json-file', Config: { 'max-size': '5m', 'max-file': '2' } },
     },
   };

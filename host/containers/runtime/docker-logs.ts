@@ -1,4 +1,4 @@
-import { delay } from '../../../shared/base/lifecycle.js';
+import { Deadline, delay } from '../../../shared/base/lifecycle.js';
 import type { Logger } from '../../../shared/base/logger.js';
 import type { DockerEngine } from './docker-engine.js';
 import { hasStatus } from './engine-errors.js';
@@ -40,6 +40,12 @@ export class DockerLogs {
       this.#following.delete(containerId);
     });
     this.#following.set(containerId, copying);
+  }
+
+  /** Resolves when all that an ended container printed is copied, or the time is up. */
+  async settle(containerId: string, limitMs: number): Promise<void> {
+    const copying = this.#following.get(containerId);
+    if (copying !== undefined) await new Deadline(limitMs).wait(copying);
   }
 
   /** Stops copying; containers go on, and the engine keeps what they print. */

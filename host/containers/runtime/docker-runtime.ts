@@ -15,6 +15,9 @@ import { DockerLogs } from './docker-logs.js';
 import { hasStatus } from './engine-errors.js';
 import type { LogLimits } from './rotating-log.js';
 
+/** How long a removal waits for the container's last output. */
+const settleMs = 2_000;
+
 export interface DockerRuntimeDeps {
   readonly engine: DockerEngine;
   readonly image: AgentImage;
@@ -80,7 +83,10 @@ export class DockerRuntime implements ContainerRuntime {
     await this.#deps.engine.stopContainer(containerId, Math.ceil(graceMs / 1_000));
   }
 
+  /** The engine keeps what a container printed no longer than the container: first the log, then the removal. */
   async remove(containerId: string): Promise<void> {
+    await this.#deps.engine.stopContainer(containerId, 0);
+    await this.#logs.settle(containerId, settleMs);
     await this.#deps.engine.removeContainer(containerId);
   }
 

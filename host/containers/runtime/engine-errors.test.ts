@@ -11,6 +11,19 @@ describe('errors of the engine', () => {
     });
   });
 
+  it.each([
+    ['no such container', 404],
+    ['that name is already in use', 409],
+    ['OCI permission denied', 500],
+  ])('understands what Podman means by a 500 with the cause %s', (cause, status) => {
+    const error = Object.assign(new Error('server error'), {
+      statusCode: 500,
+      json: { cause, message: 'words' },
+    });
+
+    expect(fromEngine(error, 'start the container', 'unix:///x').facts).toEqual({ status });
+  });
+
   it('keeps the words of an answer that is no JSON', () => {
     const error = Object.assign(new Error('(HTTP code 502) unexpected - bad gateway'), {
       statusCode: 502,

@@ -62,17 +62,30 @@ export function hasStatus(error: unknown, ...statuses: number[]): error is Berth
   return typeof status === 'number' && statuses.includes(status);
 }
 
+/** Podman says some things with status 500 and a cause that Docker says with a status of their own. */
+const statusOfCause: Readonly<Record<string, number>> = {
+  'no such container': 404,
+  'no such image': 404,
+  'image not known': 404,
+  'that name is already in use': 409,
+};
+
 function statusOf(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('statusCode' in error)) return undefined;
-  return typeof error.statusCode === 'number' ? error.statusCode : undefined;
+  if (typeof error.statusCode !== 'number') return undefined;
+  return statusOfCause[textIn(error, 'cause') ?? ''] ?? error.statusCode;
 }
 
 /** The engine's own words: `{"message": …}` in the body, else whatever was thrown. */
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const body = 'json' in error ? error.json : undefined;
-  if (typeof body === 'object' && body !== null && 'message' in body) {
-    if (typeof body.message === 'string') return body.message.trim();
-  }
-  return error.message.trim();
+  return (textIn(error, 'message') ?? error.message).trim();
+}
+
+/** A field of the JSON that the engine answered with. */
+function textIn(error: Error, field: string): string | undefined {
+  const body: unknown = 'json' in error ? error.json : undefined;
+  if (typeof body !== 'object' || body === null) return undefined;
+  const value = (body as Record<string, unknown>)[field];
+  return typeof value === 'string' ? value : undefined;
 }

@@ -45,8 +45,8 @@ describe("the agent image's inputs", () => {
     const packed = packContext(await readImageContext(folder, undefined));
     const out = join(folder, 'out');
     await mkdir(out);
-    await execa('tar', ['-x', '-p', '-C', out], { input: packed });
-    const { stdout } = await execa('tar', ['-tv'], { input: packed });
+    await execa('/usr/bin/tar', ['-x', '-p', '-C', out], { input: packed });
+    const { stdout } = await execa('/usr/bin/tar', ['-tv'], { input: packed });
 
     expect(await readFile(join(out, 'runner.cjs'), 'utf8')).toBe('x'.repeat(1_000));
     expect(await readFile(join(out, 'migrations', '0001.sql'), 'utf8')).toBe('SELECT 1;\n');

@@ -23,7 +23,7 @@ async function findInProc(pid: number): Promise<string | undefined> {
 }
 
 async function findWithPs(pid: number): Promise<string | undefined> {
-  const { stdout, failed } = await execa('ps', ['-o', 'stat=,lstart=', '-p', String(pid)], {
+  const { stdout, failed } = await execa('/bin/ps', ['-o', 'stat=,lstart=', '-p', String(pid)], {
     env: { LC_ALL: 'C' },
     timeout: 5_000,
     reject: false,
