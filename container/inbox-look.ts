@@ -20,8 +20,8 @@ export interface InboxLookDeps {
   readonly log: Logger;
 }
 
-/** So many looks wait for a commit to end; then the file is opened anyway: a journal may have been left behind. */
-const patientLooks = 8;
+/** A commit takes a few milliseconds. After this the file is opened anyway: a journal may have been left behind. */
+const commitPatienceMs = 100;
 const longestBusyWaitMs = 50;
 const firstTroubleWaitMs = 250;
 const longestTroubleWaitMs = 5_000;
@@ -30,7 +30,7 @@ export class InboxLook {
   readonly #deps: InboxLookDeps;
   readonly #retryTimer: NudgeTimer;
   readonly #dueTimer: NudgeTimer;
-  #busyLooks = 0;
+  #busySinceMs: number | undefined;
   #troubles = 0;
   #troubleCode: string | undefined;
   #pausedUntilMs = 0;
@@ -47,6 +47,7 @@ export class InboxLook {
     if (performance.now() < this.#pausedUntilMs) return undefined;
     const { probe } = this.#deps;
     const state = probe.look();
+    if (state.kind === 'missing' || state.kind === 'unchanged') this.#busySinceMs = undefined;
     if (!this.#isWorthOpening(state.kind)) return undefined;
     try {
       const taken = this.#deps.intake.take();
@@ -74,15 +75,17 @@ export class InboxLook {
       case 'changed':
         return true;
       case 'committing':
-        if (this.#busyLooks >= patientLooks) return true;
-        this.#waitForCommit();
-        return false;
+        return this.#waitForCommit() > commitPatienceMs;
     }
   }
 
-  #waitForCommit(): void {
-    this.#retryTimer.nudgeIn(Math.min(2 ** this.#busyLooks, longestBusyWaitMs));
-    this.#busyLooks += 1;
+  /** Looks again after a quarter of the wait so far: at once at first, and never in a spin. Returns the wait so far. */
+  #waitForCommit(): number {
+    const nowMs = performance.now();
+    this.#busySinceMs ??= nowMs;
+    const waitedMs = nowMs - this.#busySinceMs;
+    this.#retryTimer.nudgeIn(Math.min(Math.max(1, waitedMs / 4), longestBusyWaitMs));
+    return waitedMs;
   }
 
   #planDue(nextDueAt: string | undefined): void {
@@ -110,7 +113,7 @@ export class InboxLook {
   }
 
   #endTrouble(): void {
-    this.#busyLooks = 0;
+    this.#busySinceMs = undefined;
     if (this.#troubleCode === undefined) return;
     this.#deps.log.info({}, 'messages taken again');
     this.#troubles = 0;

@@ -66,6 +66,8 @@ export class Intake {
   ): Batch | undefined {
     const { outbound, batchSize, clock } = this.#deps;
     const now = this.#now();
+    // Most looks find nothing, and need not open outbound.db for that.
+    if (!inbound.hasPending(now)) return undefined;
     const limits = { size: batchSize, takesRetries };
     // Read before the claim is written: when reading fails, nothing is claimed.
     const { batch } = outbound.claim((isOpen) => {

@@ -29,7 +29,6 @@ export interface ProgramPaths {
   readonly migrationsDir: string;
   readonly shippedGroupsDir: string;
   readonly agentImageDir: string;
-  readonly mainScript: string;
 }
 
 export interface Config {
@@ -243,6 +242,11 @@ function programPaths(): ProgramPaths {
     migrationsDir: join(root, 'migrations'),
     shippedGroupsDir: join(root, 'groups'),
     agentImageDir: join(root, 'dist', 'agent-image'),
-    mainScript: join(root, 'dist', 'host', 'main.js'),
   };
+}
+
+/** The version in package.json. */
+export function programVersion(): string {
+  const json = readFileSync(join(programPaths().root, 'package.json'), 'utf8');
+  return z.object({ version: z.string() }).parse(JSON.parse(json)).version;
 }

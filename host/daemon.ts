@@ -11,7 +11,11 @@ import { ChannelSet } from './channels/channel-set.js';
 import type { Config } from './config.js';
 import { buildContainers } from './containers/build-containers.js';
 import type { Reconciler } from './containers/reconciler.js';
-import { buildRuntime, type RuntimeSettings } from './containers/runtime/build-runtime.js';
+import {
+  buildAgentImage,
+  buildRuntime,
+  type RuntimeSettings,
+} from './containers/runtime/build-runtime.js';
 import type { ContainerRuntime } from './containers/runtime/container-runtime.js';
 import { buildDelivery, type Delivery } from './delivery/build-delivery.js';
 import { Router } from './routing/router.js';
@@ -83,20 +87,27 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   };
 }
 
-export function runtimeSettings(
-  deps: Pick<DaemonDeps, 'config' | 'installId' | 'clock' | 'log'>,
-): RuntimeSettings {
-  const { config, installId, clock, log } = deps;
+/** Builds the agent image unless the engine has it; returns its tag. Throws image_failed, or what the engine throws. */
+export async function ensureAgentImage(
+  deps: Pick<DaemonDeps, 'config' | 'log' | 'onProgress'>,
+): Promise<string> {
+  const { config, log, onProgress } = deps;
+  const { agentImageDir } = config.program;
+  const { image, engine } = buildAgentImage({ ...config, agentImageDir, log });
+  try {
+    return await image.ensure(onProgress);
+  } finally {
+    engine.close();
+  }
+}
+
+function runtimeSettings({ config, installId, clock, log }: DaemonDeps): RuntimeSettings {
+  const { agentImageDir } = config.program;
   return {
-    runtime: config.runtime,
-    dockerHost: config.dockerHost,
-    baseImage: config.baseImage,
-    engineTimeoutMs: config.engineTimeoutMs,
-    pollIntervalMs: config.pollIntervalMs,
-    agentImageDir: config.program.agentImageDir,
-    runnerPath: join(config.program.agentImageDir, 'runner.cjs'),
+    ...config,
+    agentImageDir,
+    runnerPath: join(agentImageDir, 'runner.cjs'),
     processesDir: config.paths.processesDir,
-    executablePath: config.executablePath,
     installId,
     clock,
     log,

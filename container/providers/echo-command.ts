@@ -10,8 +10,8 @@ export type EchoCommand =
   /** A command that cannot be carried out as it was written. */
   | { readonly kind: 'usage'; readonly sentence: string };
 
-export const maxSleepMs = 3_600_000;
-export const maxBurst = 1_000;
+const maxSleepMs = 3_600_000;
+const maxBurst = 1_000;
 
 const sleepUsage = `Write !sleep <ms> <text>, where <ms> is a whole number from 0 to ${maxSleepMs}.`;
 const burstUsage = `Write !burst <n>, where <n> is a whole number from 1 to ${maxBurst}.`;

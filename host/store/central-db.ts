@@ -43,6 +43,48 @@ export function openStore(paths: CentralDbPaths, nowMs: number): OpenedStore {
   }
 }
 
+/**
+ * Opens for reading only; where there is no database yet, an empty one in memory. Throws what openDatabase throws,
+ * with the newest backup named, or migration_refused when it is not of this program's version.
+ */
+export function openStoreToRead(paths: CentralDbPaths): Store {
+  const migrations = readMigrations(join(paths.migrationsDir, 'central'));
+  if (!existsSync(paths.centralDb)) {
+    const db = openDatabase(':memory:', { mode: 'create', busyTimeoutMs: 0 });
+    migrateWithLedger(db, migrations, isoAt(0));
+    return new Store(db);
+  }
+  return readingCentral(paths, (db) => {
+    if (listPending(db, migrations).length === 0) return new Store(db);
+    throw new BerthError('migration_refused', 'The central database is of an older version.', {
+      next: 'Bring it up to date with `berth migrate`, or with `berth restart` where a daemon runs.',
+    });
+  });
+}
+
+/** Names of the migrations that would be applied. Changes nothing. */
+export function listPendingMigrations(paths: CentralDbPaths): readonly string[] {
+  const migrations = readMigrations(join(paths.migrationsDir, 'central'));
+  if (!existsSync(paths.centralDb)) return migrations.map(({ name }) => name);
+  return readingCentral(paths, (db) => {
+    const pending = listPending(db, migrations).map(({ name }) => name);
+    db.close();
+    return pending;
+  });
+}
+
+/** The one who uses it closes it; it is closed here when using it fails. */
+function readingCentral<T>(paths: CentralDbPaths, use: (db: Db) => T): T {
+  let db: Db | undefined;
+  try {
+    db = openDatabase(paths.centralDb, { mode: 'read', busyTimeoutMs });
+    return use(db);
+  } catch (error) {
+    db?.close();
+    throw withBackupNamed(fromSqlite(error, paths.centralDb), paths.backupsDir);
+  }
+}
+
 /** Makes a backup when the newest one is older than a day. Returns its path, if one was made. */
 export function backUpDaily(paths: CentralDbPaths, nowMs: number): string | undefined {
   const newest = findNewestBackup(paths.backupsDir);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Db } from '../../shared/base/sqlite.js';
+import { withDatabase, type Db } from '../../shared/base/sqlite.js';
 
 /** What the daemon says about itself; the command line reads it. */
 export const daemonStateSchema = z.object({
@@ -41,5 +41,16 @@ export class DaemonStateStore {
          ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at`,
       )
       .run(JSON.stringify(state), now);
+  }
+}
+
+/** As DaemonStateStore.find, of a database of any version; undefined where it cannot be read right now. */
+export function readDaemonState(centralDb: string): DaemonState | undefined {
+  try {
+    return withDatabase(centralDb, { mode: 'read', busyTimeoutMs: 100 }, (db) =>
+      new DaemonStateStore(db).find(),
+    );
+  } catch {
+    return undefined;
   }
 }

@@ -42,6 +42,14 @@ export class DueItemStore {
       .all(now, now, limit);
   }
 
+  countDue(now: string): number {
+    const count = this.#db
+      .prepare('SELECT count(*) FROM due_items WHERE due_at <= ?')
+      .pluck()
+      .get(now);
+    return Number(count);
+  }
+
   /** The earliest time after the given one, if anything is planned. */
   findNextAfter(now: string): string | undefined {
     const next = this.#db

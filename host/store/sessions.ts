@@ -28,6 +28,12 @@ export interface SessionKey {
   readonly threadId: string | null;
 }
 
+export interface SessionFilter {
+  readonly status?: SessionStatus;
+  readonly agentGroupId?: string;
+  readonly messagingGroupId?: string;
+}
+
 const columns = `id, agent_group_id AS agentGroupId, messaging_group_id AS messagingGroupId,
   thread_id AS threadId, agent_provider AS provider, status, status_reason AS statusReason,
   container_status AS containerStatus, last_active AS lastActive, created_at AS createdAt`;
@@ -39,13 +45,16 @@ export class SessionStore {
     this.#db = db;
   }
 
-  list(filter: { status?: SessionStatus } = {}): readonly Session[] {
+  /** The last active first. */
+  list(filter: SessionFilter = {}): readonly Session[] {
     return this.#db
-      .prepare<[string | null], Session>(
-        `SELECT ${columns} FROM sessions WHERE status = coalesce(?, status)
+      .prepare<[Record<keyof SessionFilter, string | null>], Session>(
+        `SELECT ${columns} FROM sessions
+         WHERE status = coalesce(@status, status) AND agent_group_id = coalesce(@agentGroupId, agent_group_id)
+           AND messaging_group_id IS coalesce(@messagingGroupId, messaging_group_id)
          ORDER BY coalesce(last_active, created_at) DESC, id`,
       )
-      .all(filter.status ?? null);
+      .all({ status: null, agentGroupId: null, messagingGroupId: null, ...filter });
   }
 
   find(id: string): Session | undefined {
@@ -65,22 +74,6 @@ export class SessionStore {
       .get(key);
   }
 
-  countForAgentGroup(agentGroupId: string): number {
-    const count = this.#db
-      .prepare(`SELECT count(*) FROM sessions WHERE agent_group_id = ?`)
-      .pluck()
-      .get(agentGroupId);
-    return Number(count);
-  }
-
-  countForMessagingGroup(messagingGroupId: string): number {
-    const count = this.#db
-      .prepare(`SELECT count(*) FROM sessions WHERE messaging_group_id = ?`)
-      .pluck()
-      .get(messagingGroupId);
-    return Number(count);
-  }
-
   insert(session: Session): void {
     this.#db
       .prepare(
@@ -96,6 +89,11 @@ export class SessionStore {
     this.#db
       .prepare('UPDATE sessions SET status = ?, status_reason = ? WHERE id = ?')
       .run(status, reason, id);
+  }
+
+  /** Its row, and all rows that hang on it. Its folder stays. */
+  delete(id: string): void {
+    this.#db.prepare('DELETE FROM sessions WHERE id = ?').run(id);
   }
 
   setContainerStatus(id: string, status: ContainerStatus): void {

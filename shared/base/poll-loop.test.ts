@@ -16,7 +16,7 @@ describe('a poll loop', () => {
     return loop;
   }
 
-  function expectLooks(look: () => unknown, count: number): Promise<void> {
+  function expectLooks(look: (...args: never[]) => unknown, count: number): Promise<void> {
     return vi.waitFor(() => {
       expect(look).toHaveBeenCalledTimes(count);
     });

@@ -105,7 +105,7 @@ describe('a SQLite file', () => {
     const fill = (): unknown =>
       withDatabase(path, writing, (db) => {
         db.pragma('max_page_count = 2');
-        db.prepare('INSERT INTO things (name) VALUES (?)').run('x'.repeat(100_000));
+        return db.prepare('INSERT INTO things (name) VALUES (?)').run('x'.repeat(100_000));
       });
     expect(codeOf(fill)).toBe('disk_full');
   });
@@ -114,7 +114,7 @@ describe('a SQLite file', () => {
     const kept: { open: boolean }[] = [];
     const failWith = (error: Error): string | undefined =>
       codeOf(() =>
-        withDatabase(path, reading, (db): number => {
+        withDatabase(path, reading, (db) => {
           kept.push(db);
           throw error;
         }),

@@ -80,6 +80,11 @@ export class InboundView {
       .iterate(nowIso);
   }
 
+  hasPending(nowIso: string): boolean {
+    for (const _row of this.pending(nowIso)) return true;
+    return false;
+  }
+
   /** Context rows older than a seq, oldest first. */
   listContextBelow(seq: number, nowIso: string): readonly DueInbound[] {
     return this.#db

@@ -1,6 +1,6 @@
 /**
  * The host's half of outbound.db: reads only. The file is written by a container and is hostile until parsed:
- * a link, a view in place of a table or an oversized row is refused. Never waits for a lock (database_busy).
+ * a link, a view in place of a table or an oversized row is refused. The daemon never waits for a lock (database_busy).
  */
 import { BerthError, hasCode } from '../base/errors.js';
 import { withDatabase, type Db } from '../base/sqlite.js';
@@ -33,9 +33,12 @@ export interface AckRecord {
 
 export class OutboundReader {
   readonly #path: string;
+  readonly #busyTimeoutMs: number;
 
-  constructor(path: string) {
+  /** A lock is waited for only where nothing else shares the thread: a command. */
+  constructor(path: string, busyTimeoutMs = 0) {
     this.#path = path;
+    this.#busyTimeoutMs = busyTimeoutMs;
   }
 
   /** 0 while the runner has written nothing. */
@@ -49,18 +52,22 @@ export class OutboundReader {
   listAfter(seq: number, limit: number): readonly OutboundRow[] {
     return this.#read([], (db) =>
       db
-        .prepare<[number, number, number], OutboundRow>(
-          `SELECT id, seq, ${shortText('in_reply_to')} AS inReplyTo,
-                  coalesce(${shortText('timestamp')}, '') AS timestamp,
-                  ${shortText('deliver_after')} AS deliverAfter,
-                  coalesce(${shortText('kind')}, '') AS kind, ${shortText('channel_type')} AS channelType,
-                  ${shortText('platform_id')} AS platformId, ${shortText('thread_id')} AS threadId,
-                  CASE WHEN octet_length(content) <= ? THEN CAST(content AS TEXT) END AS content
-           FROM messages_out
-           WHERE seq > ? AND typeof(seq) = 'integer' AND typeof(id) = 'text' AND octet_length(id) <= ${maxShortBytes}
-           ORDER BY seq LIMIT ?`,
+        .prepare<[number, number], OutboundRow>(
+          `SELECT ${rowColumns} FROM messages_out WHERE ${isRecordable} AND seq > ? ORDER BY seq LIMIT ?`,
         )
-        .all(maxContentBytes, seq, limit),
+        .all(seq, limit),
+    );
+  }
+
+  /** The last rows, oldest first; otherwise as listAfter. */
+  listNewest(limit: number): readonly OutboundRow[] {
+    return this.#read([], (db) =>
+      db
+        .prepare<[number], OutboundRow>(
+          `SELECT ${rowColumns} FROM messages_out WHERE ${isRecordable} ORDER BY seq DESC LIMIT ?`,
+        )
+        .all(limit)
+        .reverse(),
     );
   }
 
@@ -93,10 +100,14 @@ export class OutboundReader {
 
   #read<T>(whenMissing: T, use: (db: Db) => T): T {
     try {
-      return withDatabase(this.#path, { mode: 'read', busyTimeoutMs: 0 }, (db) => {
-        if (!hasOurTables(db)) return whenMissing;
-        return use(db);
-      });
+      return withDatabase(
+        this.#path,
+        { mode: 'read', busyTimeoutMs: this.#busyTimeoutMs },
+        (db) => {
+          if (!hasOurTables(db)) return whenMissing;
+          return use(db);
+        },
+      );
     } catch (error) {
       if (hasCode(error, 'database_missing')) return whenMissing;
       throw error;
@@ -111,6 +122,14 @@ const maxShortBytes = 4_096;
 function shortText(column: string): string {
   return `CASE WHEN octet_length(${column}) <= ${maxShortBytes} THEN CAST(${column} AS TEXT) END`;
 }
+
+const rowColumns = `id, seq, ${shortText('in_reply_to')} AS inReplyTo,
+  coalesce(${shortText('timestamp')}, '') AS timestamp, ${shortText('deliver_after')} AS deliverAfter,
+  coalesce(${shortText('kind')}, '') AS kind, ${shortText('channel_type')} AS channelType,
+  ${shortText('platform_id')} AS platformId, ${shortText('thread_id')} AS threadId,
+  CASE WHEN octet_length(content) <= ${maxContentBytes} THEN CAST(content AS TEXT) END AS content`;
+
+const isRecordable = `typeof(seq) = 'integer' AND typeof(id) = 'text' AND octet_length(id) <= ${maxShortBytes}`;
 
 function parseTries(value: string | null | undefined): number {
   const tries = Number(value ?? 0);

@@ -238,7 +238,7 @@ export function runtimeContract(name: string, makeRuntime: MakeRuntime): void {
     });
 
     it('takes away again what it could not start', async () => {
-      const wanted = await spec('s-1', 'wait');
+      const wanted = { ...(await spec('s-1', 'wait')), user: 'nobody-knows' };
       await rm(wanted.workspace.agentDir, { recursive: true });
 
       await expect(runtime.start(wanted)).rejects.toMatchObject({ code: 'engine_failed' });

@@ -137,6 +137,17 @@ describe.skipIf(!docker.available)('with a container engine', () => {
       expect(await runtime.list()).toMatchObject([{ containerId, state: 'running' }]);
     });
 
+    it('removes a container that was made but could not be started', async () => {
+      const wanted = { ...(await spec('s-1', 'wait')), user: 'nobody-knows' };
+
+      await expect(runtime.start(wanted)).rejects.toMatchObject({
+        code: 'engine_failed',
+        message: expect.stringContaining('nobody-knows') as string,
+      });
+
+      expect(await engine.findContainer(wanted.name)).toBeUndefined();
+    });
+
     it('does not list a container while it is being started', async () => {
       const seen: string[] = [];
       const starting = runtime.start(await spec('s-1', 'wait')).then(() => 'started');

@@ -14,7 +14,7 @@ import {
 } from '../../shared/protocol/session-message.js';
 import { inboundDbPath, outboundDbPath, type Workspace } from '../../shared/protocol/workspace.js';
 
-export const inboundMigrations = readMigrations('migrations/inbound');
+const inboundMigrations = readMigrations('migrations/inbound');
 export const outboundMigrations = readMigrations('migrations/outbound');
 
 export interface SeenReply {

@@ -1,4 +1,5 @@
 import type { Clock } from '../../../shared/base/clock.js';
+import { Deadline } from '../../../shared/base/lifecycle.js';
 import type { Logger } from '../../../shared/base/logger.js';
 import { AgentImage } from './agent-image.js';
 import { chooseRuntime, type RuntimeDecision } from './choose-runtime.js';
@@ -7,26 +8,29 @@ import { DockerEngine } from './docker-engine.js';
 import { DockerRuntime } from './docker-runtime.js';
 import { ProcessRuntime } from './process-runtime.js';
 
-export interface RuntimeSettings {
-  readonly runtime: 'auto' | 'docker' | 'process';
+export interface ImageSettings {
   readonly dockerHost: string | undefined;
   readonly baseImage: string | undefined;
   readonly engineTimeoutMs: number;
-  readonly pollIntervalMs: number;
   /** dist/agent-image. */
   readonly agentImageDir: string;
+  readonly log: Logger;
+}
+
+export interface RuntimeSettings extends ImageSettings {
+  readonly runtime: 'auto' | 'docker' | 'process';
+  readonly pollIntervalMs: number;
   readonly runnerPath: string;
   readonly processesDir: string;
   readonly executablePath: string;
   readonly installId: string;
   readonly clock: Clock;
-  readonly log: Logger;
 }
 
 const logLimits = { maxBytes: 5 * 1024 * 1024, keep: 3 };
 
 /** The agent image of these settings, and the engine it lives in. */
-export function buildAgentImage(settings: RuntimeSettings): {
+export function buildAgentImage(settings: ImageSettings): {
   image: AgentImage;
   engine: DockerEngine;
 } {
@@ -45,6 +49,9 @@ export function buildAgentImage(settings: RuntimeSettings): {
   });
   return { image, engine };
 }
+
+/** How long to look for containers of the other runtime, in milliseconds. */
+const leftoversTimeoutMs = 2_000;
 
 /** Builds and chooses. What runs under the other runtime is ended: a session has one runner, whoever started it. */
 export async function buildRuntime(
@@ -66,8 +73,10 @@ export async function buildRuntime(
   });
   const decision = await chooseRuntime(settings.runtime, { docker, process }, onProgress, log);
   const other = decision.runtime === docker ? process : docker;
-  await endLeftovers(other, log);
-  if (other === process) await process.close();
+  // An engine that hangs must not hold up agents that do without it.
+  const ended = await new Deadline(leftoversTimeoutMs).wait(endLeftovers(other, log));
+  if (ended === 'late') log.warn({ runtime: other.name }, 'the other runtime is not looked into');
+  await other.close();
   return decision;
 }
 

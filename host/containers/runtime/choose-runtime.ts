@@ -33,7 +33,6 @@ export async function chooseRuntime(
   } catch (error) {
     const problem = toBerthError(error);
     log.warn({ err: problem }, 'no containers to be had, agents run as plain processes');
-    await candidates.docker.close();
     return { runtime: candidates.process, remark: `${unisolated} (${problem.message})` };
   }
 }

@@ -1,4 +1,3 @@
-import { Agent } from 'node:http';
 import { Readable } from 'node:stream';
 import Docker from 'dockerode';
 import { formatEngineAddress, parseEngineAddress } from './engine-address.js';
@@ -48,8 +47,8 @@ export interface BuildRequest {
  */
 export class DockerEngine {
   readonly #deps: DockerEngineDeps;
-  // Every request gets a connection of its own: one that is kept may be dead after the engine was restarted.
-  readonly #agent = new Agent({ keepAlive: false });
+  /** What is under way, to be given up when this closes. */
+  readonly #open = new Set<AbortController>();
   #client: Docker | undefined;
 
   constructor(deps: DockerEngineDeps) {
@@ -167,16 +166,16 @@ export class DockerEngine {
     return this.#stream('build the image', signal, build, this.#deps.startTimeoutMs);
   }
 
-  /** Ends what is still open. */
+  /** Gives up what is under way. */
   close(): void {
-    this.#agent.destroy();
+    for (const call of this.#open) call.abort(new Error('given up: the client was closed'));
   }
 
   #docker(): Docker {
     if (this.#client !== undefined) return this.#client;
     const address = parseEngineAddress(this.#deps.dockerHost);
     // dockerode reads DOCKER_HOST itself where an option is missing: name every one.
-    const options: Docker.DockerOptions & { agent: Agent } = {
+    this.#client = new Docker({
       protocol: 'http',
       socketPath: address.kind === 'socket' ? address.path : undefined,
       host: address.kind === 'tcp' ? address.host : undefined,
@@ -184,9 +183,10 @@ export class DockerEngine {
       ca: undefined,
       cert: undefined,
       key: undefined,
-      agent: this.#agent,
-    };
-    this.#client = new Docker(options);
+      // A connection that is kept may be dead after the engine was restarted. A header says so, not an agent:
+      // dockerode formats its options for a debug log at every request, and an agent holds all open sockets.
+      headers: { Connection: 'close' },
+    });
     return this.#client;
   }
 
@@ -197,14 +197,30 @@ export class DockerEngine {
     open: (docker: Docker, abortSignal: AbortSignal) => Promise<NodeJS.ReadableStream>,
     timeoutMs = this.#deps.timeoutMs,
   ): Promise<Readable> {
-    return this.#call(
-      what,
-      async (docker, timeout) => {
-        const opened = await open(docker, AbortSignal.any([timeout, signal]));
-        return opened instanceof Readable ? opened : Readable.from(opened);
-      },
-      timeoutMs,
-    );
+    const ending = new AbortController();
+    const end = (): void => {
+      ending.abort();
+    };
+    // Not AbortSignal.any: on a signal that lives as long as the daemon it would leave something for every stream.
+    signal.addEventListener('abort', end, { once: true });
+    try {
+      const opened = await this.#call(
+        what,
+        (docker, timeout) => {
+          timeout.addEventListener('abort', end, { once: true });
+          return open(docker, ending.signal);
+        },
+        timeoutMs,
+      );
+      if (signal.aborted) end();
+      const stream = opened instanceof Readable ? opened : Readable.from(opened);
+      return stream.once('close', () => {
+        signal.removeEventListener('abort', end);
+      });
+    } catch (error) {
+      signal.removeEventListener('abort', end);
+      throw error;
+    }
   }
 
   async #call<T>(
@@ -213,23 +229,25 @@ export class DockerEngine {
     timeoutMs = this.#deps.timeoutMs,
   ): Promise<T> {
     const address = formatEngineAddress(parseEngineAddress(this.#deps.dockerHost));
-    const timeout = new AbortController();
-    const late = new Promise<never>((_resolve, reject) => {
+    const call = new AbortController();
+    this.#open.add(call);
+    const givenUp = new Promise<never>((_resolve, reject) => {
       const giveUp = (): void => {
-        reject(engineTimeout(what, address, timeoutMs));
+        reject(fromEngine(call.signal.reason, what, address));
       };
-      timeout.signal.addEventListener('abort', giveUp, { once: true });
+      call.signal.addEventListener('abort', giveUp, { once: true });
     });
     const timer = setTimeout(() => {
-      timeout.abort();
+      call.abort(engineTimeout(what, address, timeoutMs));
     }, timeoutMs);
     try {
       // The signal ends the request; the race ends the wait where dockerode never hears of the end.
-      return await Promise.race([run(this.#docker(), timeout.signal), late]);
+      return await Promise.race([run(this.#docker(), call.signal), givenUp]);
     } catch (error) {
       throw fromEngine(error, what, address);
     } finally {
       clearTimeout(timer);
+      this.#open.delete(call);
     }
   }
 }

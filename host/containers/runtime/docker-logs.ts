@@ -1,9 +1,9 @@
 import { Deadline, delay } from '../../../shared/base/lifecycle.js';
 import type { Logger } from '../../../shared/base/logger.js';
+import { findLastLogTime, RotatingLog, type LogLimits } from '../../../shared/base/rotating-log.js';
 import type { DockerEngine } from './docker-engine.js';
 import { hasStatus } from './engine-errors.js';
 import { readLogFrames } from './log-frames.js';
-import { findLastLogTime, RotatingLog, type LogLimits } from './rotating-log.js';
 
 export interface DockerLogsDeps {
   readonly engine: DockerEngine;
@@ -12,6 +12,8 @@ export interface DockerLogsDeps {
 }
 
 interface Copy {
+  readonly containerId: string;
+  readonly signal: AbortSignal;
   readonly file: RotatingLog;
   /** The engine's time of the last piece that was copied. */
   lastMicros: number;
@@ -26,8 +28,8 @@ const maxRetryMs = 30_000;
  */
 export class DockerLogs {
   readonly #deps: DockerLogsDeps;
-  readonly #following = new Map<string, Promise<void>>();
-  readonly #stopping = new AbortController();
+  readonly #following = new Map<string, { stop: AbortController; copying: Promise<void> }>();
+  #stopped = false;
 
   constructor(deps: DockerLogsDeps) {
     this.#deps = deps;
@@ -35,34 +37,42 @@ export class DockerLogs {
 
   /** From the start for a container that we started, else after the file's last piece. A second call changes nothing. */
   follow(containerId: string, path: string, from: 'start' | 'last'): void {
-    if (this.#following.has(containerId) || this.#stopping.signal.aborted) return;
-    const copying = this.#copyAll(containerId, path, from).finally(() => {
+    if (this.#following.has(containerId) || this.#stopped) return;
+    const stop = new AbortController();
+    const copying = this.#copyAll(containerId, path, from, stop.signal).finally(() => {
       this.#following.delete(containerId);
     });
-    this.#following.set(containerId, copying);
+    this.#following.set(containerId, { stop, copying });
   }
 
   /** Resolves when all that an ended container printed is copied, or the time is up. */
   async settle(containerId: string, limitMs: number): Promise<void> {
-    const copying = this.#following.get(containerId);
-    if (copying !== undefined) await new Deadline(limitMs).wait(copying);
+    const following = this.#following.get(containerId);
+    if (following !== undefined) await new Deadline(limitMs).wait(following.copying);
   }
 
   /** Stops copying; containers go on, and the engine keeps what they print. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    await Promise.all(this.#following.values());
+    this.#stopped = true;
+    const all = [...this.#following.values()];
+    for (const { stop } of all) stop.abort();
+    await Promise.all(all.map(({ copying }) => copying));
   }
 
   /** Never rejects: a log that cannot be read is no reason to touch a container. */
-  async #copyAll(containerId: string, path: string, from: 'start' | 'last'): Promise<void> {
-    const { signal } = this.#stopping;
+  async #copyAll(
+    containerId: string,
+    path: string,
+    from: 'start' | 'last',
+    signal: AbortSignal,
+  ): Promise<void> {
     const file = new RotatingLog({ path, ...this.#deps.limits });
-    const copy = { file, lastMicros: from === 'last' ? await findLastLogTime(path) : 0 };
+    const lastMicros = from === 'last' ? await findLastLogTime(path) : 0;
+    const copy: Copy = { containerId, signal, file, lastMicros };
     let retryMs = firstRetryMs;
     while (!signal.aborted) {
       const before = copy.lastMicros;
-      if ((await this.#copyOnce(containerId, copy)) === 'ended') break;
+      if ((await this.#copyOnce(copy)) === 'ended') break;
       if (copy.lastMicros > before) retryMs = firstRetryMs;
       await delay(retryMs, signal);
       retryMs = Math.min(retryMs * 2, maxRetryMs);
@@ -73,12 +83,15 @@ export class DockerLogs {
     }
   }
 
-  async #copyOnce(containerId: string, copy: Copy): Promise<'ended' | 'broke'> {
+  async #copyOnce(copy: Copy): Promise<'ended' | 'broke'> {
+    const { containerId, signal } = copy;
     try {
-      const since = (copy.lastMicros / 1e6).toFixed(6);
-      const stream = await this.#deps.engine.openLogs(containerId, since, this.#stopping.signal);
+      const fromMicros = copy.lastMicros;
+      const since = (fromMicros / 1e6).toFixed(6);
+      const stream = await this.#deps.engine.openLogs(containerId, since, signal);
       for await (const { atMicros, bytes } of readLogFrames(stream)) {
-        if (atMicros <= copy.lastMicros) continue;
+        // Only what was copied before: within one stream pieces may share a time (Podman's are whole seconds).
+        if (atMicros <= fromMicros) continue;
         copy.file.write(bytes, atMicros);
         copy.lastMicros = atMicros;
       }

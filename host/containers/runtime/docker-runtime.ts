@@ -1,6 +1,7 @@
 import type { Clock } from '../../../shared/base/clock.js';
 import { BerthError } from '../../../shared/base/errors.js';
 import type { Logger } from '../../../shared/base/logger.js';
+import type { LogLimits } from '../../../shared/base/rotating-log.js';
 import type { AgentImage } from './agent-image.js';
 import type {
   ContainerExit,
@@ -13,7 +14,6 @@ import type { DockerEngine, EngineContainer } from './docker-engine.js';
 import { watchDockerExits } from './docker-exits.js';
 import { DockerLogs } from './docker-logs.js';
 import { hasStatus } from './engine-errors.js';
-import type { LogLimits } from './rotating-log.js';
 
 /** How long a removal waits for the container's last output. */
 const settleMs = 2_000;

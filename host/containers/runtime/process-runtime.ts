@@ -4,6 +4,11 @@ import { BerthError, toBerthError } from '../../../shared/base/errors.js';
 import { Deadline, delay } from '../../../shared/base/lifecycle.js';
 import type { Logger } from '../../../shared/base/logger.js';
 import { PollLoop } from '../../../shared/base/poll-loop.js';
+import {
+  copyAndTruncateIfLarge,
+  rotateIfLarge,
+  type LogLimits,
+} from '../../../shared/base/rotating-log.js';
 import { workspaceVariables } from '../../../shared/protocol/workspace.js';
 import type {
   ContainerExit,
@@ -14,7 +19,6 @@ import type {
 import { findProcessStart, signalGroup } from './process-identity.js';
 import { spawnRunner } from './process-spawn.js';
 import { ProcessRecords, type ProcessRecord } from './process-records.js';
-import { copyAndTruncateIfLarge, rotateIfLarge, type LogLimits } from './rotating-log.js';
 
 export interface ProcessRuntimeDeps {
   /** The runner's file, run with this program's own Node. */

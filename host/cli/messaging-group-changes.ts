@@ -1,0 +1,121 @@
+import { isoAt } from '../../shared/base/clock.js';
+import { BerthError } from '../../shared/base/errors.js';
+import type { MessagingGroup } from '../store/messaging-groups.js';
+import type { Store } from '../store/store.js';
+import { usageError, type CommandContext } from './command-context.js';
+import { removeEndedSessions } from './ended-sessions.js';
+import { chatName, getMessagingGroup, parseChatName, parseName } from './references.js';
+import { writeStore } from './store-access.js';
+
+export interface MessagingGroupOptions {
+  readonly name?: string;
+  readonly group?: boolean;
+  /** `false`: none. */
+  readonly admin?: string | false;
+}
+
+export function createMessagingGroup(
+  context: CommandContext,
+  chat: string,
+  options: MessagingGroupOptions,
+): MessagingGroup {
+  return writeStore(context, (store) => {
+    const { channelType, platformId } = parseChatName(chat);
+    const known = store.messagingGroups.findByPlatform(channelType, platformId);
+    if (known !== undefined) {
+      throw new BerthError('already_exists', `The chat ${chat} is known already: ${known.id}.`, {
+        next: 'Change it with `berth messaging-groups update`.',
+      });
+    }
+    return insertChat(context, store, chat, options);
+  });
+}
+
+/** The chat of that name, recorded when it is not known yet. */
+export function ensureMessagingGroup(
+  context: CommandContext,
+  store: Store,
+  reference: string,
+): MessagingGroup {
+  const known = store.messagingGroups.find(reference);
+  if (known !== undefined) return known;
+  const isNew =
+    reference.includes(':') &&
+    !store.messagingGroups.list().some((chat) => chatName(chat) === reference);
+  return isNew ? insertChat(context, store, reference, {}) : getMessagingGroup(store, reference);
+}
+
+export function updateMessagingGroup(
+  context: CommandContext,
+  reference: string,
+  options: MessagingGroupOptions & {
+    readonly allow?: readonly string[];
+    readonly disallow?: readonly string[];
+  },
+): { group: MessagingGroup; allowedSenders: readonly string[] } {
+  if (Object.keys(options).length === 0) throw usageError('Say what is to change.');
+  return writeStore(context, (store) => {
+    const group = withOptions(options, getMessagingGroup(store, reference));
+    store.messagingGroups.update(group);
+    const now = isoAt(context.clock.now());
+    for (const sender of options.allow ?? []) {
+      store.messagingGroups.allowSender(group.id, parseName(sender), now);
+    }
+    for (const sender of options.disallow ?? []) {
+      store.messagingGroups.disallowSender(group.id, sender);
+    }
+    return { group, allowedSenders: store.messagingGroups.listAllowedSenders(group.id) };
+  });
+}
+
+/** Throws in_use while wirings or sessions refer to it. */
+export function deleteMessagingGroup(
+  context: CommandContext,
+  reference: string,
+  withSessions: boolean,
+): { group: MessagingGroup; removed: readonly string[] } {
+  return writeStore(context, (store) => {
+    const group = getMessagingGroup(store, reference);
+    const subject = `The messaging group ${chatName(group)}`;
+    const wirings = store.wirings.listForMessagingGroup(group.id);
+    if (wirings.length > 0) {
+      const ids = wirings.map(({ id }) => id).join(', ');
+      throw new BerthError('in_use', `${subject} is wired: ${ids}.`, {
+        next: 'Delete the wirings first, with `berth wirings delete ID`.',
+      });
+    }
+    const sessions = store.sessions.list({ messagingGroupId: group.id });
+    const removed = removeEndedSessions(store, { subject, sessions, withSessions });
+    store.messagingGroups.delete(group.id);
+    return { group, removed };
+  });
+}
+
+function insertChat(
+  context: CommandContext,
+  store: Store,
+  chat: string,
+  options: MessagingGroupOptions,
+): MessagingGroup {
+  const group = withOptions(options, {
+    ...parseChatName(chat),
+    id: context.newId('mg'),
+    name: null,
+    isGroup: false,
+    adminUserId: null,
+    createdAt: isoAt(context.clock.now()),
+  });
+  store.messagingGroups.insert(group);
+  return group;
+}
+
+function withOptions(options: MessagingGroupOptions, group: MessagingGroup): MessagingGroup {
+  const { name, group: isGroup, admin } = options;
+  const adminUserId = typeof admin === 'string' ? parseName(admin) : admin;
+  return {
+    ...group,
+    name: name === undefined ? group.name : parseName(name),
+    isGroup: isGroup ?? group.isGroup,
+    adminUserId: adminUserId === undefined ? group.adminUserId : adminUserId || null,
+  };
+}

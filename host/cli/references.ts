@@ -1,0 +1,109 @@
+/** How commands name things: by id, by the beginning of an id, and where it is natural by a name of their own. */
+import { BerthError } from '../../shared/base/errors.js';
+import type { AgentGroup } from '../store/agent-groups.js';
+import type { MessagingGroup } from '../store/messaging-groups.js';
+import type { Session } from '../store/sessions.js';
+import type { Store } from '../store/store.js';
+import type { Wiring } from '../store/wirings.js';
+
+/** By id, folder, name (in any case) or the beginning of an id. Throws not_found, or invalid_input when several fit. */
+export function getAgentGroup(store: Store, reference: string): AgentGroup {
+  return pickOne(reference, store.agentGroups.list(), {
+    noun: 'agent group',
+    command: 'agent-groups',
+    ways: [
+      ({ id, folder }) => id === reference || folder === reference,
+      ({ name }) => name.toLowerCase() === reference.toLowerCase(),
+    ],
+    describe: ({ id, folder }) => `${folder} (${id})`,
+  });
+}
+
+/** By id, channel:platformId or the beginning of an id. Throws not_found, or invalid_input when several fit. */
+export function getMessagingGroup(store: Store, reference: string): MessagingGroup {
+  return pickOne(reference, store.messagingGroups.list(), {
+    noun: 'messaging group',
+    command: 'messaging-groups',
+    ways: [(one) => one.id === reference || chatName(one) === reference],
+    describe: (one) => `${chatName(one)} (${one.id})`,
+  });
+}
+
+export function getWiring(store: Store, reference: string): Wiring {
+  return pickOne(reference, store.wirings.list(), {
+    noun: 'wiring',
+    command: 'wirings',
+    ways: [({ id }) => id === reference],
+    describe: ({ id }) => id,
+  });
+}
+
+export function getSession(store: Store, reference: string): Session {
+  const exact = store.sessions.find(reference);
+  if (exact !== undefined) return exact;
+  return pickOne(reference, store.sessions.list(), {
+    noun: 'session',
+    command: 'sessions',
+    ways: [],
+    describe: ({ id }) => id,
+  });
+}
+
+/** `terminal:local` */
+export function chatName(chat: Pick<MessagingGroup, 'channelType' | 'platformId'>): string {
+  return `${chat.channelType}:${chat.platformId}`;
+}
+
+/** A chat written as channel:platformId. Throws invalid_input. */
+export function parseChatName(text: string): { channelType: string; platformId: string } {
+  const [, channelType, platformId] = /^([a-z][a-z0-9-]*):(\P{Cc}{1,200})$/u.exec(text) ?? [];
+  if (channelType !== undefined && platformId !== undefined) return { channelType, platformId };
+  throw new BerthError('invalid_input', `${JSON.stringify(text)} names no chat.`, {
+    next: 'Write it as channel:id, like terminal:local.',
+  });
+}
+
+/** A name for people. Throws invalid_input. */
+export function parseName(text: string): string {
+  const name = text.trim();
+  if (/^\P{Cc}{1,100}$/u.test(name)) return name;
+  throw new BerthError('invalid_input', `${JSON.stringify(text)} cannot be a name.`, {
+    next: 'Use 1 to 100 characters on one line.',
+  });
+}
+
+interface Kind<T> {
+  readonly noun: string;
+  readonly command: string;
+  /** The first way in which anything fits decides; the beginning of an id comes last. */
+  readonly ways: readonly ((one: T) => boolean)[];
+  readonly describe: (one: T) => string;
+}
+
+/** Shorter ones would fit by accident. */
+const shortestPrefix = 4;
+const shownCandidates = 8;
+
+function pickOne<T extends { readonly id: string }>(
+  reference: string,
+  all: readonly T[],
+  { noun, command, ways, describe }: Kind<T>,
+): T {
+  const isPrefix = ({ id }: T): boolean =>
+    reference.length >= shortestPrefix && id.startsWith(reference);
+  for (const fits of [...ways, isPrefix]) {
+    const [one, ...others] = all.filter(fits);
+    if (one === undefined) continue;
+    if (others.length === 0) return one;
+    const names = [one, ...others].slice(0, shownCandidates).map(describe);
+    const more = others.length + 1 - names.length;
+    throw new BerthError(
+      'invalid_input',
+      `${JSON.stringify(reference)} may be ${names.join(', ')}${more > 0 ? ` or one of ${more} more` : ''}.`,
+      { next: 'Write more of the id.' },
+    );
+  }
+  throw new BerthError('not_found', `There is no ${noun} ${JSON.stringify(reference)}.`, {
+    next: `See \`berth ${command} list\`.`,
+  });
+}

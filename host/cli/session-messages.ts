@@ -1,0 +1,86 @@
+import { join } from 'node:path';
+import { toBerthError } from '../../shared/base/errors.js';
+import {
+  readConversation,
+  type ConversationRow,
+} from '../../shared/protocol/conversation-reader.js';
+import {
+  parseInboundContent,
+  parseOutboundContent,
+  type InboundContent,
+  type OutboundContent,
+} from '../../shared/protocol/session-message.js';
+import type { CommandContext } from './command-context.js';
+import { fromStoredJson } from './stored-json.js';
+import { formatTable } from './table.js';
+
+/** Prints both files of a session as one conversation. */
+export function printMessages({ output }: CommandContext, folder: string, limit: number): void {
+  const rows = readConversation({ inDir: join(folder, 'in'), outDir: join(folder, 'out') }, limit);
+  const lines = rows.map((row) => ({ ...row, ...describeRow(row) }));
+  output.result(
+    lines.map((line) => ({ ...line, content: fromStoredJson(line.content) })),
+    (width) =>
+      formatTable(
+        [
+          { title: 'seq', value: ({ seq }) => `${seq}`, whole: true },
+          { title: 'time', value: ({ timestamp }) => timestamp.slice(0, 19).replace('T', ' ') },
+          { title: 'who', value: ({ who }) => who },
+          { title: 'status', value: ({ status }) => status },
+          { title: 'text', value: ({ text }) => text },
+        ],
+        lines,
+        width,
+        'Nothing was said yet.',
+      ),
+  );
+}
+
+interface Saying {
+  readonly who: string;
+  readonly text: string;
+}
+
+function describeRow(row: ConversationRow): Saying {
+  const { direction, kind, content } = row;
+  const unreadable = (why: string): Saying => ({
+    who: direction === 'in' ? kind : 'agent',
+    text: `(unreadable: ${why})`,
+  });
+  if (content === null) return unreadable('its content is too long');
+  try {
+    return direction === 'in'
+      ? describeInbound(parseInboundContent(kind, content))
+      : describeOutbound(parseOutboundContent(kind, content));
+  } catch (error) {
+    return unreadable(toBerthError(error).message);
+  }
+}
+
+function describeInbound(content: InboundContent): Saying {
+  switch (content.kind) {
+    case 'chat':
+      return { who: content.chat.sender.name ?? content.chat.sender.id, text: content.chat.text };
+    case 'task':
+      return { who: content.task.name ?? 'task', text: content.task.text };
+    case 'webhook':
+      return { who: content.webhook.source, text: `(webhook ${content.webhook.event ?? ''})` };
+    case 'system':
+      return { who: 'system', text: content.system.text };
+  }
+}
+
+function describeOutbound(content: OutboundContent): Saying {
+  if (content.kind === 'system') return { who: 'agent', text: `(action ${content.system.action})` };
+  const { chat } = content;
+  switch (chat.operation) {
+    case 'post': {
+      const files = chat.files.map((name) => `[file ${name}]`);
+      return { who: 'agent', text: [chat.text, ...files].filter((part) => part !== '').join(' ') };
+    }
+    case 'edit':
+      return { who: 'agent', text: `(changes ${chat.messageId} to) ${chat.text}` };
+    case 'react':
+      return { who: 'agent', text: `(reacts to ${chat.messageId}) ${chat.emoji}` };
+  }
+}

@@ -1,0 +1,154 @@
+import { Option } from 'commander';
+import { join } from 'node:path';
+import type { DueKind } from '../store/due-items.js';
+import type { Session, SessionStatus } from '../store/sessions.js';
+import type { Store } from '../store/store.js';
+import type { AddCommands, CommandContext } from './command-context.js';
+import { parseCount } from './option-values.js';
+import { chatName, getSession } from './references.js';
+import { printMessages } from './session-messages.js';
+import { readStore, writeStore } from './store-access.js';
+import { formatFields, formatSection, formatTable } from './table.js';
+import { describeAge } from './time-words.js';
+
+const statuses: readonly SessionStatus[] = ['active', 'closed', 'set-aside'];
+
+export const addSessionCommands: AddCommands = (program, act) => {
+  const noun = program.command('sessions').description('conversations, each with its own files');
+  noun
+    .command('list')
+    .description('list them, the last active first')
+    .addOption(new Option('--status <status>', 'only these').choices(statuses))
+    .action(act(list));
+  noun
+    .command('show <session>')
+    .description('show one: what it waits for, and what was given up')
+    .action(act(show));
+  noun
+    .command('messages <session>')
+    .description('print what was said, from both of its files')
+    .addOption(new Option('--limit <n>', 'the newest ones').argParser(parseCount).default(50))
+    .action(act(messages));
+  noun.command('path <session>').description('print where its files lie').action(act(path));
+  noun
+    .command('close <session>')
+    .description('end one; the next message begins another, the files stay')
+    .action(act(close));
+};
+
+function list(context: CommandContext, filter: { readonly status?: SessionStatus }): void {
+  const { clock, output } = context;
+  const rows = readStore(context, (store) => {
+    const name = namer(store);
+    return store.sessions.list(filter).map((session) => ({ ...session, ...name(session) }));
+  });
+  output.result(rows, (width) =>
+    formatTable(
+      [
+        { title: 'id', value: ({ id }) => id, whole: true },
+        { title: 'agent', value: ({ agentGroup }) => agentGroup },
+        { title: 'chat', value: ({ chat }) => chat ?? '(all)' },
+        { title: 'thread', value: ({ threadId }) => threadId ?? '-' },
+        { title: 'status', value: ({ status }) => status },
+        { title: 'container', value: ({ containerStatus }) => containerStatus },
+        { title: 'active', value: ({ lastActive }) => describeAge(lastActive, clock.now()) },
+      ],
+      rows,
+      width,
+      'There are no sessions yet. The first message of a chat begins one.',
+    ),
+  );
+}
+
+function show(context: CommandContext, reference: string): void {
+  const { clock, output } = context;
+  const facts = readStore(context, (store) => {
+    const session = getSession(store, reference);
+    const kinds: readonly DueKind[] = ['wake', 'deliver'];
+    return {
+      ...session,
+      ...namer(store)(session),
+      path: folderOf(context, session),
+      dueItems: kinds.flatMap((kind) => store.dueItems.find(session.id, kind) ?? []),
+      deadLetters: store.deadLetters.listForSession(session.id),
+    };
+  });
+  output.result(facts, (width) => {
+    const fields = formatFields([
+      ['id', facts.id],
+      ['agent', facts.agentGroup],
+      ['chat', facts.chat ?? 'all chats of the agent'],
+      ['thread', facts.threadId ?? undefined],
+      ['status', facts.status],
+      ['reason', facts.statusReason ?? undefined],
+      ['container', facts.containerStatus],
+      ['last active', describeAge(facts.lastActive, clock.now())],
+      ['created', facts.createdAt],
+      ['files', facts.path],
+      ...facts.dueItems.map(
+        ({ kind, dueAt, attempts }) =>
+          [`due: ${kind}`, `${dueAt}${attempts > 0 ? `, failed ${attempts} times` : ''}`] as const,
+      ),
+    ]);
+    const letters = formatTable(
+      [
+        { title: 'given up', value: ({ createdAt }) => describeAge(createdAt, clock.now()) },
+        { title: 'way', value: ({ direction }) => direction },
+        { title: 'message', value: ({ messageId }) => messageId, whole: true },
+        { title: 'reason', value: ({ reason }) => reason },
+      ],
+      facts.deadLetters,
+      width - 2,
+      '',
+    );
+    return `${fields}${formatSection('Dead letters', letters)}`;
+  });
+}
+
+function messages(
+  context: CommandContext,
+  reference: string,
+  { limit }: { readonly limit: number },
+): void {
+  const session = readStore(context, (store) => getSession(store, reference));
+  printMessages(context, folderOf(context, session), limit);
+}
+
+function path(context: CommandContext, reference: string): void {
+  const session = readStore(context, (store) => getSession(store, reference));
+  const folder = folderOf(context, session);
+  context.output.result({ id: session.id, path: folder }, () => folder);
+}
+
+/** The daemon stops its container; what still waits in it is answered by nobody. */
+function close(context: CommandContext, reference: string): void {
+  const { session, hadWork } = writeStore(context, (store) => {
+    const session = getSession(store, reference);
+    const hadWork = store.dueItems.find(session.id, 'wake') !== undefined;
+    if (session.status === 'active') {
+      store.sessions.setStatus(session.id, 'closed', 'closed with `berth sessions close`');
+      store.dueItems.clear(session.id, 'wake');
+    }
+    return { session: store.sessions.find(session.id) ?? session, hadWork };
+  });
+  context.output.result(session, () => {
+    const waiting = hadWork ? ' Messages waited in it; nobody answers them now.' : '';
+    return `The session ${session.id} is ${session.status}. The next message begins another.${waiting}`;
+  });
+}
+
+function folderOf({ config }: CommandContext, session: Session): string {
+  return join(config.paths.sessionsDir, session.id);
+}
+
+/** What people call a session's agent group and chat. */
+function namer(
+  store: Store,
+): (session: Session) => { readonly agentGroup: string; readonly chat: string | null } {
+  const folders = new Map(store.agentGroups.list().map(({ id, folder }) => [id, folder]));
+  const chats = new Map(store.messagingGroups.list().map((chat) => [chat.id, chatName(chat)]));
+  return ({ agentGroupId, messagingGroupId }) => ({
+    agentGroup: folders.get(agentGroupId) ?? agentGroupId,
+    chat: messagingGroupId === null ? null : (chats.get(messagingGroupId) ?? messagingGroupId),
+  });
+}

@@ -1,0 +1,55 @@
+import { existsSync } from 'node:fs';
+import { BerthError } from '../../shared/base/errors.js';
+import { ensureDefaultAgentGroup } from '../sessions/default-agent-group.js';
+import { listPendingMigrations, openStore, openStoreToRead } from '../store/central-db.js';
+import { isDaemonLockHeld } from '../store/daemon-lock.js';
+import type { Store } from '../store/store.js';
+import type { Config } from '../config.js';
+import type { CommandContext } from './command-context.js';
+
+export function centralPaths({ paths, program }: Config): {
+  centralDb: string;
+  backupsDir: string;
+  migrationsDir: string;
+} {
+  return { ...paths, migrationsDir: program.migrationsDir };
+}
+
+/** Looks without a trace: a home that was never used is an empty one, and stays so. */
+export function readStore<T>(context: CommandContext, use: (store: Store) => T): T {
+  const store = openStoreToRead(centralPaths(context.config));
+  try {
+    return use(store);
+  } finally {
+    store.close();
+  }
+}
+
+/** Writes all of it or nothing. A home that was never used is made ready first. */
+export function writeStore<T>(context: CommandContext, use: (store: Store) => T): T {
+  const { config, clock, output } = context;
+  const paths = centralPaths(config);
+  const isFresh = !existsSync(paths.centralDb);
+  if (!isFresh && listPendingMigrations(paths).length > 0) assertNoDaemon(config);
+  const { store, applied, backup } = openStore(paths, clock.now());
+  try {
+    if (backup !== undefined) {
+      output.note(`The central database was migrated (${applied.join(', ')}); backup: ${backup}`);
+    }
+    return store.transaction(() => {
+      const { groupsDir } = config.paths;
+      const { shippedGroupsDir } = config.program;
+      if (isFresh) ensureDefaultAgentGroup({ ...context, store, groupsDir, shippedGroupsDir });
+      return use(store);
+    });
+  } finally {
+    store.close();
+  }
+}
+
+function assertNoDaemon(config: Config): void {
+  if (!isDaemonLockHeld(config.paths.lock)) return;
+  throw new BerthError('daemon_running', 'The daemon that runs is of an older version.', {
+    next: 'Bring it up to date with `berth restart`, then try again.',
+  });
+}

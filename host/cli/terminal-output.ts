@@ -1,0 +1,86 @@
+/** Everything a command says goes through here: results to stdout, remarks and errors to stderr. */
+
+export type OutputStream = NodeJS.WritableStream & {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+};
+
+/** What a failure looks like from outside. `code` is a BerthError's, or `usage`. */
+export interface Failure {
+  readonly code: string;
+  readonly message: string;
+  readonly next?: string | undefined;
+}
+
+export interface TerminalOutputDeps {
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
+  readonly json: boolean;
+}
+
+export class TerminalOutput {
+  readonly #deps: TerminalOutputDeps;
+  readonly #closed = new AbortController();
+
+  constructor(deps: TerminalOutputDeps) {
+    this.#deps = deps;
+  }
+
+  get isJson(): boolean {
+    return this.#deps.json;
+  }
+
+  /** Columns to keep to; Infinity where no terminal shows it. */
+  get width(): number {
+    const { stdout } = this.#deps;
+    return stdout.isTTY === true ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
+  }
+
+  /** Aborts when nobody reads stdout any more, as after `| head`. */
+  get closed(): AbortSignal {
+    return this.#closed.signal;
+  }
+
+  /** Begins to notice when nobody reads any more. */
+  start(): void {
+    const { stdout, stderr } = this.#deps;
+    stdout.on('error', () => {
+      this.#closed.abort();
+    });
+    stderr.on('error', () => undefined);
+  }
+
+  /** A command's one result: the value with --json, the text otherwise. */
+  result(value: unknown, describe: (width: number) => string): void {
+    this.line(this.isJson ? JSON.stringify(value, null, 2) : describe(this.width));
+  }
+
+  line(text: string): void {
+    if (!this.closed.aborted) this.#deps.stdout.write(`${text}\n`);
+  }
+
+  /** Beside the result: progress, remarks. */
+  note(text: string): void {
+    this.#deps.stderr.write(`${text}\n`);
+  }
+
+  failure(failure: Failure): void {
+    const { code, message, next } = failure;
+    if (this.isJson) this.note(JSON.stringify({ error: { code, message, next: next ?? null } }));
+    else this.note([message, ...(next === undefined ? [] : [next])].join('\n'));
+  }
+
+  /** Resolves when what was said so far has been handed over, or cannot be. */
+  async flush(): Promise<void> {
+    const { stdout, stderr } = this.#deps;
+    await Promise.all([flushed(stdout), flushed(stderr)]);
+  }
+}
+
+function flushed(stream: OutputStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write('', () => {
+      resolve();
+    });
+  });
+}

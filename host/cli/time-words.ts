@@ -1,0 +1,39 @@
+import { BerthError } from '../../shared/base/errors.js';
+
+const units = [
+  { name: 'd', ms: 86_400_000 },
+  { name: 'h', ms: 3_600_000 },
+  { name: 'm', ms: 60_000 },
+  { name: 's', ms: 1_000 },
+] as const;
+
+/** `2h 5m`: the two largest units. */
+export function describeDuration(ms: number): string {
+  let rest = Math.max(0, ms);
+  const parts: string[] = [];
+  for (const { name, ms: unitMs } of units) {
+    const count = Math.floor(rest / unitMs);
+    if (count > 0) parts.push(`${count}${name}`);
+    rest -= count * unitMs;
+  }
+  return parts.slice(0, 2).join(' ') || '0s';
+}
+
+/** `5m ago`, in the largest unit; `-` for null. */
+export function describeAge(iso: string | null, nowMs: number): string {
+  if (iso === null) return '-';
+  const [largest = '0s'] = describeDuration(nowMs - Date.parse(iso)).split(' ');
+  return `${largest} ago`;
+}
+
+/** `10m`, `2h` before now, or an ISO-8601 time; in epoch milliseconds. Throws invalid_input. */
+export function parseSince(text: string, nowMs: number): number {
+  const relative = /^(\d+)([dhms])$/.exec(text);
+  const unit = units.find(({ name }) => name === relative?.[2]);
+  if (unit !== undefined) return nowMs - Number(relative?.[1]) * unit.ms;
+  const at = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(at)) return at;
+  throw new BerthError('invalid_input', `${JSON.stringify(text)} is no time.`, {
+    next: 'Write it like 10m, 2h, 1d or 2026-01-31T12:00:00Z.',
+  });
+}
