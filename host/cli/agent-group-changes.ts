@@ -89,7 +89,10 @@ function withOptions(options: AgentGroupOptions, group: AgentGroup): AgentGroup 
   return {
     ...group,
     isAdmin: admin ?? group.isAdmin,
-    provider: orDefault(typeof provider === 'string' ? parseName(provider) : provider, group.provider),
+    provider: orDefault(
+      typeof provider === 'string' ? parseName(provider) : provider,
+      group.provider,
+    ),
     containerConfig: orDefault(containerConfig, group.containerConfig),
   };
 }

@@ -18,9 +18,9 @@ export interface CommandContext {
   readonly newId: NewId;
 }
 
-/** Makes a command's work into commander's action. The work returns the exit code where it is not 0. */
+/** Makes a command's work into commander's action. A number that the work returns is the exit code. */
 export type Act = <Args extends unknown[]>(
-  work: (context: CommandContext, ...args: Args) => Promise<number> | Promise<void> | number | void,
+  work: (context: CommandContext, ...args: Args) => unknown,
 ) => (...args: Args) => Promise<void>;
 
 /** Adds one noun's commands. */

@@ -21,10 +21,7 @@ export const addDestinationCommands: AddCommands = (program, act) => {
     .requiredOption('--platform-id <id>', 'the chat on that channel')
     .option('--display-name <name>', 'for people')
     .action(act(add));
-  noun
-    .command('remove <agent-group> <name>')
-    .description('take a name away')
-    .action(act(remove));
+  noun.command('remove <agent-group> <name>').description('take a name away').action(act(remove));
 };
 
 function list(context: CommandContext, reference: string | undefined): void {

@@ -23,7 +23,9 @@ async function build(
     },
   });
   if (baseImage !== undefined && baseImage !== config.baseImage) {
-    output.note(`Set BERTH_BASE_IMAGE=${baseImage} for the daemon too, so that it uses this image.`);
+    output.note(
+      `Set BERTH_BASE_IMAGE=${baseImage} for the daemon too, so that it uses this image.`,
+    );
   }
   output.result({ image }, () => `The agent image is ${image}.`);
 }

@@ -82,12 +82,14 @@ function findWidest(widths: readonly number[], isWhole: readonly boolean[]): num
 }
 
 function lengthOf(text: string): number {
-  return [...text].length;
+  return Array.from(text).length;
 }
 
 function cut(text: string, width: number): string {
   if (lengthOf(text) <= width) return text;
-  return `${[...text].slice(0, width - 1).join('')}…`;
+  return `${Array.from(text)
+    .slice(0, width - 1)
+    .join('')}…`;
 }
 
 function pad(text: string, width: number): string {

@@ -15,7 +15,7 @@ export interface Failure {
 export interface TerminalOutputDeps {
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
-  readonly json: boolean;
+  readonly isJson: () => boolean;
 }
 
 export class TerminalOutput {
@@ -27,7 +27,7 @@ export class TerminalOutput {
   }
 
   get isJson(): boolean {
-    return this.#deps.json;
+    return this.#deps.isJson();
   }
 
   /** Columns to keep to; Infinity where no terminal shows it. */

@@ -22,10 +22,7 @@ export const addWiringCommands: AddCommands = (program, act) => {
     .command('update <wiring>')
     .description('change one; it holds for the next message');
   addRules(update).action(act(change));
-  noun
-    .command('delete <wiring>')
-    .description('delete one; its sessions stay')
-    .action(act(remove));
+  noun.command('delete <wiring>').description('delete one; its sessions stay').action(act(remove));
 };
 
 function addRules(command: Command): Command {

@@ -17,13 +17,14 @@ export class DaemonLock {
   /** Throws daemon_running when another process holds it. */
   static acquire(path: string): DaemonLock {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    // Whoever only looks holds it for a moment; that is waited for.
-    const db = openDatabase(path, { mode: 'create', busyTimeoutMs: 500 });
+    let db: Db | undefined;
     try {
+      // Whoever only looks holds it for a moment; that is waited for.
+      db = openDatabase(path, { mode: 'create', busyTimeoutMs: 500 });
       db.exec('BEGIN EXCLUSIVE');
       return new DaemonLock(db);
     } catch (error) {
-      db.close();
+      db?.close();
       const failure: BerthError = fromSqlite(error, path);
       if (failure.code !== 'database_busy') throw failure;
       throw new BerthError('daemon_running', 'A daemon runs for this BERTH_HOME already.', {

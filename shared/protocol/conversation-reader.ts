@@ -68,5 +68,19 @@ function withDelivery(db: Db, row: OutboundRow): ConversationRow {
     .prepare<[string], DeliveryStatus>('SELECT status FROM delivered WHERE message_out_id = ?')
     .pluck()
     .get(row.id);
-  return { ...row, direction: 'out', status: status ?? 'waiting' };
+  const { seq, id, kind, timestamp, inReplyTo, content } = row;
+  const { channelType, platformId, threadId } = row;
+  return {
+    seq,
+    direction: 'out',
+    id,
+    kind,
+    timestamp,
+    status: status ?? 'waiting',
+    inReplyTo,
+    channelType,
+    platformId,
+    threadId,
+    content,
+  };
 }

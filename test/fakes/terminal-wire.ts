@@ -86,6 +86,7 @@ export class TerminalWire implements AsyncDisposable {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
+    if (this.#socket.closed) return Promise.resolve();
     return new Promise((resolve) => {
       this.#socket.once('close', () => {
         resolve();

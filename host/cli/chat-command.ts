@@ -1,0 +1,61 @@
+import { userInfo } from 'node:os';
+import { TerminalClient } from '../channels/terminal-client.js';
+import { runChat } from './chat.js';
+import type { AddCommands, CommandContext } from './command-context.js';
+import { ensureDaemon } from './ensure-daemon.js';
+
+interface ChatFlags {
+  readonly chat: string;
+  readonly thread?: string;
+  readonly sender?: string;
+}
+
+export const addChatCommand: AddCommands = (program, act) => {
+  program
+    .command('chat [text...]')
+    .description('say something and print the answer; without a text, talk at a prompt')
+    .option('--chat <id>', 'which chat of the terminal', 'local')
+    .option('--thread <id>', 'which thread of it')
+    .option('--sender <name>', 'who speaks; by default your user name')
+    .action(act(chat));
+};
+
+/** A start that takes longer than this is talked about. */
+const quietMs = 1_000;
+
+async function chat(
+  context: CommandContext,
+  words: readonly string[],
+  flags: ChatFlags,
+): Promise<number> {
+  const { config, output, edge } = context;
+  await ensureDaemonQuietly(context);
+  const interrupted = new AbortController();
+  edge.onStopRequest(() => {
+    interrupted.abort();
+  });
+  return runChat({
+    text: words.length === 0 ? undefined : words.join(' '),
+    platformId: flags.chat,
+    threadId: flags.thread ?? null,
+    sender: flags.sender ?? userInfo().username,
+    json: output.isJson,
+    client: new TerminalClient({ socketPath: config.paths.socket }),
+    io: {
+      input: edge.stdin,
+      output: edge.stdout,
+      errors: edge.stderr,
+      interrupted: AbortSignal.any([interrupted.signal, output.closed]),
+    },
+  });
+}
+
+/** Says what a long start is doing, and aloud when nothing isolates the agents of the daemon that it started. */
+async function ensureDaemonQuietly(context: CommandContext): Promise<void> {
+  const { output } = context;
+  const beganAt = performance.now();
+  const { state, wasRunning } = await ensureDaemon(context, (line) => {
+    if (performance.now() - beganAt > quietMs) output.note(line);
+  });
+  if (!wasRunning && state.activity !== null) output.note(state.activity);
+}

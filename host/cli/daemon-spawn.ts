@@ -1,0 +1,68 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { BerthError } from '../../shared/base/errors.js';
+import type { CommandContext } from './command-context.js';
+import { settingFlags } from './setting-flags.js';
+
+export interface SpawnedDaemon {
+  /** Whether it has ended already. */
+  hasEnded(): boolean;
+  /** Why it did, as it said itself. */
+  failure(): BerthError;
+  /** It goes on without this process. */
+  release(): void;
+}
+
+/** Starts this program once more as a daemon of its own. What it says before it ends goes to daemon-start.log. */
+export async function spawnDaemon(context: CommandContext): Promise<SpawnedDaemon> {
+  const { config, edge } = context;
+  const { home, logsDir } = config.paths;
+  mkdirSync(logsDir, { recursive: true, mode: 0o700 });
+  const path = join(logsDir, 'daemon-start.log');
+  const output = openSync(path, 'w', 0o600);
+  try {
+    const args = [...edge.self.args, 'start', '--detached', '--json', ...settingFlags(context)];
+    const child = spawn(edge.self.command, args, {
+      cwd: home,
+      detached: true,
+      stdio: ['ignore', output, output],
+    });
+    const ended = once(child, 'exit').catch(() => undefined);
+    let hasEnded = false;
+    void ended.then(() => (hasEnded = true));
+    await once(child, 'spawn');
+    return {
+      hasEnded: () => hasEnded,
+      failure: () => describeFailure(path),
+      release: () => {
+        child.unref();
+      },
+    };
+  } catch (error) {
+    throw new BerthError('daemon_failed', 'The daemon could not be started.', { cause: error });
+  } finally {
+    closeSync(output);
+  }
+}
+
+const shownLines = 5;
+
+function describeFailure(path: string): BerthError {
+  const lines = readFileSync(path, 'utf8').trim().split('\n');
+  const error = parseFailure(lines.at(-1) ?? '');
+  const words = error?.message ?? lines.slice(-shownLines).join('\n');
+  return new BerthError('daemon_failed', `The daemon did not start: ${words}`, {
+    next: error?.next ?? `Look into ${path} and into \`berth logs\`.`,
+  });
+}
+
+function parseFailure(line: string): { message: string; next: string | null } | undefined {
+  try {
+    const { error } = JSON.parse(line) as { error: { message: string; next: string | null } };
+    return typeof error.message === 'string' ? error : undefined;
+  } catch {
+    return undefined;
+  }
+}

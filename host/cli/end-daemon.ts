@@ -1,0 +1,39 @@
+import { BerthError } from '../../shared/base/errors.js';
+import { Deadline, delay } from '../../shared/base/lifecycle.js';
+import type { ContainersAtStop } from '../daemon.js';
+import type { CommandContext } from './command-context.js';
+import { findDaemon, signalDaemon } from './daemon-presence.js';
+
+const pollIntervalMs = 20;
+/** What a daemon may take beyond its own deadline. */
+const slackMs = 5_000;
+
+/** Ends the daemon and waits until it is gone; returns whether there was one. Throws daemon_failed when it does not end. */
+export async function endDaemon(
+  { config }: CommandContext,
+  containers: ContainersAtStop,
+): Promise<boolean> {
+  const deadline = new Deadline(config.stopTimeoutMs + slackMs);
+  let signalled: number | undefined;
+  for (let isFirst = true; ; isFirst = false) {
+    const daemon = findDaemon(config.paths);
+    if (daemon.kind === 'absent') return !isFirst;
+    if (daemon.kind === 'present') {
+      const { pid, phase } = daemon.state;
+      // A second signal would end it without its goodbyes.
+      if (pid !== signalled && phase !== 'stopping') {
+        signalDaemon(pid, containers === 'keep' ? 'SIGUSR2' : 'SIGTERM');
+      }
+      signalled = pid;
+    }
+    if (deadline.remainingMs() === 0) throw doesNotEnd(signalled);
+    await delay(pollIntervalMs);
+  }
+}
+
+function doesNotEnd(pid: number | undefined): BerthError {
+  const name = pid === undefined ? '' : ` (pid ${pid})`;
+  return new BerthError('daemon_failed', `The daemon${name} does not end.`, {
+    next: `See \`berth logs\`. ${pid === undefined ? 'Find' : `\`kill -9 ${pid}\` ends`} it at once; containers go on, and the next start takes them over.`,
+  });
+}

@@ -1,0 +1,63 @@
+import { Option } from 'commander';
+import type { DaemonState } from '../store/daemon-state.js';
+import type { AddCommands, CommandContext } from './command-context.js';
+import { endDaemon } from './end-daemon.js';
+import { ensureDaemon } from './ensure-daemon.js';
+import { runDaemon } from './run-daemon.js';
+
+export const addLifecycleCommands: AddCommands = (program, act) => {
+  program
+    .command('start')
+    .description('run the daemon, in the foreground unless --detach')
+    .option('--detach', 'return when it is ready')
+    .addOption(new Option('--detached', 'this is the one that was detached').hideHelp())
+    .action(act(start));
+  program.command('stop').description('end the daemon and its containers').action(act(stop));
+  program
+    .command('restart')
+    .description('end the daemon and start it again; containers go on')
+    .action(act(restart));
+};
+
+async function start(
+  context: CommandContext,
+  { detach, detached }: { readonly detach?: boolean; readonly detached?: boolean },
+): Promise<number> {
+  if (detach !== true) return runDaemon(context, { isDetached: detached === true });
+  await startDetached(context);
+  return 0;
+}
+
+async function stop(context: CommandContext): Promise<void> {
+  const wasRunning = await endDaemon(context, 'stop');
+  context.output.result({ wasRunning }, () =>
+    wasRunning ? 'The daemon has stopped.' : 'The daemon was not running.',
+  );
+}
+
+async function restart(context: CommandContext): Promise<void> {
+  const wasRunning = await endDaemon(context, 'keep');
+  if (!wasRunning) context.output.note('The daemon was not running.');
+  await startDetached(context);
+}
+
+async function startDetached(context: CommandContext): Promise<void> {
+  const { output, config } = context;
+  const { state, wasRunning } = await ensureDaemon(context, (line) => {
+    output.note(line);
+  });
+  output.result({ wasRunning, ...state, socket: config.paths.socket }, () =>
+    wasRunning
+      ? `The daemon runs already (pid ${state.pid}).`
+      : describeReady(state, config.paths.socket),
+  );
+}
+
+/** One line, and a second one where there is something to say aloud. */
+export function describeReady(
+  { pid, runtime, activity }: Pick<DaemonState, 'pid' | 'runtime' | 'activity'>,
+  socket: string,
+): string {
+  const ready = `Ready: pid ${pid}, runtime ${runtime ?? 'unknown'}, socket ${socket}`;
+  return activity === null ? ready : `${ready}\n${activity}`;
+}

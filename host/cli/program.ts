@@ -1,0 +1,107 @@
+/** The command line: what there is to type, and what becomes of what was typed. */
+import { Command, CommanderError } from 'commander';
+import { systemClock } from '../../shared/base/clock.js';
+import { toBerthError } from '../../shared/base/errors.js';
+import { newId } from '../../shared/base/ids.js';
+import { loadConfig, programVersion } from '../config.js';
+import { addAgentGroupCommands } from './agent-groups.js';
+import { addChatCommand } from './chat-command.js';
+import type { Act, AddCommands, CommandContext } from './command-context.js';
+import { addConfigCommand } from './config.js';
+import { addDestinationCommands } from './destinations.js';
+import { addImageCommands } from './image.js';
+import { addLifecycleCommands } from './lifecycle.js';
+import { addLogsCommand } from './logs.js';
+import { addMessagingGroupCommands } from './messaging-groups.js';
+import { addMigrateCommand } from './migrate.js';
+import type { ProcessEdge } from './process-edge.js';
+import { addSessionCommands } from './sessions.js';
+import { addGlobalOptions, readSettingFlags, type GlobalOptions } from './setting-flags.js';
+import { addStatusCommand } from './status.js';
+import { TerminalOutput } from './terminal-output.js';
+import { addWiringCommands } from './wirings.js';
+
+const nouns: readonly AddCommands[] = [
+  addChatCommand,
+  addLifecycleCommands,
+  addStatusCommand,
+  addLogsCommand,
+  addAgentGroupCommands,
+  addMessagingGroupCommands,
+  addWiringCommands,
+  addDestinationCommands,
+  addSessionCommands,
+  addImageCommands,
+  addMigrateCommand,
+  addConfigCommand,
+];
+
+/** Returns the exit code: 0 done, 1 failed, 2 wrong usage. Never throws. */
+export async function runProgram(edge: ProcessEdge): Promise<number> {
+  const program = new Command('berth');
+  const isJson = (): boolean => program.opts<GlobalOptions>().json === true;
+  const output = new TerminalOutput({ ...edge, isJson });
+  output.start();
+  let exitCode = 0;
+  const act: Act =
+    (work) =>
+    async (...args) => {
+      const code = await work(makeContext(program, edge, output), ...args);
+      if (typeof code === 'number') exitCode = code;
+    };
+  try {
+    describeProgram(program, edge, isJson);
+    for (const addCommands of nouns) addCommands(program, act);
+    if (edge.argv.length === 0) program.outputHelp();
+    else await program.parseAsync(edge.argv, { from: 'user' });
+  } catch (error) {
+    exitCode = report(error, output);
+  }
+  await output.flush();
+  return exitCode;
+}
+
+/** Before any command is added: they take over what is said here. */
+function describeProgram(program: Command, edge: ProcessEdge, isJson: () => boolean): void {
+  program
+    .description('Gives every conversation its own agent container.')
+    .version(programVersion(), '--version', 'print the version')
+    .helpOption('-h, --help', 'say what there is')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => edge.stdout.write(text),
+      writeErr: (text) => (isJson() ? true : edge.stderr.write(text)),
+      outputError: () => undefined,
+    });
+  addGlobalOptions(program);
+}
+
+function makeContext(program: Command, edge: ProcessEdge, output: TerminalOutput): CommandContext {
+  const flags = readSettingFlags(program.opts<GlobalOptions>());
+  const { config, settings } = loadConfig(flags);
+  return {
+    config,
+    settings,
+    flags,
+    version: programVersion(),
+    output,
+    edge,
+    clock: systemClock,
+    newId,
+  };
+}
+
+function report(error: unknown, output: TerminalOutput): number {
+  if (!(error instanceof CommanderError)) {
+    output.failure(toBerthError(error));
+    return 1;
+  }
+  if (error.exitCode === 0) return 0;
+  const next = 'See `berth --help`.';
+  if (error.code !== 'commander.help') {
+    output.failure({ code: 'usage', message: error.message.replace(/^error: /, ''), next });
+  } else if (output.isJson) {
+    output.failure({ code: 'usage', message: 'The command is not complete.', next });
+  }
+  return 2;
+}

@@ -1,0 +1,51 @@
+import { Option, type Command } from 'commander';
+import type { SettingFlags } from '../config.js';
+import type { CommandContext } from './command-context.js';
+
+/** The flags that every command has. */
+export interface GlobalOptions {
+  readonly json?: boolean;
+  readonly home?: string;
+  readonly runtime?: string;
+  readonly logLevel?: string;
+}
+
+export function addGlobalOptions(program: Command): void {
+  program
+    .option('--json', 'say everything as JSON')
+    .option('--home <folder>', 'where groups/ and data/ lie (BERTH_HOME)')
+    .addOption(
+      new Option('--runtime <runtime>', 'what runs agents (BERTH_RUNTIME)').choices([
+        'auto',
+        'docker',
+        'process',
+      ]),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'how much is logged (BERTH_LOG_LEVEL)').choices([
+        'debug',
+        'info',
+        'warn',
+        'error',
+      ]),
+    );
+}
+
+export function readSettingFlags(options: GlobalOptions): SettingFlags {
+  const { home, runtime, logLevel } = options;
+  return {
+    ...(home === undefined ? {} : { BERTH_HOME: home }),
+    ...(runtime === undefined ? {} : { BERTH_RUNTIME: runtime }),
+    ...(logLevel === undefined ? {} : { BERTH_LOG_LEVEL: logLevel }),
+  };
+}
+
+/** The same settings as arguments for a program that runs elsewhere: the home by its whole path. */
+export function settingFlags({ config, flags }: CommandContext): readonly string[] {
+  const { BERTH_RUNTIME: runtime, BERTH_LOG_LEVEL: logLevel } = flags;
+  return [
+    ...['--home', config.paths.home],
+    ...(runtime === undefined ? [] : ['--runtime', runtime]),
+    ...(logLevel === undefined ? [] : ['--log-level', logLevel]),
+  ];
+}

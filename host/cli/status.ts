@@ -1,0 +1,97 @@
+import { isoAt } from '../../shared/base/clock.js';
+import { hasCode } from '../../shared/base/errors.js';
+import type { DaemonState } from '../store/daemon-state.js';
+import type { AddCommands, CommandContext } from './command-context.js';
+import { findDaemon } from './daemon-presence.js';
+import { readStore } from './store-access.js';
+import { formatFields } from './table.js';
+import { describeDuration } from './time-words.js';
+
+interface Counts {
+  readonly activeSessions: number;
+  readonly runningContainers: number;
+  readonly due: number;
+  readonly deadLetters: number;
+}
+
+export const addStatusCommand: AddCommands = (program, act) => {
+  program
+    .command('status')
+    .description('say how the daemon is; exit code 1 when it does not run')
+    .action(act(status));
+};
+
+function status(context: CommandContext): number {
+  const { output, clock, config } = context;
+  const daemon = findDaemon(config.paths);
+  const state = daemon.kind === 'present' ? daemon.state : undefined;
+  const counts = count(context);
+  const facts = {
+    running: daemon.kind !== 'absent',
+    home: config.paths.home,
+    ...(state === undefined ? {} : describeState(state, clock.now())),
+    ...(counts === undefined ? {} : { counts }),
+  };
+  output.result(facts, () =>
+    formatFields([
+      ['daemon', describeDaemon(daemon.kind, state)],
+      ['home', config.paths.home],
+      ...(state === undefined ? [] : fieldsOf(state, clock.now())),
+      ...(counts === undefined ? [] : fieldsOfCounts(counts)),
+    ]),
+  );
+  return facts.running ? 0 : 1;
+}
+
+function describeState(state: DaemonState, nowMs: number): object {
+  const uptimeMs = Math.max(0, nowMs - Date.parse(state.startedAt));
+  return { ...state, isolates: isolates(state), uptimeMs };
+}
+
+function isolates({ runtime }: DaemonState): boolean | null {
+  return runtime === null ? null : runtime !== 'process';
+}
+
+function describeDaemon(kind: string, state: DaemonState | undefined): string {
+  if (kind === 'absent') return 'not running; `berth start --detach` starts it';
+  if (state === undefined) return 'starting';
+  return `${state.phase === 'ready' ? 'running' : state.phase}, pid ${state.pid}, version ${state.version}`;
+}
+
+type Field = readonly [name: string, value: string | undefined];
+
+function fieldsOf(state: DaemonState, nowMs: number): readonly Field[] {
+  const channels = Object.entries(state.channels).map(([type, how]) => `${type} (${how})`);
+  const isolation = isolates(state) === true ? 'isolates agents' : 'isolates nothing';
+  return [
+    ['uptime', describeDuration(nowMs - Date.parse(state.startedAt))],
+    ['runtime', state.runtime === null ? undefined : `${state.runtime}, ${isolation}`],
+    ['remark', state.activity ?? undefined],
+    ['problem', state.problem ?? undefined],
+    ['channels', channels.join(', ') || 'none'],
+  ];
+}
+
+function fieldsOfCounts(counts: Counts): readonly Field[] {
+  return [
+    ['sessions', `${counts.activeSessions} active`],
+    ['containers', `${counts.runningContainers} running`],
+    ['due', `${counts.due}`],
+    ['dead letters', `${counts.deadLetters}`],
+  ];
+}
+
+/** Undefined while the database is of another version than this program: the daemon's own word is shown all the same. */
+function count(context: CommandContext): Counts | undefined {
+  try {
+    return readStore(context, (store) => ({
+      activeSessions: store.sessions.countByStatus('active'),
+      runningContainers: store.sessions.countByContainerStatus('running'),
+      due: store.dueItems.countDue(isoAt(context.clock.now())),
+      deadLetters: store.deadLetters.count(),
+    }));
+  } catch (error) {
+    if (hasCode(error, 'migration_refused')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env node
+/** The process edge: arguments, signals, the exit code. */
+import { fileURLToPath } from 'node:url';
+import { runProgram } from './cli/program.js';
+
+/** One ctrl-c may come twice: from the terminal, and from the npx between. */
+const sameRequestMs = 500;
+
+process.exit(
+  await runProgram({
+    argv: process.argv.slice(2),
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    self: {
+      command: process.execPath,
+      args: [...process.execArgv, fileURLToPath(import.meta.url)],
+    },
+    onStopRequest: (listen) => {
+      let firstAt: number | undefined;
+      const take = (containers: Parameters<typeof listen>[0]) => (): void => {
+        const now = performance.now();
+        if (firstAt !== undefined && now - firstAt > sameRequestMs) process.exit(1);
+        if (firstAt === undefined) listen(containers);
+        firstAt ??= now;
+      };
+      process.on('SIGINT', take('stop'));
+      process.on('SIGTERM', take('stop'));
+      process.on('SIGUSR2', take('keep'));
+    },
+    onCrash: (listen) => {
+      process.on('uncaughtException', listen);
+      process.on('unhandledRejection', listen);
+    },
+  }),
+);
