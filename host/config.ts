@@ -91,7 +91,7 @@ const settings = {
   BERTH_ENGINE_TIMEOUT_MS: {
     about: 'How long one call to the engine may take',
     schema: milliseconds,
-    fallback: '30000',
+    fallback: '10000',
   },
   BERTH_STOP_TIMEOUT_MS: {
     about: 'How long a stop may take in all',

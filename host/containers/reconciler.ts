@@ -30,6 +30,11 @@ export interface ReconcilerDeps {
   readonly onEngineState: (problem: BerthError | undefined) => void;
 }
 
+/** While the engine is away it is asked this often, in milliseconds. */
+const awayIntervalMs = 1_000;
+const suspectIntervalMs = 20;
+const suspicionMs = 3_000;
+
 /** A session is brought to rest in a few rounds; more of them mean that a step does not do what it says. */
 const maxRounds = 8;
 
@@ -37,6 +42,8 @@ export class Reconciler {
   readonly #deps: ReconcilerDeps;
   readonly #looks: SingleFlight;
   readonly #resync: PollLoop;
+  /** Containers that were said to have ended and are still listed as running: the engine's list may lag. */
+  readonly #suspects = new Map<string, number>();
   #problem: BerthError | undefined;
   #isStopping = false;
 
@@ -46,7 +53,7 @@ export class Reconciler {
     this.#resync = new PollLoop({
       name: 'containers',
       look: () => this.#observe(),
-      intervalMs: deps.resyncIntervalMs,
+      intervalMs: () => this.#nextResyncMs(),
       log: deps.log,
     });
   }
@@ -54,6 +61,7 @@ export class Reconciler {
   start(): void {
     this.#deps.runtime.watchExits(({ sessionId, containerId }) => {
       this.#deps.log.debug({ sessionId, containerId }, 'container exit seen');
+      this.#suspects.set(containerId, performance.now());
       this.#resync.nudge();
     });
     this.#resync.start();
@@ -61,7 +69,10 @@ export class Reconciler {
 
   /** Look at a session soon. */
   nudge(sessionId: string): void {
-    if (!this.#isStopping) void this.#looks.request(sessionId);
+    if (this.#isStopping) return;
+    // While the engine is away, somebody who waits is a reason to ask it again.
+    if (this.#problem !== undefined) this.#resync.nudge();
+    void this.#looks.request(sessionId);
   }
 
   /** Everything may have changed: look at every session that has a container. */
@@ -93,6 +104,28 @@ export class Reconciler {
     );
   }
 
+  #nextResyncMs(): number {
+    const { resyncIntervalMs } = this.#deps;
+    if (this.#suspects.size > 0) return suspectIntervalMs;
+    return this.#problem === undefined
+      ? resyncIntervalMs
+      : Math.min(resyncIntervalMs, awayIntervalMs);
+  }
+
+  /** What is not listed as running any more, or goes on running after all, is no suspect. */
+  #clearSuspects(): void {
+    const running = new Set(
+      this.#deps.observed
+        .list()
+        .filter(({ state }) => state === 'running')
+        .map(({ containerId }) => containerId),
+    );
+    for (const [containerId, since] of this.#suspects) {
+      const isOver = performance.now() - since > suspicionMs;
+      if (isOver || !running.has(containerId)) this.#suspects.delete(containerId);
+    }
+  }
+
   async #observe(): Promise<void> {
     const { runtime, observed, store } = this.#deps;
     const beganAt = performance.now();
@@ -100,11 +133,12 @@ export class Reconciler {
       const containers = await runtime.list();
       const wasListed = observed.isListed;
       observed.replace(containers, beganAt);
+      this.#clearSuspects();
       this.#setProblem(undefined);
       if (!wasListed) this.#nudgeWaiting();
     } catch (error) {
       this.#setProblem(toBerthError(error));
-      await this.#tellWaiting();
+      await this.#tellWaiting(this.#listWaiting());
       return;
     }
     const sessionIds = new Set([
@@ -140,9 +174,9 @@ export class Reconciler {
   }
 
   /** While the engine is away, those who wait are told, each message once. */
-  async #tellWaiting(): Promise<void> {
+  async #tellWaiting(sessionIds: readonly string[]): Promise<void> {
     const { store, observed, startFailures, log } = this.#deps;
-    for (const sessionId of this.#listWaiting()) {
+    for (const sessionId of sessionIds) {
       const session = store.sessions.find(sessionId);
       if (session === undefined || observed.listForSession(sessionId).length > 0) continue;
       await startFailures.tellWaiting(session).catch((err: unknown) => {
@@ -155,6 +189,10 @@ export class Reconciler {
     const { observed, executor, log } = this.#deps;
     try {
       for (let round = 0; round < maxRounds; round += 1) {
+        if (this.#problem !== undefined) {
+          await this.#tellWaiting([sessionId]);
+          return;
+        }
         if (!observed.isListed || this.#isStopping) return;
         const steps = this.#plan(sessionId);
         if (steps.length === 0) return;

@@ -5,8 +5,8 @@ export interface PollLoopDeps {
   readonly name: string;
   /** One look: reads the state and acts on it. */
   readonly look: (signal: AbortSignal) => Promise<void> | void;
-  /** The safety net: the longest time between two looks, in milliseconds. */
-  readonly intervalMs: number;
+  /** The safety net: the longest time between two looks, in milliseconds. A function is asked after each look. */
+  readonly intervalMs: number | (() => number);
   readonly log: Logger;
 }
 
@@ -58,7 +58,9 @@ export class PollLoop {
         setImmediate(resolve);
         return;
       }
-      const timer = setTimeout(() => this.#wake?.(), this.#deps.intervalMs);
+      const { intervalMs } = this.#deps;
+      const waitMs = typeof intervalMs === 'number' ? intervalMs : intervalMs();
+      const timer = setTimeout(() => this.#wake?.(), waitMs);
       this.#wake = (): void => {
         this.#wake = undefined;
         clearTimeout(timer);
