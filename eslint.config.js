@@ -4,7 +4,7 @@ import tseslint from 'typescript-eslint';
 import prettier from 'eslint-config-prettier';
 
 export default defineConfig(
-  { ignores: ["dist/", "coverage/", "data/", "**/*.cjs", "**/*.mjs", "node_modules/"] },
+  { ignores: ['dist/', 'coverage/', 'data/', '**/*.cjs', '**/*.mjs', 'node_modules/'] },
   js.configs.recommended,
   tseslint.configs.strictTypeChecked,
   tseslint.configs.stylisticTypeChecked,
@@ -13,30 +13,58 @@ export default defineConfig(
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',
       '@typescript-eslint/no-misused-promises': 'error',
-      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: false, requireDefaultForNonUnion: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: false, requireDefaultForNonUnion: true },
+      ],
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/explicit-module-boundary-types': 'error',
       '@typescript-eslint/only-throw-error': 'error',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       'no-console': 'error',
       'no-restricted-exports': ['error', { restrictDefaultExports: { direct: true } }],
-      'no-restricted-syntax': ['error',
-        { selector: 'Program > VariableDeclaration[kind="let"]', message: 'No module state: put it in a class or pass it in.' },
-        { selector: 'Program > ExportNamedDeclaration > VariableDeclaration[kind="let"]', message: 'No module state.' },
-        { selector: 'ImportExpression', message: 'Import at the top; a dynamic import hides an edge of the graph.' },
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'Program > VariableDeclaration[kind="let"]',
+          message: 'No module state: put it in a class or pass it in.',
+        },
+        {
+          selector: 'Program > ExportNamedDeclaration > VariableDeclaration[kind="let"]',
+          message: 'No module state.',
+        },
+        {
+          selector: 'ImportExpression',
+          message: 'Import at the top; a dynamic import hides an edge of the graph.',
+        },
         { selector: 'TSEnumDeclaration', message: 'Use a union of string literals.' },
       ],
-      'no-restricted-properties': ['error', { object: 'process', property: 'env', message: 'Read it once, in host/config.ts.' }],
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'env', message: 'Read it once, in host/config.ts.' },
+      ],
       'max-lines': ['error', { max: 300, skipBlankLines: true, skipComments: true }],
       'max-depth': ['error', 3],
-      'complexity': ['error', 12],
+      complexity: ['error', 12],
       'preserve-caught-error': 'error',
     },
   },
   // The program's edges: each side reads its environment in one place.
-  { files: ['host/config.ts', 'container/main.ts', 'test/**', 'bench/**'], rules: { 'no-restricted-properties': 'off' } },
-  { files: ['host/cli/terminal-output.ts', 'bench/**', 'test/docker/global-setup.ts'], rules: { 'no-console': 'off' } },
-  { files: ['**/*.test.ts', 'test/**'], rules: { 'max-lines': ['error', { max: 500 }], '@typescript-eslint/no-non-null-assertion': 'off' } },
+  {
+    files: ['host/config.ts', 'container/main.ts', 'test/**', 'bench/**'],
+    rules: { 'no-restricted-properties': 'off' },
+  },
+  {
+    files: ['host/cli/terminal-output.ts', 'bench/**', 'test/docker/global-setup.ts'],
+    rules: { 'no-console': 'off' },
+  },
+  {
+    files: ['**/*.test.ts', 'test/**'],
+    rules: {
+      'max-lines': ['error', { max: 500 }],
+      '@typescript-eslint/no-non-null-assertion': 'off',
+    },
+  },
   { files: ['*.config.*'], rules: { 'no-restricted-exports': 'off' } },
   prettier,
 );

@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BerthError } from '../../shared/base/errors.js';
 import type { CommandContext } from './command-context.js';
 import { settingFlags } from './setting-flags.js';
 
 export interface SpawnedDaemon {
+  readonly pid: number | undefined;
   /** Whether it has ended already. */
   hasEnded(): boolean;
   /** Why it did, as it said itself. */
@@ -21,7 +22,9 @@ export async function spawnDaemon(context: CommandContext): Promise<SpawnedDaemo
   const { home, logsDir } = config.paths;
   mkdirSync(logsDir, { recursive: true, mode: 0o700 });
   const path = join(logsDir, 'daemon-start.log');
-  const output = openSync(path, 'w', 0o600);
+  // Appended, so that two starts at once do not write over each other.
+  const { O_APPEND, O_CREAT, O_TRUNC, O_WRONLY } = constants;
+  const output = openSync(path, O_APPEND | O_CREAT | O_TRUNC | O_WRONLY, 0o600);
   try {
     const args = [...edge.self.args, 'start', '--detached', '--json', ...settingFlags(context)];
     const child = spawn(edge.self.command, args, {
@@ -34,6 +37,7 @@ export async function spawnDaemon(context: CommandContext): Promise<SpawnedDaemo
     void ended.then(() => (hasEnded = true));
     await once(child, 'spawn');
     return {
+      pid: child.pid,
       hasEnded: () => hasEnded,
       failure: () => describeFailure(path),
       release: () => {

@@ -20,24 +20,35 @@ export async function ensureDaemon(
   onActivity: (line: string) => void,
 ): Promise<ReadyDaemon> {
   const { paths } = context.config;
+  const tell = onlyChanges(onActivity);
   let child: SpawnedDaemon | undefined;
-  let lastActivity: string | null = null;
   for (;;) {
-    const hadEnded = child?.hasEnded() ?? true;
+    const living = child?.hasEnded() === false ? child : undefined;
     const daemon = findDaemon(paths);
-    if (daemon.kind === 'present') {
-      const { state } = daemon;
-      if (state.phase === 'ready') {
-        child?.release();
-        return { state, wasRunning: child === undefined };
-      }
-      if (state.activity !== null && state.activity !== lastActivity) onActivity(state.activity);
-      lastActivity = state.activity;
+    const state = daemon.kind === 'present' ? wordOf(daemon.state, living) : undefined;
+    if (state?.phase === 'ready') {
+      child?.release();
+      return { state, wasRunning: child === undefined };
     }
-    if (daemon.kind === 'absent' && hadEnded) {
+    tell(state);
+    if (daemon.kind === 'absent' && living === undefined) {
       if (child !== undefined) throw child.failure();
       child = await spawnDaemon(context);
     }
     await delay(pollIntervalMs);
   }
+}
+
+/** While ours lives, another's word is the last daemon's: this one has not said anything yet. */
+function wordOf(state: DaemonState, ours: SpawnedDaemon | undefined): DaemonState | undefined {
+  return ours === undefined || ours.pid === state.pid ? state : undefined;
+}
+
+function onlyChanges(say: (line: string) => void): (state: DaemonState | undefined) => void {
+  let last: string | null = null;
+  return (state) => {
+    const line = state?.activity ?? null;
+    if (line !== null && line !== last) say(line);
+    last = line;
+  };
 }

@@ -1,8 +1,8 @@
 import { Option } from 'commander';
-import type { DaemonState } from '../store/daemon-state.js';
 import type { AddCommands, CommandContext } from './command-context.js';
 import { endDaemon } from './end-daemon.js';
 import { ensureDaemon } from './ensure-daemon.js';
+import { describeReady } from './ready-words.js';
 import { runDaemon } from './run-daemon.js';
 
 export const addLifecycleCommands: AddCommands = (program, act) => {
@@ -46,18 +46,10 @@ async function startDetached(context: CommandContext): Promise<void> {
   const { state, wasRunning } = await ensureDaemon(context, (line) => {
     output.note(line);
   });
-  output.result({ wasRunning, ...state, socket: config.paths.socket }, () =>
+  const { socket } = config.paths;
+  output.result({ wasRunning, ...state, socket }, () =>
     wasRunning
       ? `The daemon runs already (pid ${state.pid}).`
-      : describeReady(state, config.paths.socket),
+      : describeReady({ ...state, remark: state.activity, socket }),
   );
-}
-
-/** One line, and a second one where there is something to say aloud. */
-export function describeReady(
-  { pid, runtime, activity }: Pick<DaemonState, 'pid' | 'runtime' | 'activity'>,
-  socket: string,
-): string {
-  const ready = `Ready: pid ${pid}, runtime ${runtime ?? 'unknown'}, socket ${socket}`;
-  return activity === null ? ready : `${ready}\n${activity}`;
 }

@@ -32,7 +32,7 @@ export function formatLogLine(line: string): string {
 }
 
 /** When a line was written, in epoch milliseconds; undefined where it does not say. */
-export function findLogTime(line: string): number | undefined {
+function findLogTime(line: string): number | undefined {
   const at = Date.parse(parseEntry(line)?.time ?? '');
   return Number.isNaN(at) ? undefined : at;
 }

@@ -67,6 +67,7 @@ function describeProgram(program: Command, edge: ProcessEdge, isJson: () => bool
     .description('Gives every conversation its own agent container.')
     .version(programVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'say what there is')
+    .configureHelp({ showGlobalOptions: true })
     .exitOverride()
     .configureOutput({
       writeOut: (text) => edge.stdout.write(text),

@@ -12,6 +12,7 @@ import { ensureInstallId } from '../store/install-id.js';
 import type { Store } from '../store/store.js';
 import type { CommandContext } from './command-context.js';
 import { formatLogLine } from './log-lines.js';
+import { describeReady } from './ready-words.js';
 import { centralPaths } from './store-access.js';
 
 export interface RunOptions {
@@ -138,13 +139,6 @@ async function startUnlessStopped(
 }
 
 function sayReady({ output, config }: CommandContext, { runtime, remark }: Daemon): void {
-  const { socket } = config.paths;
-  if (output.isJson) {
-    output.line(
-      JSON.stringify({ ready: true, pid: process.pid, runtime: runtime.name, socket, remark }),
-    );
-    return;
-  }
-  output.line(`Ready: pid ${process.pid}, runtime ${runtime.name}, socket ${socket}`);
-  if (remark !== null) output.line(remark);
+  const facts = { pid: process.pid, runtime: runtime.name, remark, socket: config.paths.socket };
+  output.line(output.isJson ? JSON.stringify({ ready: true, ...facts }) : describeReady(facts));
 }
