@@ -33,7 +33,7 @@ console.log(`Node ${process.version}, ${engine.runtime} runtime, echo provider`)
 console.log(`${''.padEnd(28)}     median        p95        p99      n   promised`);
 row('warm message to reply', await measureWarm(engine, 300), 'median under 25 ms');
 row('cold (no container) to reply', await measureCold(engine, 15), 'median under 700 ms');
-const idle = await measureIdle(engine, 20);
+const idle = await measureIdle(engine, 30);
 console.log(
   `idle daemon                 ${idle.cpuPercent.toFixed(2)} % of a core, ${idle.memoryMb.toFixed(0)} MiB   promised under 0.5 %, 120 MB`,
 );

@@ -111,7 +111,7 @@ describe('berth agent-groups', () => {
       activeSessions: 0,
     });
     const { stdout } = await cli.run('agent-groups', 'show', 'helper');
-    expect(stdout).toMatch(/^folder {6}groups\/helper$/m);
+    expect(stdout).toMatch(/^folder {4}groups\/helper$/m);
   });
 
   it('shows a container config that was broken by hand, and why', async () => {

@@ -53,13 +53,19 @@ export async function spawnDaemon(context: CommandContext): Promise<SpawnedDaemo
 
 const shownLines = 5;
 
+/** As the program says it, else as Node does, else what was said last. */
 function describeFailure(path: string): BerthError {
   const lines = readFileSync(path, 'utf8').trim().split('\n');
   const error = parseFailure(lines.at(-1) ?? '');
-  const words = error?.message ?? lines.slice(-shownLines).join('\n');
-  return new BerthError('daemon_failed', `The daemon did not start: ${words}`, {
-    next: error?.next ?? `Look into ${path} and into \`berth logs\`.`,
-  });
+  const thrown = lines.find((line) => /^\w*Error\b.*: /.test(line));
+  const words = error?.message ?? thrown ?? lines.slice(-shownLines).join('\n');
+  return new BerthError(
+    'daemon_failed',
+    `The daemon did not start: ${words || 'it said nothing.'}`,
+    {
+      next: error?.next ?? `Look into ${path} and into \`berth logs\`.`,
+    },
+  );
 }
 
 function parseFailure(line: string): { message: string; next: string | null } | undefined {

@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
@@ -9,6 +10,7 @@ import type { ContainersAtStop } from '../../host/daemon.js';
 import { openStore } from '../../host/store/central-db.js';
 import type { Store } from '../../host/store/store.js';
 
+const tsx = createRequire(import.meta.url).resolve('tsx');
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 export interface CommandResult {
@@ -30,11 +32,11 @@ export interface RunningCommand {
 class Screen extends Writable {
   text = '';
   readonly isTTY: boolean;
-  readonly columns: number | undefined;
+  readonly columns: number;
 
   constructor(columns: number | undefined) {
     super({ decodeStrings: false });
-    this.columns = columns;
+    this.columns = columns ?? 80;
     this.isTTY = columns !== undefined;
   }
 
@@ -52,7 +54,7 @@ export class CommandLine implements Disposable {
   /** What `start --detach` starts: this program from its sources. */
   self: SelfCommand = {
     command: process.execPath,
-    args: ['--import', 'tsx', join(root, 'host', 'main.ts')],
+    args: ['--import', tsx, join(root, 'host', 'main.ts')],
   };
 
   begin(...args: string[]): RunningCommand {

@@ -1,0 +1,187 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { withDatabase } from '../../shared/base/sqlite.js';
+import { CommandLine, type RunningCommand } from '../../test/fakes/command-line.js';
+
+interface Status {
+  readonly running: boolean;
+  readonly pid: number;
+}
+
+const slow = { timeout: 30_000 };
+
+describe("the daemon's life", () => {
+  let cli: CommandLine;
+  const begun: RunningCommand[] = [];
+
+  beforeEach(() => {
+    cli = new CommandLine();
+  });
+
+  afterEach(async () => {
+    for (const command of begun.splice(0)) {
+      command.stop();
+      await command.result;
+    }
+    await cli.run('stop');
+    cli[Symbol.dispose]();
+  });
+
+  async function startHere(...flags: string[]): Promise<RunningCommand> {
+    const command = cli.begin('start', '--runtime', 'process', ...flags);
+    begun.push(command);
+    await vi.waitFor(() => {
+      expect(command.stdout()).toContain(flags.includes('--json') ? '"ready":true' : 'Ready: ');
+    }, slow);
+    return command;
+  }
+
+  function daemonLog(): string {
+    return readFileSync(join(cli.home, 'data', 'logs', 'daemon.log'), 'utf8');
+  }
+
+  function forgetLastMigration(): void {
+    const path = join(cli.home, 'data', 'central.db');
+    withDatabase(path, { mode: 'write', busyTimeoutMs: 1_000, journal: 'wal' }, (db) => {
+      db.exec('DELETE FROM schema_migrations WHERE id = (SELECT max(id) FROM schema_migrations)');
+    });
+  }
+
+  it('says that nothing runs, with exit code 1, and that there is nothing to stop', async () => {
+    expect(await cli.run('status')).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringContaining('not running') as string,
+    });
+    expect(JSON.parse((await cli.run('status', '--json')).stdout)).toMatchObject({
+      running: false,
+      home: cli.home,
+      counts: { activeSessions: 0, due: 0 },
+    });
+    expect(await cli.json('stop')).toEqual({ wasRunning: false });
+    expect(existsSync(join(cli.home, 'data'))).toBe(false);
+  });
+
+  it('runs in the foreground, says when it is ready and what isolates nothing, and stops', async () => {
+    const daemon = await startHere();
+    expect(daemon.stdout()).toContain(join(cli.home, 'data', 'terminal.sock'));
+    expect(daemon.stdout()).toContain('nothing isolates them');
+    expect(await cli.json('status')).toMatchObject({
+      running: true,
+      phase: 'ready',
+      pid: process.pid,
+      runtime: 'process',
+      isolates: false,
+      channels: { terminal: 'running' },
+      counts: { activeSessions: 0, runningContainers: 0, due: 0, deadLetters: 0 },
+    });
+    const { stdout, exitCode } = await cli.run('status');
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain('process, isolates nothing');
+    daemon.stop();
+    expect((await daemon.result).exitCode).toBe(0);
+    expect((await cli.run('status')).exitCode).toBe(1);
+    expect(daemonLog()).toMatch(/"msg":"stopped"\}\n$/);
+  });
+
+  it('refuses a second daemon, which is no trouble for --detach', async () => {
+    await startHere();
+    const failure = await cli.failure('start');
+    expect(failure).toMatchObject({
+      code: 'daemon_running',
+      next: expect.stringContaining('berth stop') as string,
+    });
+    expect(await cli.run('start', '--detach')).toMatchObject({
+      exitCode: 0,
+      stdout: `The daemon runs already (pid ${process.pid}).\n`,
+    });
+  });
+
+  it('stops orderly, and with exit code 1, when something happens that nobody caught', async () => {
+    const daemon = await startHere();
+    daemon.crash(new Error('out of luck'));
+    expect((await daemon.result).exitCode).toBe(1);
+    expect(daemonLog()).toContain('out of luck');
+    expect((await cli.run('status')).exitCode).toBe(1);
+  });
+
+  it('prints JSON lines only in the foreground with --json', async () => {
+    const daemon = await startHere('--json');
+    const lines = daemon.stdout().trimEnd().split('\n');
+    const last = JSON.parse(lines.at(-1) ?? '') as object;
+    expect(last).toMatchObject({ ready: true, pid: process.pid, runtime: 'process' });
+    for (const line of lines) expect(() => JSON.parse(line) as unknown).not.toThrow();
+  });
+
+  it('changes nothing beneath a daemon of an older version, and still says how it is', async () => {
+    await startHere();
+    forgetLastMigration();
+    const next = expect.stringContaining('berth') as string;
+    expect(await cli.failure('migrate')).toMatchObject({ code: 'daemon_running', next });
+    expect(await cli.failure('agent-groups', 'create', 'Helper')).toMatchObject({
+      code: 'daemon_running',
+      next: expect.stringContaining('berth restart') as string,
+    });
+    expect(await cli.failure('agent-groups', 'list')).toMatchObject({
+      code: 'migration_refused',
+      next: expect.stringContaining('berth migrate') as string,
+    });
+    const status = await cli.json('status');
+    expect(status).toMatchObject({ running: true, pid: process.pid });
+    expect(status).not.toHaveProperty('counts');
+  });
+
+  it('starts detached, is restarted as another process, and stops', slow, async () => {
+    const started = await cli.json<Status>('start', '--detach', '--runtime', 'process');
+    expect(started).toMatchObject({ wasRunning: false, phase: 'ready', runtime: 'process' });
+    expect(await cli.json<Status>('status')).toMatchObject({ running: true, pid: started.pid });
+    const restarted = await cli.json<Status>('restart', '--runtime', 'process');
+    expect(restarted.pid).not.toBe(started.pid);
+    expect(await cli.json('stop')).toEqual({ wasRunning: true });
+    expect((await cli.run('status')).exitCode).toBe(1);
+  });
+
+  it('is started once by many who ask at the same time', slow, async () => {
+    const asked = Array.from({ length: 3 }, () =>
+      cli.json<Status>('start', '--detach', '--runtime', 'process'),
+    );
+    const pids = (await Promise.all(asked)).map(({ pid }) => pid);
+    expect(new Set(pids).size).toBe(1);
+  });
+
+  it('says why a detached daemon did not start, in its own words', slow, async () => {
+    await cli.run('agent-groups', 'create', 'Helper');
+    writeFileSync(join(cli.home, 'data', 'central.db'), 'no database'.repeat(1_000));
+    const failure = await cli.failure('start', '--detach', '--runtime', 'process');
+    expect(failure.code).toBe('daemon_failed');
+    expect(failure.message).toMatch(/did not start: The database .* is damaged/);
+    expect(failure.next).toContain('backup');
+  });
+
+  it.each([
+    ['ends without a word', 'process.exit(3)', /did not start/],
+    ['throws at once', 'throw new Error("no such module")', /no such module/],
+  ])('says so when a detached daemon %s', slow, async (_how, code, message) => {
+    cli.self = { command: process.execPath, args: ['-e', code, '--'] };
+    const failure = await cli.failure('start', '--detach');
+    expect(failure.code).toBe('daemon_failed');
+    expect(failure.message).toMatch(message);
+  });
+
+  it('says so when a daemon cannot be started at all', async () => {
+    cli.self = { command: '/nowhere/node', args: [] };
+    expect((await cli.failure('start', '--detach')).code).toBe('daemon_failed');
+  });
+});
+
+describe('berth migrate', () => {
+  it('says what would be done, does it once, and says so', async () => {
+    using cli = new CommandLine();
+    const { pending } = await cli.json<{ pending: string[] }>('migrate', '--dry-run');
+    expect(pending[0]).toBe('0001-initial.sql');
+    expect(existsSync(join(cli.home, 'data'))).toBe(false);
+    expect(await cli.json('migrate')).toEqual({ applied: pending, backup: null });
+    expect(await cli.json('migrate', '--dry-run')).toEqual({ pending: [] });
+    expect((await cli.run('migrate')).stdout).toBe('The central database is up to date.\n');
+  });
+});

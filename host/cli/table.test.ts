@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest';
+import { formatFields, formatSection, formatTable, type Column } from './table.js';
+
+interface Row {
+  readonly id: string;
+  readonly text: string;
+}
+
+const columns: readonly Column<Row>[] = [
+  { title: 'id', value: ({ id }) => id, whole: true },
+  { title: 'text', value: ({ text }) => text },
+];
+
+function table(rows: readonly Row[], width = Number.POSITIVE_INFINITY): string {
+  return formatTable(columns, rows, width, 'nothing');
+}
+
+describe('a table', () => {
+  it('lines up its columns below their titles', () => {
+    expect(
+      table([
+        { id: 'a', text: 'one' },
+        { id: 'long-id', text: 'two' },
+      ]),
+    ).toBe('id       text\na        one\nlong-id  two');
+  });
+
+  it('says what it is told to where there are no rows', () => {
+    expect(table([])).toBe('nothing');
+  });
+
+  it('cuts what is too wide, but never an id', () => {
+    expect(table([{ id: 'an-id-of-20-letters!', text: 'a rather long text' }], 32)).toBe(
+      'id                    text\nan-id-of-20-letters!  a rather …',
+    );
+  });
+
+  it('is wider than the terminal rather than unreadable', () => {
+    const [, row] = table([{ id: 'an-id-of-20-letters!', text: 'a rather long text' }], 10).split(
+      '\n',
+    );
+    expect(row).toBe('an-id-of-20-letters!  a rat…');
+  });
+
+  it('keeps a row on one line and control characters out', () => {
+    expect(table([{ id: 'a', text: 'one\n  two\tthree\u001b[31m\u009b' }])).toBe(
+      'id  text\na   one ⏎ two three [31m',
+    );
+  });
+
+  it('counts characters, not code units', () => {
+    expect(
+      table([
+        { id: '👍', text: 'x' },
+        { id: 'ab', text: 'y' },
+      ]),
+    ).toBe('id  text\n👍   x\nab  y');
+  });
+});
+
+describe('fields and sections', () => {
+  it('stand below each other, and leave out what there is not', () => {
+    expect(
+      formatFields([
+        ['a', '1'],
+        ['long', '2'],
+        ['none', undefined],
+      ]),
+    ).toBe('a     1\nlong  2');
+    expect(formatSection('Title', 'x\ny')).toBe('\n\nTitle\n  x\n  y');
+    expect(formatSection('Title', '')).toBe('');
+  });
+});
