@@ -161,7 +161,7 @@ class House {
       log,
       pollIntervalMs: centralPollMs,
       onChange: () => {
-        this.#dueIndex.refresh();
+        this.#dueIndex.look();
         this.#delivery.notices.nudge();
         this.#reconciler.nudgeAll();
       },

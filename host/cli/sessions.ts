@@ -1,3 +1,4 @@
+import { isoAt } from '../../shared/base/clock.js';
 import { Option } from 'commander';
 import { join } from 'node:path';
 import type { DueKind } from '../store/due-items.js';
@@ -120,19 +121,22 @@ function path(context: CommandContext, reference: string): void {
   context.output.result({ id: session.id, path: folder }, () => folder);
 }
 
-/** The daemon stops its container; what still waits in it is answered by nobody. */
+/** The daemon stops its container, gives up what still waits in it, and tells the chat. */
 function close(context: CommandContext, reference: string): void {
   const { session, hadWork } = writeStore(context, (store) => {
     const session = getSession(store, reference);
     const hadWork = store.dueItems.find(session.id, 'wake') !== undefined;
     if (session.status === 'active') {
       store.sessions.setStatus(session.id, 'closed', 'closed with `berth sessions close`');
-      store.dueItems.clear(session.id, 'wake');
+      const dueAt = isoAt(Date.now());
+      if (hadWork) store.dueItems.set({ sessionId: session.id, kind: 'wake', dueAt, attempts: 0 });
     }
     return { session: store.sessions.find(session.id) ?? session, hadWork };
   });
   context.output.result(session, () => {
-    const waiting = hadWork ? ' Messages waited in it; nobody answers them now.' : '';
+    const waiting = hadWork
+      ? ' Messages waited in it; the daemon gives them up and tells the chat.'
+      : '';
     return `The session ${session.id} is ${session.status}. The next message begins another.${waiting}`;
   });
 }

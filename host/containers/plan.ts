@@ -10,6 +10,8 @@ export interface PlanFacts {
   readonly attached: ReadonlySet<string>;
   /** The session is noted as having a container. */
   readonly isNoted: boolean;
+  /** Messages wait in the session. */
+  readonly hasWork: boolean;
 }
 
 /** What to do, in order, to bring one session's containers to the desired state. */
@@ -30,7 +32,7 @@ export function planSteps(facts: PlanFacts): readonly Step[] {
 
 /** Takes away what must not run, and what has ended; before that, what the session's last container left is settled. */
 function planCleanUp(
-  { sessionId, desired, containers, isNoted }: PlanFacts,
+  { sessionId, desired, containers, isNoted, hasWork }: PlanFacts,
   surplus: readonly ObservedContainer[],
   isLast: boolean,
 ): readonly Step[] {
@@ -44,8 +46,9 @@ function planCleanUp(
     reason,
   }));
   const hasVanished = isNoted && containers.length === 0;
-  if (isLast && (gone.length > 0 || hasVanished)) {
-    const startedAtMs = hasVanished ? null : Math.max(...gone.map((one) => one.startedAtMs));
+  const isForsaken = desired.kind === 'absent' && hasWork;
+  if (isLast && (gone.length > 0 || hasVanished || isForsaken)) {
+    const startedAtMs = gone.length === 0 ? null : Math.max(...gone.map((one) => one.startedAtMs));
     steps.push({ kind: 'settle', sessionId, wasExpected: desired.kind === 'absent', startedAtMs });
   }
   for (const { containerId } of gone) steps.push({ kind: 'remove', sessionId, containerId });

@@ -208,11 +208,12 @@ export class Reconciler {
   #plan(sessionId: string): ReturnType<typeof planSteps> {
     const { store, observed, executor, clock } = this.#deps;
     const session = store.sessions.find(sessionId);
+    const wake = store.dueItems.find(sessionId, 'wake');
     const desired = decideDesired({
       session,
       hasAgentGroup:
         session !== undefined && store.agentGroups.find(session.agentGroupId) !== undefined,
-      wake: store.dueItems.find(sessionId, 'wake'),
+      wake,
       now: isoAt(clock.now()),
     });
     return planSteps({
@@ -221,6 +222,7 @@ export class Reconciler {
       containers: observed.listForSession(sessionId),
       attached: executor.attached,
       isNoted: session !== undefined && session.containerStatus !== 'stopped',
+      hasWork: wake !== undefined,
     });
   }
 }

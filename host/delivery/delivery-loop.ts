@@ -37,6 +37,9 @@ export interface DeliveryLoopDeps {
 /** How many rows are looked at together. */
 const pageSize = 100;
 
+/** When to look again after a look that failed, in milliseconds. */
+const retryLookMs = 5_000;
+
 /** What is found out while a session's rows are gone through. */
 interface Look {
   readonly session: Session;
@@ -87,30 +90,48 @@ export class DeliveryLoop {
   }
 
   async #look(sessionId: string): Promise<void> {
-    const { store, settlement, log } = this.#deps;
+    const { store, settlement } = this.#deps;
     const session = store.sessions.find(sessionId);
-    if (session === undefined || session.status === 'set-aside') return;
     const containerEnded = this.#endedContainers.delete(sessionId);
+    if (session === undefined) return;
+    if (session.status === 'set-aside') {
+      this.#forget(sessionId);
+      return;
+    }
     try {
       const acks = await settlement.readAcks(session);
       await this.#deliver(session);
       await settlement.settle(session, acks, containerEnded);
       this.#deps.onPlanned();
     } catch (error) {
-      if (hasCode(error, 'database_missing')) return;
-      if (hasCode(error, 'database_corrupt', 'database_unreadable')) {
-        this.#deps.onDamaged(sessionId, toBerthError(error).message);
-        return;
-      }
       if (containerEnded) this.#endedContainers.add(sessionId);
-      log.warn({ err: error, sessionId }, 'delivery look failed');
-      store.dueItems.set({
-        sessionId,
-        kind: 'deliver',
-        dueAt: isoAt(this.#deps.clock.now() + 5_000),
-        attempts: 0,
-      });
+      this.#handleFailure(session, error);
     }
+  }
+
+  #handleFailure(session: Session, error: unknown): void {
+    const { store, clock, log, onDamaged } = this.#deps;
+    const sessionId = session.id;
+    const isMissing = hasCode(error, 'database_missing');
+    // A session that was never written to has no files yet.
+    if (isMissing && store.dueItems.find(sessionId, 'wake') === undefined) return;
+    if (isMissing || hasCode(error, 'database_corrupt', 'database_unreadable')) {
+      this.#forget(sessionId);
+      onDamaged(sessionId, toBerthError(error).message);
+      return;
+    }
+    log.warn({ err: error, sessionId }, 'delivery look failed');
+    const dueAt = isoAt(clock.now() + retryLookMs);
+    store.dueItems.set({ sessionId, kind: 'deliver', dueAt, attempts: 0 });
+    this.#deps.onPlanned();
+  }
+
+  /** Nothing can be done for this session any more. */
+  #forget(sessionId: string): void {
+    const { store } = this.#deps;
+    store.dueItems.clear(sessionId, 'wake');
+    store.dueItems.clear(sessionId, 'deliver');
+    this.#settledThrough.delete(sessionId);
   }
 
   async #deliver(session: Session): Promise<void> {

@@ -2,88 +2,126 @@
  * Whose message is this? A message is accepted when it is on disk in every session it belongs to; before that
  * nobody is told so. The same platform message leads to the same row ids, so doing it twice changes nothing.
  */
-import { isoAt, type Clock } from '../../shared/base/clock.js';
-import { hasCode, toBerthError } from '../../shared/base/errors.js';
+import { isoAt } from '../../shared/base/clock.js';
+import { toBerthError } from '../../shared/base/errors.js';
 import { idFrom, type NewId } from '../../shared/base/ids.js';
 import type { Logger } from '../../shared/base/logger.js';
-import { encodeContent, type InboundStatus } from '../../shared/protocol/session-message.js';
+import type { InboundStatus } from '../../shared/protocol/session-message.js';
 import type { InboundEvent, InboundOutcome } from '../channels/channel.js';
-import type { InboxFiles } from '../sessions/inbox-files.js';
-import type { Mailbox } from '../sessions/mailbox.js';
-import { sessionKeyFor } from '../sessions/session-key.js';
-import type { SessionRegistry } from '../sessions/session-registry.js';
 import type { MessagingGroup } from '../store/messaging-groups.js';
 import type { ReceivedMessage, Verdict } from '../store/received-messages.js';
-import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import type { Wiring } from '../store/wirings.js';
 import { decideEngagement } from './engagement.js';
 import { findGateReason } from './gates.js';
+import { SessionPoster, type SessionPosterDeps } from './session-poster.js';
 import { readWiringRules, type WiringRules } from './wiring-rules.js';
 
-export interface RouterDeps {
+export interface RouterDeps extends SessionPosterDeps {
   readonly store: Store;
-  readonly sessions: SessionRegistry;
-  readonly mailbox: Mailbox;
-  readonly inboxFiles: InboxFiles;
-  readonly clock: Clock;
   readonly newId: NewId;
   readonly log: Logger;
   /** The agent group that answers chats which wire themselves. */
   readonly defaultAgentFolder: string;
   readonly wiresItself: (channelType: string) => boolean;
-  /** A session's files cannot be used: it is to be set aside. */
-  readonly onDamaged: (sessionId: string, reason: string) => void;
   /** A message waits in this session. */
   readonly onPosted: (sessionId: string) => void;
 }
 
+/** A message on its way into one session. */
+interface Delivery {
+  readonly verdict: Verdict;
+  /** Resolves with the session that it is on disk in; that is another one where the first was damaged. */
+  readonly written: Promise<string>;
+}
+
 export class Router {
   readonly #deps: RouterDeps;
-  /** The last message of each chat that is still being written: messages of one chat keep their order. */
+  readonly #poster: SessionPoster;
+  /** The decisions of each chat that are being made: messages of one chat are decided and queued in order. */
   readonly #tails = new Map<string, Promise<unknown>>();
+  /** Messages that are not on disk yet. */
+  readonly #pending = new Set<Promise<unknown>>();
 
   constructor(deps: RouterDeps) {
     this.#deps = deps;
+    this.#poster = new SessionPoster(deps);
   }
 
   /** Rejects when the message could not be written; it is not accepted then and may be sent again. */
   route(event: InboundEvent): Promise<InboundOutcome> {
     const chat = `${event.address.channelType}\n${event.address.platformId}`;
     const before = this.#tails.get(chat) ?? Promise.resolve();
-    const outcome = before.then(() => this.#routeNow(event));
-    const tail = outcome
+    const decided = before.then(() => this.#decide(event));
+    const tail = decided
       .catch(() => undefined)
       .then(() => {
         if (this.#tails.get(chat) === tail) this.#tails.delete(chat);
       });
     this.#tails.set(chat, tail);
+    const outcome = decided.then((finish) => finish());
+    const pending = outcome
+      .catch(() => undefined)
+      .then(() => {
+        this.#pending.delete(pending);
+      });
+    this.#pending.add(pending);
     return outcome;
   }
 
   /** Resolves when every message that was taken before is written. */
   async drain(): Promise<void> {
-    while (this.#tails.size > 0) await Promise.all(this.#tails.values());
+    while (this.#pending.size > 0) await Promise.all(this.#pending);
   }
 
-  async #routeNow(event: InboundEvent): Promise<InboundOutcome> {
-    const { store, clock } = this.#deps;
+  /** Decides, and puts the message into the queues of its sessions. What it returns waits for the writes. */
+  async #decide(event: InboundEvent): Promise<() => Promise<InboundOutcome>> {
+    const { store } = this.#deps;
     const chat = this.#ensureMessagingGroup(event);
     const known = store.received.find(chat.id, event.platformMessageId);
-    if (known !== undefined) return this.#describeDuplicate(known);
+    if (known !== undefined) return () => this.#describeDuplicate(known);
 
     const messageId = idFrom('m', chat.id, event.platformMessageId);
-    const wirings = this.#listWirings(chat);
+    const deliveries: Delivery[] = [];
+    for (const wiring of this.#listWirings(chat)) {
+      deliveries.push(await this.#applyWiring(wiring, chat, event, messageId));
+    }
+    return () => this.#finish(event, chat, messageId, deliveries);
+  }
+
+  async #finish(
+    event: InboundEvent,
+    chat: MessagingGroup,
+    messageId: string,
+    deliveries: readonly Delivery[],
+  ): Promise<InboundOutcome> {
+    const { store, clock, onPosted } = this.#deps;
     const verdicts: Verdict[] = [];
-    for (const wiring of wirings)
-      verdicts.push(await this.#applyWiring(wiring, chat, event, messageId));
-    store.received.insert({
-      messagingGroupId: chat.id,
-      platformMessageId: event.platformMessageId,
-      messageId,
-      verdicts,
-      receivedAt: isoAt(clock.now()),
+    const settled = await Promise.allSettled(deliveries.map(({ written }) => written));
+    for (const [index, result] of settled.entries()) {
+      if (result.status === 'rejected') throw toBerthError(result.reason);
+      const verdict = deliveries[index]?.verdict;
+      if (verdict?.verdict === 'refused') verdicts.push(verdict);
+      else if (verdict !== undefined) verdicts.push({ ...verdict, sessionId: result.value });
+    }
+    const receivedAt = isoAt(clock.now());
+    const { platformMessageId } = event;
+    store.transaction(() => {
+      for (const { verdict, sessionId = '' } of verdicts) {
+        if (verdict !== 'refused') store.sessions.touch(sessionId, receivedAt);
+        if (verdict === 'engaged') store.dueItems.advance(sessionId, 'wake', receivedAt);
+      }
+      store.received.insert({
+        messagingGroupId: chat.id,
+        platformMessageId,
+        messageId,
+        verdicts,
+        receivedAt,
+      });
     });
+    for (const { verdict, sessionId = '' } of verdicts) {
+      if (verdict === 'engaged') onPosted(sessionId);
+    }
     return this.#outcomeOf(verdicts, chat, messageId);
   }
 
@@ -174,28 +212,30 @@ export class Router {
     chat: MessagingGroup,
     event: InboundEvent,
     messageId: string,
-  ): Promise<Verdict> {
-    const { agentGroupId } = wiring;
+  ): Promise<Delivery> {
     const rules = readWiringRules(wiring);
     if ('unusable' in rules) {
-      this.#deps.log.error({ wiring: wiring.id, reason: rules.unusable }, 'wiring cannot be used');
-      return { agentGroupId, verdict: 'refused', reason: rules.unusable };
+      const { unusable: reason } = rules;
+      this.#deps.log.error({ wiring: wiring.id, reason }, 'wiring cannot be used');
+      return refused(wiring, reason);
     }
     const gate = findGateReason(rules.scope, {
       senderId: event.sender.id,
       adminUserId: chat.adminUserId,
       allowedSenders: this.#deps.store.messagingGroups.listAllowedSenders(chat.id),
     });
-    if (gate !== undefined) return { agentGroupId, verdict: 'refused', reason: gate };
+    if (gate !== undefined) return refused(wiring, gate);
     const engagement = this.#engage(rules, wiring, event);
-    if (engagement.kind === 'refused') {
-      return { agentGroupId, verdict: 'refused', reason: engagement.reason };
-    }
-    const session = await this.#post(rules, wiring, event, messageId, engagement.kind);
-    if (engagement.kind === 'engaged') {
-      return { agentGroupId, verdict: 'engaged', sessionId: session.id };
-    }
-    return { agentGroupId, verdict: 'context', reason: engagement.reason, sessionId: session.id };
+    if (engagement.kind === 'refused') return refused(wiring, engagement.reason);
+    const verdict: Verdict = {
+      agentGroupId: wiring.agentGroupId,
+      verdict: engagement.kind,
+      ...(engagement.kind === 'context' ? { reason: engagement.reason } : {}),
+    };
+    const { written } = await this.#poster.post(rules, wiring, event, messageId, engagement.kind);
+    // Whoever finishes waits for it; until then nobody does.
+    written.catch(() => undefined);
+    return { verdict, written };
   }
 
   #engage(
@@ -217,72 +257,11 @@ export class Router {
     }
     return engagement;
   }
+}
 
-  async #post(
-    rules: WiringRules,
-    wiring: Wiring,
-    event: InboundEvent,
-    messageId: string,
-    kind: 'engaged' | 'context',
-  ): Promise<Session> {
-    const { store, clock, sessions, onPosted, onDamaged } = this.#deps;
-    const key = sessionKeyFor(rules.mode, {
-      agentGroupId: wiring.agentGroupId,
-      messagingGroupId: wiring.messagingGroupId,
-      threadId: event.address.threadId,
-    });
-    const session = await this.#writeTo(sessions.ensure(key), event, messageId, kind).catch(
-      async (error: unknown) => {
-        if (!hasCode(error, 'database_corrupt', 'database_unreadable')) throw error;
-        // One damaged session must not close the chat: it is set aside, and the next one takes over.
-        const damaged = sessions.ensure(key);
-        onDamaged(damaged.id, toBerthError(error).message);
-        return this.#writeTo(sessions.ensure(key), event, messageId, kind);
-      },
-    );
-    const now = isoAt(clock.now());
-    store.sessions.touch(session.id, now);
-    if (kind === 'context') return session;
-    store.dueItems.advance(session.id, 'wake', now);
-    onPosted(session.id);
-    return session;
-  }
-
-  async #writeTo(
-    session: Session,
-    event: InboundEvent,
-    messageId: string,
-    kind: 'engaged' | 'context',
-  ): Promise<Session> {
-    const { mailbox, sessions, clock, inboxFiles } = this.#deps;
-    const attachments = await inboxFiles.take(session.id, messageId, event.files ?? []);
-    await mailbox.post(session.id, {
-      routing: event.address,
-      ...sessions.projectionOf(session),
-      rows: [
-        {
-          id: messageId,
-          kind: 'chat',
-          timestamp: isoAt(clock.now()),
-          status: kind === 'engaged' ? 'pending' : 'context',
-          processAfter: null,
-          recurrence: null,
-          address: event.address,
-          content: encodeContent({
-            kind: 'chat',
-            chat: {
-              text: event.text,
-              sender: event.sender,
-              mentioned: event.isMention || !event.isGroup,
-              ...(event.replyTo === undefined ? {} : { replyTo: event.replyTo }),
-              attachments: [...attachments],
-            },
-          }),
-        },
-      ],
-    });
-    return session;
-  }
+function refused(wiring: Wiring, reason: string): Delivery {
+  const verdict = { agentGroupId: wiring.agentGroupId, verdict: 'refused', reason } as const;
+  return { verdict, written: Promise.resolve('') };
 }
 
 function isContextOnly(verdicts: readonly Verdict[]): boolean {

@@ -30,7 +30,7 @@ export class DueIndex {
 
   start(): void {
     this.#isRunning = true;
-    this.#look();
+    this.look();
   }
 
   stop(): void {
@@ -38,14 +38,16 @@ export class DueIndex {
     clearTimeout(this.#timer);
   }
 
-  /** Something was put into the index, by this process or another: the next due time may have changed. */
+  /** Something was put into the index: the next due time may have changed. */
   refresh(): void {
     if (!this.#isRunning) return;
     const next = this.#findNext();
     if (next < this.#wakesAt) this.#sleepUntil(next);
   }
 
-  #look(): void {
+  /** Reports what is due now. Called by the timer, and when another process has written. */
+  look(): void {
+    if (!this.#isRunning) return;
     const { store, clock, onDue, log } = this.#deps;
     try {
       for (const item of store.dueItems.listDue(isoAt(clock.now()), pageSize)) onDue(item);
@@ -71,7 +73,7 @@ export class DueIndex {
     );
     this.#wakesAt = this.#deps.clock.now() + waitMs;
     this.#timer = setTimeout(() => {
-      this.#look();
+      this.look();
     }, waitMs);
   }
 }

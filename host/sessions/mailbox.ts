@@ -20,20 +20,63 @@ export interface MailboxDeps {
 }
 
 export interface Post {
-  readonly rows: readonly NewInboundRow[];
+  readonly row: NewInboundRow;
   readonly routing?: Address;
   readonly destinations?: readonly Destination[];
 }
 
+interface WaitingPost {
+  readonly post: Post;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
 export class Mailbox {
   readonly #deps: MailboxDeps;
+  /** Posts that are not on disk yet, by session, in their order. */
+  readonly #waiting = new Map<string, WaitingPost[]>();
 
   constructor(deps: MailboxDeps) {
     this.#deps = deps;
   }
 
-  /** Writes messages into a session's inbound.db, made when missing. Returns the ids that were new. */
-  async post(sessionId: string, post: Post): Promise<readonly string[]> {
+  /**
+   * Writes a message into a session's inbound.db, made when missing. Resolves when it is on disk. Messages keep the
+   * order of the calls; what comes while a write waits goes into one transaction with the next.
+   */
+  post(sessionId: string, post: Post): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiting = this.#waiting.get(sessionId);
+      if (waiting === undefined) {
+        this.#waiting.set(sessionId, [{ post, resolve, reject }]);
+        void this.#flush(sessionId);
+      } else {
+        waiting.push({ post, resolve, reject });
+      }
+    });
+  }
+
+  async #flush(sessionId: string): Promise<void> {
+    // What is posted in the same turn of the event loop comes along.
+    await new Promise((resolve) => setImmediate(resolve));
+    for (;;) {
+      const batch = this.#waiting.get(sessionId) ?? [];
+      if (batch.length === 0) break;
+      this.#waiting.set(sessionId, []);
+      try {
+        await this.#append(
+          sessionId,
+          batch.map(({ post }) => post),
+        );
+        for (const { resolve } of batch) resolve();
+      } catch (error) {
+        for (const { reject } of batch) reject(error);
+      }
+    }
+    this.#waiting.delete(sessionId);
+  }
+
+  async #append(sessionId: string, posts: readonly Post[]): Promise<void> {
     const path = inboundDbPath(this.#deps.folders.inDir(sessionId));
     const writer = new InboundWriter(path);
     if (!existsSync(path)) {
@@ -43,7 +86,8 @@ export class Mailbox {
       });
     }
     const outboundMaxSeq = await this.#findOutboundMaxSeq(sessionId);
-    return this.#patiently(() => writer.append({ ...post, outboundMaxSeq }));
+    const rows = posts.map(({ row }) => row);
+    await this.#patiently(() => writer.append({ ...posts.at(-1), rows, outboundMaxSeq }));
   }
 
   /** Brings a session's routing and destinations up to date; no effect where nothing differs or nothing is there. */

@@ -76,9 +76,7 @@ export class Settlement {
 
   /** Nothing of a session can be run: what waits in it is given up, and told. */
   async giveUp(session: Session, reason: string): Promise<void> {
-    const failAll = (open: readonly OpenInbound[]): readonly InboundOutcome[] =>
-      open.map((row) => ({ id: row.id, status: 'failed' }));
-    await this.#settleBy(session, failAll, new Map(), reason);
+    await this.#settleBy(session, (open) => endAll(open, new Map()), new Map(), reason);
   }
 
   /** In one piece without a pause, so that no message can come in between the look and the plan for the next. */
@@ -214,6 +212,14 @@ export class Settlement {
     store.notices.insert({ id, address, inReplyTo: messageId, text }, now);
     onNotice();
   }
+}
+
+/** Nobody will work on these any more: what is not completed has failed. Context that waited is just that. */
+function endAll(open: readonly OpenInbound[], acks: Acks): readonly InboundOutcome[] {
+  return open.map(({ id, status }) => {
+    const isDone = status === 'context' || acks.get(id)?.status === 'completed';
+    return { id, status: isDone ? 'completed' : 'failed' };
+  });
 }
 
 /** An ack of fewer tries than the row has belongs to an earlier try, which has been dealt with. */

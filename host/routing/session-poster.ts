@@ -1,0 +1,93 @@
+/** Puts a message into the session that it belongs to. */
+import { isoAt, type Clock } from '../../shared/base/clock.js';
+import { hasCode, toBerthError } from '../../shared/base/errors.js';
+import { encodeContent } from '../../shared/protocol/session-message.js';
+import type { InboundEvent } from '../channels/channel.js';
+import type { InboxFiles } from '../sessions/inbox-files.js';
+import type { Mailbox } from '../sessions/mailbox.js';
+import { sessionKeyFor } from '../sessions/session-key.js';
+import type { SessionRegistry } from '../sessions/session-registry.js';
+import type { Session } from '../store/sessions.js';
+import type { Wiring } from '../store/wirings.js';
+import type { WiringRules } from './wiring-rules.js';
+
+export interface SessionPosterDeps {
+  readonly sessions: SessionRegistry;
+  readonly mailbox: Mailbox;
+  readonly inboxFiles: InboxFiles;
+  readonly clock: Clock;
+  /** A session's files cannot be used: it is to be set aside. */
+  readonly onDamaged: (sessionId: string, reason: string) => void;
+}
+
+export class SessionPoster {
+  readonly #deps: SessionPosterDeps;
+
+  constructor(deps: SessionPosterDeps) {
+    this.#deps = deps;
+  }
+
+  /** Resolves when the message is queued; `written`, with the session's id, when it is on disk. */
+  async post(
+    rules: WiringRules,
+    wiring: Wiring,
+    event: InboundEvent,
+    messageId: string,
+    kind: 'engaged' | 'context',
+  ): Promise<{ readonly written: Promise<string> }> {
+    const { sessions, onDamaged } = this.#deps;
+    const key = sessionKeyFor(rules.mode, {
+      agentGroupId: wiring.agentGroupId,
+      messagingGroupId: wiring.messagingGroupId,
+      threadId: event.address.threadId,
+    });
+    const session = sessions.ensure(key);
+    const { written } = await this.#queue(session, event, messageId, kind);
+    const recovered = written.catch(async (error: unknown) => {
+      if (!hasCode(error, 'database_corrupt', 'database_unreadable')) throw error;
+      // One damaged session must not close the chat: it is set aside, and the next one takes over.
+      onDamaged(session.id, toBerthError(error).message);
+      const next = sessions.ensure(key);
+      await (
+        await this.#queue(next, event, messageId, kind)
+      ).written;
+      return next.id;
+    });
+    return { written: recovered };
+  }
+
+  async #queue(
+    session: Session,
+    event: InboundEvent,
+    messageId: string,
+    kind: 'engaged' | 'context',
+  ): Promise<{ readonly written: Promise<string> }> {
+    const { mailbox, sessions, clock, inboxFiles } = this.#deps;
+    const attachments = await inboxFiles.take(session.id, messageId, event.files ?? []);
+    const content = encodeContent({
+      kind: 'chat',
+      chat: {
+        text: event.text,
+        sender: event.sender,
+        mentioned: event.isMention || !event.isGroup,
+        ...(event.replyTo === undefined ? {} : { replyTo: event.replyTo }),
+        attachments: [...attachments],
+      },
+    });
+    const written = mailbox.post(session.id, {
+      routing: event.address,
+      ...sessions.projectionOf(session),
+      row: {
+        id: messageId,
+        kind: 'chat',
+        timestamp: isoAt(clock.now()),
+        status: kind === 'engaged' ? 'pending' : 'context',
+        processAfter: null,
+        recurrence: null,
+        address: event.address,
+        content,
+      },
+    });
+    return { written: written.then(() => session.id) };
+  }
+}
