@@ -115,7 +115,10 @@ describe('berth sessions', () => {
     const { stdout } = await cli.run('sessions', 'close', id);
     expect(stdout).toContain('Messages waited in it');
     const closed = await cli.json('sessions', 'show', id);
-    expect(closed).toMatchObject({ status: 'closed', dueItems: [] });
+    expect(closed).toMatchObject({
+      status: 'closed',
+      dueItems: [{ kind: 'wake', attempts: 0 }],
+    });
     expect(await cli.json('sessions', 'close', id)).toMatchObject({ status: 'closed' });
     expect(await cli.json('sessions', 'show', id)).toEqual(closed);
   });

@@ -73,7 +73,10 @@ export class StartFailures {
     const open = await mailbox.inbound(session.id, (inbound) => inbound.listOpen());
     const first = open.find(({ status }) => status === 'pending');
     if (first === undefined) return;
-    const address = await mailbox.inbound(session.id, (inbound) => inbound.findAddress(first.id));
+    const addresses = await mailbox.inbound(session.id, (inbound) =>
+      inbound.findAddresses([first.id]),
+    );
+    const address = addresses.get(first.id);
     if (address === undefined) return;
     const text =
       'The agent cannot be started right now. Your message is kept and will be answered as soon as it can.';

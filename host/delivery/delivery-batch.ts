@@ -7,6 +7,7 @@ import type { Address, ChatOut } from '../../shared/protocol/session-message.js'
 import type { Channel, OutboundEvent, SendOutcome } from '../channels/channel.js';
 import type { Mailbox } from '../sessions/mailbox.js';
 import { planRetry, type RetryLimits } from '../sessions/retry-policy.js';
+import type { DeliveryRetry } from '../store/delivery-retries.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import { chatKey } from './delivery-policy.js';
@@ -37,6 +38,14 @@ export interface Unsent {
   readonly dueTimes: readonly string[];
 }
 
+/** What is known of a session's sends before they begin. */
+export interface SendState {
+  /** Chats that take nothing for now; see chatKey. Grows while sending. */
+  readonly blocked: Set<string>;
+  /** By message id. */
+  readonly retries: ReadonlyMap<string, DeliveryRetry>;
+}
+
 /** How many sends one `sending` note may cover, where sending twice does no harm. */
 const batchSize = 25;
 
@@ -55,15 +64,11 @@ export class DeliveryBatch {
   }
 
   /** Sends in order. A chat that could not take something is added to `blocked`, and the rest for it waits. */
-  async send(
-    session: Session,
-    sends: readonly PlannedSend[],
-    blocked: Set<string>,
-  ): Promise<Unsent> {
+  async send(session: Session, sends: readonly PlannedSend[], state: SendState): Promise<Unsent> {
     const ids = new Set<string>();
     const dueTimes: string[] = [];
     for (const group of groupSends(sends)) {
-      const ledger = await this.#sendGroup(session, group, blocked);
+      const ledger = await this.#sendGroup(session, group, state);
       for (const id of ledger.forget) ids.add(id);
       dueTimes.push(...ledger.dueTimes);
     }
@@ -84,7 +89,7 @@ export class DeliveryBatch {
   async #sendGroup(
     session: Session,
     group: readonly PlannedSend[],
-    blocked: Set<string>,
+    { blocked, retries }: SendState,
   ): Promise<Ledger> {
     const ledger: Ledger = { records: [], forget: [], dueTimes: [] };
     const begun = group.map(({ row }) => ({
@@ -100,7 +105,8 @@ export class DeliveryBatch {
         continue;
       }
       const outcome = await this.#sendOne(session, planned);
-      if (!this.#enter(session, planned, outcome, ledger)) blocked.add(chat);
+      const failures = retries.get(planned.row.id)?.attempts ?? 0;
+      if (!this.#enter(session, planned, outcome, failures, ledger)) blocked.add(chat);
     }
     await this.#note(session, ledger);
     return ledger;
@@ -141,12 +147,18 @@ export class DeliveryBatch {
   }
 
   /** Writes an outcome into the ledger. False: this chat takes nothing more for now. */
-  #enter(session: Session, planned: PlannedSend, outcome: SendOutcome, ledger: Ledger): boolean {
+  #enter(
+    session: Session,
+    planned: PlannedSend,
+    outcome: SendOutcome,
+    failures: number,
+    ledger: Ledger,
+  ): boolean {
     const { store } = this.#deps;
     const { row, address } = planned;
     switch (outcome.kind) {
       case 'sent':
-        store.deliveryRetries.clear(session.id, row.id);
+        if (failures > 0) store.deliveryRetries.clear(session.id, row.id);
         ledger.records.push({
           messageOutId: row.id,
           status: 'delivered',
@@ -158,7 +170,7 @@ export class DeliveryBatch {
         ledger.forget.push(row.id);
         return false;
       case 'failed':
-        return this.#enterFailure(session, row.id, outcome, ledger);
+        return this.#enterFailure(session, row.id, outcome, failures, ledger);
     }
   }
 
@@ -166,10 +178,11 @@ export class DeliveryBatch {
     session: Session,
     messageOutId: string,
     outcome: Extract<SendOutcome, { kind: 'failed' }>,
+    failures: number,
     ledger: Ledger,
   ): boolean {
     const { store, clock, chance, retry, log } = this.#deps;
-    const attempts = (store.deliveryRetries.list(session.id).get(messageOutId)?.attempts ?? 0) + 1;
+    const attempts = failures + 1;
     const plan = outcome.retryable
       ? planRetry(attempts, retry, chance())
       : { kind: 'give-up' as const };

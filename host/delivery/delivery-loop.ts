@@ -168,7 +168,7 @@ export class DeliveryLoop {
     const page: Page = { sends: [], refusals: [], waiting: new Set() };
     for (const row of rows) this.#sort(look, row, records.get(row.id), page);
     await batch.refuse(session, page.refusals);
-    const unsent = await batch.send(session, page.sends, look.blocked);
+    const unsent = await batch.send(session, page.sends, look);
     look.dueTimes.push(...unsent.dueTimes);
     for (const row of rows) {
       if (page.waiting.has(row.id) || unsent.ids.has(row.id)) look.isContiguous = false;

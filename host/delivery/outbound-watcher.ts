@@ -1,6 +1,7 @@
 /** The one door to chokidar: hints that a session's outbound.db has changed. */
+import { existsSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { basename, join } from 'node:path';
 import { watch, type FSWatcher } from 'chokidar';
 import type { Logger } from '../../shared/base/logger.js';
 import { PollLoop } from '../../shared/base/poll-loop.js';
@@ -14,6 +15,8 @@ export interface OutboundWatcherDeps {
   readonly log: Logger;
   readonly onChange: (sessionId: string) => void;
 }
+
+const journalName = `${outboundDbName}-journal`;
 
 interface Watched {
   readonly sessionId: string;
@@ -40,8 +43,8 @@ export class OutboundWatcher {
   start(): void {
     const watcher = watch([], { ignoreInitial: true, depth: 0, atomic: false, ignored: isNoise });
     // The raw event comes at once; chokidar's own events wait for a stat.
-    watcher.on('raw', (_event, name, details) => {
-      this.#hint(name, details);
+    watcher.on('raw', (event, name, details) => {
+      if (event === 'rename') this.#hint(name, details);
     });
     watcher.on('error', (err) => {
       this.#deps.log.warn({ err }, 'file watch failed, polling goes on');
@@ -61,7 +64,7 @@ export class OutboundWatcher {
   remove(sessionId: string): void {
     const outDir = this.#deps.outDir(sessionId);
     if (!this.#watched.delete(outDir)) return;
-    this.#watcher?.unwatch([outDir, outboundDbPath(outDir)]);
+    this.#watcher?.unwatch(outDir);
   }
 
   async stop(): Promise<void> {
@@ -70,11 +73,13 @@ export class OutboundWatcher {
     this.#watched.clear();
   }
 
+  /** A commit ends with the journal's removal; before that there is nothing new to see. */
   #hint(name: string, details: unknown): void {
+    if (name !== journalName) return;
     const path = watchedPathOf(details);
-    if (path === undefined || name.startsWith('heartbeat')) return;
-    const watched = this.#watched.get(path) ?? this.#watched.get(dirname(path));
-    if (watched !== undefined) this.#deps.onChange(watched.sessionId);
+    const watched = path === undefined ? undefined : this.#watched.get(path);
+    if (path === undefined || watched === undefined || existsSync(join(path, name))) return;
+    this.#deps.onChange(watched.sessionId);
   }
 
   async #pollAll(): Promise<void> {
@@ -93,9 +98,9 @@ function watchedPathOf(details: unknown): string | undefined {
   return typeof details.watchedPath === 'string' ? details.watchedPath : undefined;
 }
 
-/** Of what lies in out/, only the folder itself and the database are worth a watch each. */
+/** The folder tells of the journal's removal; what lies in it is worth no watch of its own. */
 function isNoise(path: string): boolean {
-  return basename(path) !== outboundDbName && basename(path) !== 'out';
+  return basename(path) !== 'out';
 }
 
 async function fingerprint(path: string): Promise<string> {

@@ -42,6 +42,8 @@ export class Router {
   readonly #tails = new Map<string, Promise<unknown>>();
   /** Messages that are not on disk yet. */
   readonly #pending = new Set<Promise<unknown>>();
+  /** Those of them that have been decided, by id. */
+  readonly #writing = new Map<string, Promise<InboundOutcome>>();
 
   constructor(deps: RouterDeps) {
     this.#deps = deps;
@@ -82,11 +84,17 @@ export class Router {
     if (known !== undefined) return () => this.#describeDuplicate(known);
 
     const messageId = idFrom('m', chat.id, event.platformMessageId);
+    const twin = this.#writing.get(messageId);
+    if (twin !== undefined) return () => twin.then(() => this.route(event));
     const deliveries: Delivery[] = [];
     for (const wiring of this.#listWirings(chat)) {
       deliveries.push(await this.#applyWiring(wiring, chat, event, messageId));
     }
-    return () => this.#finish(event, chat, messageId, deliveries);
+    const outcome = this.#finish(event, chat, messageId, deliveries).finally(() => {
+      this.#writing.delete(messageId);
+    });
+    this.#writing.set(messageId, outcome);
+    return () => outcome;
   }
 
   async #finish(
@@ -180,9 +188,12 @@ export class Router {
       adminUserId: null,
       createdAt: isoAt(clock.now()),
     };
-    store.messagingGroups.insert(chat);
+    // Both or neither: a chat that is known already does not wire itself any more.
+    store.transaction(() => {
+      store.messagingGroups.insert(chat);
+      if (this.#deps.wiresItself(channelType)) this.#wireToDefault(chat);
+    });
     log.info({ channel: channelType, messagingGroup: chat.id }, 'unknown chat recorded');
-    if (this.#deps.wiresItself(channelType)) this.#wireToDefault(chat);
     return chat;
   }
 

@@ -2,8 +2,8 @@
  * The host's half of the protocol, for all sessions. A locked file is tried again within milliseconds without
  * holding up the thread; a damaged one is that session's trouble alone.
  */
-import { existsSync } from 'node:fs';
-import { hasCode } from '../../shared/base/errors.js';
+import { existsSync, renameSync, rmSync } from 'node:fs';
+import { BerthError, hasCode } from '../../shared/base/errors.js';
 import { delay } from '../../shared/base/lifecycle.js';
 import type { Migration } from '../../shared/base/migrate.js';
 import { InboundWriter, type NewInboundRow } from '../../shared/protocol/inbound-writer.js';
@@ -79,15 +79,24 @@ export class Mailbox {
   async #append(sessionId: string, posts: readonly Post[]): Promise<void> {
     const path = inboundDbPath(this.#deps.folders.inDir(sessionId));
     const writer = new InboundWriter(path);
-    if (!existsSync(path)) {
-      this.#deps.folders.ensureInbound(sessionId);
-      await this.#patiently(() => {
-        writer.create(this.#deps.inboundMigrations);
-      });
-    }
+    if (!existsSync(path)) this.#create(sessionId, path);
     const outboundMaxSeq = await this.#findOutboundMaxSeq(sessionId);
     const rows = posts.map(({ row }) => row);
     await this.#patiently(() => writer.append({ ...posts.at(-1), rows, outboundMaxSeq }));
+  }
+
+  /** Under another name first: a crash or a full disk in the middle leaves no half of a file behind. */
+  #create(sessionId: string, path: string): void {
+    const { folders, inboundMigrations } = this.#deps;
+    if (existsSync(outboundDbPath(folders.outDir(sessionId)))) {
+      // A fresh file would not know what has been delivered, and all of it would be sent again.
+      throw new BerthError('database_corrupt', `${path} is gone, and outbound.db is still there.`);
+    }
+    folders.ensureInbound(sessionId);
+    const draft = `${path}.new`;
+    for (const leftover of [draft, `${draft}-journal`]) rmSync(leftover, { force: true });
+    new InboundWriter(draft).create(inboundMigrations);
+    renameSync(draft, path);
   }
 
   /** Brings a session's routing and destinations up to date; no effect where nothing differs or nothing is there. */

@@ -97,8 +97,14 @@ export class Settlement {
       this.#planWake(session.id, open, decided);
       return decided;
     });
-    for (const { id, status } of outcomes) {
-      if (status === 'completed') await this.#reportCompleted(session, id);
+    // A failed message is reported when the person has been told; see the notices.
+    const completed = outcomes.filter(({ status }) => status === 'completed').map(({ id }) => id);
+    if (completed.length === 0) return;
+    const addresses = await this.#deps.mailbox.inbound(session.id, (inbound) =>
+      inbound.findAddresses(completed),
+    );
+    for (const [messageId, address] of addresses) {
+      await this.report({ messageId, address, status: 'completed' });
     }
   }
 
@@ -170,20 +176,14 @@ export class Settlement {
     store.dueItems.set({ sessionId, kind: 'wake', dueAt: earliest, attempts });
   }
 
-  /** A failed message is reported when the person has been told; see the notices. */
-  async #reportCompleted(session: Session, messageId: string): Promise<void> {
-    const { mailbox } = this.#deps;
-    const address = await mailbox.inbound(session.id, (inbound) => inbound.findAddress(messageId));
-    if (address !== undefined) await this.report({ messageId, address, status: 'completed' });
-  }
-
   /** A message that went to several sessions is settled when it is settled in all of them. Never rejects. */
   async report(message: SettledMessage): Promise<void> {
     const { store, mailbox, log, onSettled } = this.#deps;
     const { messageId } = message;
     let { status } = message;
     try {
-      for (const sessionId of store.received.listSessions(messageId)) {
+      const sessionIds = store.received.listSessions(messageId);
+      for (const sessionId of sessionIds.length > 1 ? sessionIds : []) {
         const found = await mailbox.findStatus(sessionId, messageId);
         if (found === 'pending') return;
         if (found === 'failed') status = 'failed';
@@ -204,7 +204,7 @@ export class Settlement {
       reason,
       createdAt: now,
     });
-    const address = inbound.findAddress(messageId);
+    const address = inbound.findAddresses([messageId]).get(messageId);
     if (address === undefined) return;
     const text =
       'Sorry, this message could not be handled. Please send it again, or ask whoever runs this agent to look into it.';

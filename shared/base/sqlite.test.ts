@@ -44,8 +44,9 @@ describe('a SQLite file', () => {
         db.pragma('foreign_keys', { simple: true }),
         db.pragma('trusted_schema', { simple: true }),
       ]);
-    expect(pragmas('mailbox.db', {})).toEqual(['delete', 2, 1, 0]);
-    expect(pragmas('central.db', { journal: 'wal' })).toEqual(['wal', 1, 1, 0]);
+    expect(pragmas('mailbox.db', {})).toEqual(['delete', 2, 1, 1]);
+    expect(pragmas('mailbox.db', { mode: 'read' })).toEqual(['delete', 2, 1, 0]);
+    expect(pragmas('central.db', { journal: 'wal' })).toEqual(['wal', 1, 1, 1]);
   });
 
   it('is made only when that is asked for', () => {

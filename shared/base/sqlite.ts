@@ -16,6 +16,9 @@ export interface OpenOptions {
 }
 
 /**
+ * better-sqlite3 is compiled with what we need, so that an open costs no statement: foreign keys on, synchronous
+ * FULL, and DELETE is SQLite's own first journal mode. Its test holds it to that.
+ *
  * Opens an ordinary file, never a link or a pipe. Throws database_missing, database_unreadable,
  * database_corrupt, database_busy or disk_full.
  */
@@ -28,24 +31,17 @@ export function openDatabase(path: string, options: OpenOptions): Db {
       fileMustExist: options.mode !== 'create',
       timeout: options.busyTimeoutMs,
     });
-    db.pragma('trusted_schema = OFF');
-    db.pragma('foreign_keys = ON');
-    if (options.mode !== 'read') prepareForWriting(db, options.journal ?? 'delete');
+    // What is only read may have been written by somebody else.
+    if (options.mode === 'read') db.pragma('trusted_schema = OFF');
+    if (options.journal === 'wal') {
+      db.pragma('journal_mode = WAL');
+      db.pragma('synchronous = NORMAL');
+    }
     return db;
   } catch (error) {
     db?.close();
     throw fromSqlite(error, path);
   }
-}
-
-function prepareForWriting(db: Db, journal: 'wal' | 'delete'): void {
-  if (journal === 'wal') {
-    db.pragma('journal_mode = WAL');
-    db.pragma('synchronous = NORMAL');
-    return;
-  }
-  // A new connection starts in DELETE mode by itself; naming it would cost a read of the file.
-  db.pragma('synchronous = FULL');
 }
 
 /** Opens, uses and closes. What SQLite throws inside is translated as in openDatabase. */

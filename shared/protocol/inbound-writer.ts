@@ -3,6 +3,7 @@
  * for a lock: a locked file throws database_busy, and the caller tries again without holding up other sessions.
  */
 import { isoAt } from '../base/clock.js';
+import { BerthError, hasCode } from '../base/errors.js';
 import { migrateByVersion, type Migration } from '../base/migrate.js';
 import { withDatabase, type Db } from '../base/sqlite.js';
 import type {
@@ -57,6 +58,8 @@ export interface AppendRequest {
   /** Replaces the destinations when given. */
   readonly destinations?: readonly Destination[];
 }
+
+type Nullable<T> = { [K in keyof T]: T[K] | null };
 
 export class InboundWriter {
   readonly #path: string;
@@ -150,21 +153,21 @@ export class InboundWriter {
     );
   }
 
-  /** Where a message came from, and so where a failure is told. */
-  findAddress(messageId: string): Address | undefined {
+  /** Where messages came from, and so where a failure is told; in the order of the ids. */
+  findAddresses(messageIds: readonly string[]): ReadonlyMap<string, Address> {
     return this.#read((db) => {
-      const row = db
-        .prepare<
-          [string],
-          { channelType: string | null; platformId: string | null; threadId: string | null }
-        >(
-          `SELECT channel_type AS channelType, platform_id AS platformId, thread_id AS threadId
-           FROM messages_in WHERE id = ?`,
-        )
-        .get(messageId);
-      if (row === undefined || row.channelType === null || row.platformId === null)
-        return undefined;
-      return { channelType: row.channelType, platformId: row.platformId, threadId: row.threadId };
+      const select = db.prepare<[string], Nullable<Address>>(
+        `SELECT channel_type AS channelType, platform_id AS platformId, thread_id AS threadId
+         FROM messages_in WHERE id = ?`,
+      );
+      const found = new Map<string, Address>();
+      for (const id of messageIds) {
+        const { channelType = null, platformId = null, threadId = null } = select.get(id) ?? {};
+        if (channelType !== null && platformId !== null) {
+          found.set(id, { channelType, platformId, threadId });
+        }
+      }
+      return found;
     });
   }
 
@@ -208,14 +211,29 @@ export class InboundWriter {
   }
 
   #read<T>(use: (db: Db) => T): T {
-    return withDatabase(this.#path, { mode: 'write', busyTimeoutMs: 0 }, use);
+    try {
+      return withDatabase(this.#path, { mode: 'write', busyTimeoutMs: 0 }, use);
+    } catch (error) {
+      throw asDamaged(error, this.#path);
+    }
   }
 
   #write<T>(use: (db: Db) => T): T {
-    return withDatabase(this.#path, { mode: 'write', busyTimeoutMs: 0 }, (db) =>
-      db.transaction(() => use(db)).immediate(),
-    );
+    return this.#read((db) => db.transaction(() => use(db)).immediate());
   }
+}
+
+/** A file that was emptied or replaced opens well, and has nothing of ours in it. */
+function asDamaged(error: unknown, path: string): unknown {
+  const isForeign =
+    hasCode(error, 'internal') &&
+    error.facts['sqlite'] === 'SQLITE_ERROR' &&
+    /^no such (table|column)/.test(error.message);
+  if (!isForeign) return error;
+  return new BerthError('database_corrupt', `${path} does not hold the tables of the protocol.`, {
+    cause: error,
+    facts: { path },
+  });
 }
 
 /** Host seqs are even, and greater than every seq in both files. */
