@@ -57,10 +57,9 @@ describe('a message for several agents', () => {
     });
     expect(room.posted).toHaveLength(3);
     for (const id of room.posted) expect(room.texts(id)).toEqual(['hi']);
-    const elsewhere = room.event('other chat', { ...event, platformId: 'chat-2' });
-    expect(await room.router.route({ ...elsewhere, text: 'other chat' })).toMatchObject({
-      kind: 'refused',
-    });
+    const { platformMessageId } = event;
+    const elsewhere = room.event('other chat', { platformId: 'chat-2', platformMessageId });
+    expect(await room.router.route(elsewhere)).toMatchObject({ kind: 'refused' });
   });
 
   it('tells of a repeat whether everybody has dealt with it', async () => {

@@ -64,7 +64,7 @@ describe('the router in hard times', () => {
 
   it('does not begin a conversation anew in a folder whose inbound.db was deleted', async () => {
     await room.router.route(room.event('before'));
-    room.runner('s-1').say('an old reply');
+    room.runnerOf('s-1').say('an old reply');
     rmSync(pathOf('s-1'));
     expect(await room.router.route(room.event('after'))).toMatchObject({ kind: 'accepted' });
     expect(room.damaged).toEqual(['s-1']);

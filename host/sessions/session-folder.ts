@@ -70,11 +70,11 @@ export class SessionFolders {
     config: RunnerConfig,
   ): Promise<Workspace> {
     const workspace = this.workspaceOf(sessionId, agentFolder);
-    for (const dir of [workspace.outDir, workspace.homeDir, workspace.agentDir]) {
-      await mkdir(dir, { recursive: true, mode: 0o755 });
-      await this.#give(dir);
-    }
+    const written = [workspace.outDir, workspace.homeDir, workspace.agentDir];
+    for (const dir of written) await mkdir(dir, { recursive: true, mode: 0o755 });
+    // Before anything is given away: what lies behind a link is not the agent's.
     assertInside(workspace.agentDir, this.#deps.groupsDir);
+    for (const dir of written) await this.#give(dir);
     await this.#giveEntries(workspace.agentDir);
     const path = runnerConfigPath(workspace.inDir);
     await writeFile(`${path}.new`, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o644 });

@@ -47,15 +47,17 @@ export class SessionRegistry {
     const session = store.sessions.find(sessionId);
     if (session?.status !== 'active') return;
     log.error({ sessionId, reason }, 'session set aside');
-    store.sessions.setStatus(sessionId, 'set-aside', reason);
     const { routing } = this.projectionOf(session);
-    if (routing === undefined) return;
     const text =
       'Something is wrong with the files of this conversation. It begins afresh with your next message; what has not been answered, please send again.';
-    store.notices.insert(
-      { id: `aside-${sessionId}`, address: routing, inReplyTo: null, text },
-      isoAt(clock.now()),
-    );
+    const notice = { id: `aside-${sessionId}`, inReplyTo: null, text };
+    store.transaction(() => {
+      store.sessions.setStatus(sessionId, 'set-aside', reason);
+      store.dueItems.clear(sessionId, 'wake');
+      store.dueItems.clear(sessionId, 'deliver');
+      if (routing === undefined) return;
+      store.notices.insert({ ...notice, address: routing }, isoAt(clock.now()));
+    });
   }
 
   /** Where a session's replies go and what it may send to, as the central database has it now. */

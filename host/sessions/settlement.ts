@@ -64,14 +64,13 @@ export class Settlement {
 
   /**
    * Copies what the runner has acked. `containerEnded`: what is claimed has nobody working on it, so the claim
-   * counts as a failed try.
+   * counts as a failed try; in a session that is closed, all that is open is given up then.
    */
   async settle(session: Session, acks: Acks, containerEnded: boolean): Promise<void> {
-    await this.#settleBy(
-      session,
-      (open) => this.#decide(session, open, acks, containerEnded),
-      acks,
-    );
+    const isOver = containerEnded && session.status !== 'active';
+    const decide = (open: readonly OpenInbound[]): readonly InboundOutcome[] =>
+      isOver ? endAll(open, acks) : this.#decide(session, open, acks, containerEnded);
+    await this.#settleBy(session, decide, acks);
   }
 
   /** Nothing of a session can be run: what waits in it is given up, and told. */
@@ -86,19 +85,24 @@ export class Settlement {
     acks: Acks,
     reason = 'The agent stopped in the middle of it.',
   ): Promise<void> {
-    const outcomes = await this.#deps.mailbox.inbound(session.id, (inbound) => {
+    const completed = await this.#deps.mailbox.inbound(session.id, (inbound) => {
       const open = inbound.listOpen();
       const decided = decide(open);
+      // For context nobody waits: there is nobody to tell.
+      const awaited = new Set(open.filter(isPending).map(({ id }) => id));
       for (const { id, status } of decided) {
+        if (status !== 'failed') continue;
         // Told first: a crash before the row is final tells the same again, and it is known by its id.
-        if (status === 'failed') this.#bury(session, id, inbound, acks.get(id)?.reason ?? reason);
+        this.#bury(session, id, acks.get(id)?.reason ?? reason);
+        if (awaited.has(id)) this.#tell(session, id, inbound);
       }
       inbound.settle(decided);
-      this.#planWake(session.id, open, decided);
-      return decided;
+      this.#planWake(session.id, open.filter(isPending), decided);
+      // A failed message is reported when the person has been told; see the notices.
+      return decided.flatMap(({ id, status }) =>
+        status === 'completed' && awaited.has(id) ? [id] : [],
+      );
     });
-    // A failed message is reported when the person has been told; see the notices.
-    const completed = outcomes.filter(({ status }) => status === 'completed').map(({ id }) => id);
     if (completed.length === 0) return;
     const addresses = await this.#deps.mailbox.inbound(session.id, (inbound) =>
       inbound.findAddresses(completed),
@@ -149,19 +153,19 @@ export class Settlement {
     }
   }
 
-  /** The session is due when its earliest open message is; with none left it is not due at all. */
+  /** The session is due when its earliest pending message is; with none left it is not due at all. */
   #planWake(
     sessionId: string,
-    open: readonly OpenInbound[],
+    pending: readonly OpenInbound[],
     outcomes: readonly InboundOutcome[],
   ): void {
     const { store, clock } = this.#deps;
     const byId = new Map(outcomes.map((outcome) => [outcome.id, outcome]));
     const now = isoAt(clock.now());
-    const dueTimes = open.flatMap((row) => {
+    const dueTimes = pending.flatMap((row) => {
       const outcome = byId.get(row.id);
       if (outcome?.status === 'retry') return [outcome.processAfter];
-      return outcome === undefined && row.status === 'pending' ? [row.processAfter ?? now] : [];
+      return outcome === undefined ? [row.processAfter ?? now] : [];
     });
     const earliest = dueTimes.sort()[0];
     if (earliest === undefined) {
@@ -185,8 +189,10 @@ export class Settlement {
       const sessionIds = store.received.listSessions(messageId);
       for (const sessionId of sessionIds.length > 1 ? sessionIds : []) {
         const found = await mailbox.findStatus(sessionId, messageId);
-        if (found === 'pending') return;
-        if (found === 'failed') status = 'failed';
+        // What waits in a session that was set aside will never be answered.
+        const isForsaken = store.sessions.find(sessionId)?.status === 'set-aside';
+        if (found === 'pending' && !isForsaken) return;
+        if (found !== 'completed') status = 'failed';
       }
       onSettled({ ...message, status });
     } catch (err) {
@@ -194,24 +200,31 @@ export class Settlement {
     }
   }
 
-  #bury(session: Session, messageId: string, inbound: InboundWriter, reason: string): void {
-    const { store, clock, onNotice } = this.#deps;
-    const now = isoAt(clock.now());
+  #bury(session: Session, messageId: string, reason: string): void {
+    const { store, clock } = this.#deps;
     store.deadLetters.insert({
       sessionId: session.id,
       direction: 'in',
       messageId,
       reason,
-      createdAt: now,
+      createdAt: isoAt(clock.now()),
     });
+  }
+
+  #tell(session: Session, messageId: string, inbound: InboundWriter): void {
+    const { store, clock, onNotice } = this.#deps;
     const address = inbound.findAddresses([messageId]).get(messageId);
     if (address === undefined) return;
     const text =
       'Sorry, this message could not be handled. Please send it again, or ask whoever runs this agent to look into it.';
     const id = `${failureNoticePrefix}${session.id}-${messageId}`;
-    store.notices.insert({ id, address, inReplyTo: messageId, text }, now);
+    store.notices.insert({ id, address, inReplyTo: messageId, text }, isoAt(clock.now()));
     onNotice();
   }
+}
+
+function isPending({ status }: OpenInbound): boolean {
+  return status === 'pending';
 }
 
 /** Nobody will work on these any more: what is not completed has failed. Context that waited is just that. */

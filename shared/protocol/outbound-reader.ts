@@ -44,11 +44,16 @@ export class OutboundReader {
   /** 0 while the runner has written nothing. */
   maxSeq(): number {
     return this.#read(0, (db) =>
-      Number(db.prepare('SELECT coalesce(max(seq), 0) FROM messages_out').pluck().get()),
+      Number(
+        db
+          .prepare(`SELECT seq FROM messages_out WHERE ${isNumbered} ORDER BY seq DESC LIMIT 1`)
+          .pluck()
+          .get() ?? 0,
+      ),
     );
   }
 
-  /** Rows after a seq, oldest first. A row without an id that could be recorded is left out. */
+  /** Rows after a seq, oldest first. A row without an id or a seq that could be recorded is left out. */
   listAfter(seq: number, limit: number): readonly OutboundRow[] {
     return this.#read([], (db) =>
       db
@@ -129,7 +134,10 @@ const rowColumns = `id, seq, ${shortText('in_reply_to')} AS inReplyTo,
   ${shortText('platform_id')} AS platformId, ${shortText('thread_id')} AS threadId,
   CASE WHEN octet_length(content) <= ${maxContentBytes} THEN CAST(content AS TEXT) END AS content`;
 
-const isRecordable = `typeof(seq) = 'integer' AND typeof(id) = 'text' AND octet_length(id) <= ${maxShortBytes}`;
+/** Far below where JavaScript's numbers lose count, so that there is room above it. */
+const isNumbered = `typeof(seq) = 'integer' AND seq BETWEEN 0 AND ${2 ** 50}`;
+
+const isRecordable = `${isNumbered} AND typeof(id) = 'text' AND octet_length(id) <= ${maxShortBytes}`;
 
 function parseTries(value: string | null | undefined): number {
   const tries = Number(value ?? 0);

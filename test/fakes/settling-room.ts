@@ -1,0 +1,53 @@
+import { Settlement, type SettledMessage } from '../../host/sessions/settlement.js';
+import type { Session } from '../../host/store/sessions.js';
+import type { FakeRunner } from './fake-runner.js';
+import { TempHome } from './temp-home.js';
+
+/** One session, its runner, and the settlement between them. Retries wait exactly their backoff. */
+export class SettlingRoom extends TempHome {
+  readonly settled: SettledMessage[] = [];
+  readonly chat = this.addChat();
+  readonly agentGroup = this.addAgentGroup({ containerConfig: '{"tries":3,"retryBaseMs":1000}' });
+  readonly session: Session = this.addSession();
+  readonly runner: FakeRunner = this.runnerOf(this.session.id);
+  settlement: Settlement = this.restart();
+
+  /** Another daemon over the same files. */
+  restart(): Settlement {
+    this.settlement = new Settlement({
+      store: this.store,
+      mailbox: this.mailbox,
+      clock: this.clock,
+      chance: () => 0.5,
+      log: this.log,
+      onSettled: (message) => {
+        this.settled.push(message);
+      },
+      onNotice: () => undefined,
+    });
+    return this.settlement;
+  }
+
+  /** What a look of the delivery does with acks. */
+  async look(ended: 'running' | 'ended' = 'running', session = this.session): Promise<void> {
+    const now = this.store.sessions.find(session.id) ?? session;
+    const acks = await this.settlement.readAcks(now);
+    await this.settlement.settle(now, acks, ended === 'ended');
+  }
+
+  /** `pending 1 +5000`: status, tries, and how long until the next one in milliseconds. */
+  describe(session = this.session): Readonly<Record<string, string>> {
+    return Object.fromEntries(
+      this.messagesIn(session.id).map(({ id, status, tries, process_after: after }) => {
+        const wait = after === null ? '' : ` +${Date.parse(after) - this.clock.now()}`;
+        return [id, `${status} ${tries}${wait}`] as const;
+      }),
+    );
+  }
+
+  /** Milliseconds until the session is due. */
+  wakesIn(session = this.session): number | undefined {
+    const wake = this.store.dueItems.find(session.id, 'wake');
+    return wake === undefined ? undefined : Date.parse(wake.dueAt) - this.clock.now();
+  }
+}
