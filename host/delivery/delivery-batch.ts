@@ -1,5 +1,5 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
-import { toBerthError } from '../../shared/base/errors.js';
+import { hasCode, toBerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { DeliveryRecord } from '../../shared/protocol/inbound-writer.js';
 import type { OutboundRow } from '../../shared/protocol/outbound-reader.js';
@@ -49,6 +49,9 @@ export interface SendState {
 /** How many sends one `sending` note may cover, where sending twice does no harm. */
 const batchSize = 25;
 
+/** A platform's wish to be left alone is heeded up to a day. */
+const longestWishMs = 24 * 60 * 60 * 1_000;
+
 /** What is noted after some sends. */
 interface Ledger {
   readonly records: (DeliveryRecord & { messageOutId: string })[];
@@ -68,7 +71,11 @@ export class DeliveryBatch {
     const ids = new Set<string>();
     const dueTimes: string[] = [];
     for (const group of groupSends(sends)) {
-      const ledger = await this.#sendGroup(session, group, state);
+      // What its chat cannot take now is not begun: begun and cut short, it would count as maybe sent.
+      const ready = group.filter(({ address }) => !state.blocked.has(chatKey(address)));
+      for (const planned of group) if (!ready.includes(planned)) ids.add(planned.row.id);
+      if (ready.length === 0) continue;
+      const ledger = await this.#sendGroup(session, ready, state);
       for (const id of ledger.forget) ids.add(id);
       dueTimes.push(...ledger.dueTimes);
     }
@@ -128,7 +135,9 @@ export class DeliveryBatch {
       };
       return await sendBounded(channel, event, this.#deps.sendTimeoutMs);
     } catch (error) {
-      return { kind: 'failed', reason: toBerthError(error).message, retryable: false };
+      // It was not sent: unless its files are at fault, it may go well next time.
+      const retryable = !hasCode(error, 'file_refused');
+      return { kind: 'failed', reason: toBerthError(error).message, retryable };
     }
   }
 
@@ -192,7 +201,7 @@ export class DeliveryBatch {
       this.#giveUp(session, messageOutId, outcome.reason);
       return true;
     }
-    const waitMs = Math.max(plan.waitMs, outcome.retryAfterMs ?? 0);
+    const waitMs = Math.max(plan.waitMs, heedWish(outcome.retryAfterMs ?? 0));
     const dueAt = isoAt(clock.now() + waitMs);
     log.warn({ ...fields, waitMs, reason: outcome.reason }, 'delivery will be tried again');
     store.deliveryRetries.set({
@@ -227,6 +236,11 @@ export class DeliveryBatch {
   }
 }
 
+/** Platforms say all sorts of things. */
+function heedWish(retryAfterMs: number): number {
+  return Number.isNaN(retryAfterMs) ? 0 : Math.min(retryAfterMs, longestWishMs);
+}
+
 function failedRecord(messageOutId: string): DeliveryRecord & { messageOutId: string } {
   return { messageOutId, status: 'failed', platformMessageId: null };
 }
@@ -239,6 +253,8 @@ function groupSends(sends: readonly PlannedSend[]): readonly (readonly PlannedSe
     const fits =
       last !== undefined &&
       last.length < batchSize &&
+      // An edit may be about one of them, and needs to find what became of it.
+      send.chat.operation === 'post' &&
       send.channel.sendsAreIdempotent &&
       last.every(({ channel }) => channel.sendsAreIdempotent);
     if (fits) last.push(send);

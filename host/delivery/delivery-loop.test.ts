@@ -87,33 +87,37 @@ describe('delivery', () => {
     expect(room.deliversIn()).toBeUndefined();
   });
 
-  it('finds the platform’s id of what is edited or reacted to', async () => {
-    room.store.received.insert({
-      messagingGroupId: room.chat.id,
-      platformMessageId: 'theirs-1',
-      messageId: 'm-1',
-      verdicts: [],
-      receivedAt: room.clock.iso(),
-    });
-    room.runner.say('o-1');
-    room.runner.sayContent('o-2', { operation: 'edit', messageId: 'o-1', text: 'better' });
-    room.runner.sayContent('o-3', { operation: 'react', messageId: 'm-1', emoji: '👍' });
-    room.runner.sayContent('o-4', { operation: 'react', messageId: 'm-unknown', emoji: '👎' });
-    await room.deliver();
-    expect(room.channel.sends.map(({ targetPlatformId }) => targetPlatformId)).toEqual([
-      null,
-      'platform-1',
-      'theirs-1',
-      null,
-    ]);
-    expect(room.deliveries(room.session.id)).toEqual({
-      'o-1': 'delivered',
-      'o-2': 'delivered',
-      'o-3': 'delivered',
-      'o-4': 'failed',
-    });
-    expect(room.outDeadLetters()).toEqual({ 'o-4': 'the message is not known here' });
-  });
+  it.each([true, false])(
+    'finds the platform’s id of what is edited or reacted to (idempotent: %s)',
+    async (sendsAreIdempotent) => {
+      using room = new DeliveryRoom({ sendsAreIdempotent });
+      room.store.received.insert({
+        messagingGroupId: room.chat.id,
+        platformMessageId: 'theirs-1',
+        messageId: 'm-1',
+        verdicts: [],
+        receivedAt: room.clock.iso(),
+      });
+      room.runner.say('o-1');
+      room.runner.sayContent('o-2', { operation: 'edit', messageId: 'o-1', text: 'better' });
+      room.runner.sayContent('o-3', { operation: 'react', messageId: 'm-1', emoji: '👍' });
+      room.runner.sayContent('o-4', { operation: 'react', messageId: 'm-unknown', emoji: '👎' });
+      await room.deliver();
+      expect(room.channel.sends.map(({ targetPlatformId }) => targetPlatformId)).toEqual([
+        null,
+        'platform-1',
+        'theirs-1',
+        null,
+      ]);
+      expect(room.deliveries(room.session.id)).toEqual({
+        'o-1': 'delivered',
+        'o-2': 'delivered',
+        'o-3': 'delivered',
+        'o-4': 'failed',
+      });
+      expect(room.outDeadLetters()).toEqual({ 'o-4': 'the message is not known here' });
+    },
+  );
 
   it.each([
     [

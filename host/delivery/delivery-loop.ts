@@ -3,7 +3,7 @@
  * outcome after it, so that a crash in between is seen afterwards. One session's trouble stays its own.
  */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
-import { hasCode, toBerthError } from '../../shared/base/errors.js';
+import { BerthError, hasCode, toBerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { SingleFlight } from '../../shared/base/single-flight.js';
 import type { DeliveryRecord } from '../../shared/protocol/inbound-writer.js';
@@ -78,10 +78,17 @@ export class DeliveryLoop {
     void this.#looks.request(sessionId);
   }
 
-  /** One more look after a session's container has ended: what it still claims, nobody works on. */
+  /**
+   * One more look after a session's container has ended: what it still claims, nobody works on. Throws when that
+   * could not be written down: until it is, no other container may claim anything.
+   */
   async finish(sessionId: string): Promise<void> {
     this.#endedContainers.add(sessionId);
     await this.#looks.request(sessionId);
+    if (!this.#endedContainers.has(sessionId)) return;
+    throw new BerthError('io_failed', 'What a container left behind could not be dealt with.', {
+      facts: { sessionId },
+    });
   }
 
   /** Resolves when no look is in progress. */
@@ -89,10 +96,21 @@ export class DeliveryLoop {
     await this.#looks.idle();
   }
 
+  /** Never rejects: what goes wrong is this session's own. */
   async #look(sessionId: string): Promise<void> {
-    const { store, settlement } = this.#deps;
-    const session = store.sessions.find(sessionId);
     const containerEnded = this.#endedContainers.delete(sessionId);
+    try {
+      await this.#lookInto(sessionId, containerEnded);
+    } catch (err) {
+      if (containerEnded) this.#endedContainers.add(sessionId);
+      this.#deps.log.warn({ err, sessionId }, 'delivery look failed');
+      this.#lookAgainSoon(sessionId);
+    }
+  }
+
+  async #lookInto(sessionId: string, containerEnded: boolean): Promise<void> {
+    const { store, settlement, onDamaged, onPlanned } = this.#deps;
+    const session = store.sessions.find(sessionId);
     if (session === undefined) return;
     if (session.status === 'set-aside') {
       this.#forget(sessionId);
@@ -102,28 +120,27 @@ export class DeliveryLoop {
       const acks = await settlement.readAcks(session);
       await this.#deliver(session);
       await settlement.settle(session, acks, containerEnded);
-      this.#deps.onPlanned();
     } catch (error) {
-      if (containerEnded) this.#endedContainers.add(sessionId);
-      this.#handleFailure(session, error);
-    }
-  }
-
-  #handleFailure(session: Session, error: unknown): void {
-    const { store, clock, log, onDamaged } = this.#deps;
-    const sessionId = session.id;
-    const isMissing = hasCode(error, 'database_missing');
-    // A session that was never written to has no files yet.
-    if (isMissing && store.dueItems.find(sessionId, 'wake') === undefined) return;
-    if (isMissing || hasCode(error, 'database_corrupt', 'database_unreadable')) {
+      const isMissing = hasCode(error, 'database_missing');
+      // A session that was never written to has no files yet.
+      if (isMissing && store.dueItems.find(sessionId, 'wake') === undefined) return;
+      if (!isMissing && !hasCode(error, 'database_corrupt', 'database_unreadable')) throw error;
       this.#forget(sessionId);
       onDamaged(sessionId, toBerthError(error).message);
       return;
     }
-    log.warn({ err: error, sessionId }, 'delivery look failed');
+    onPlanned();
+  }
+
+  #lookAgainSoon(sessionId: string): void {
+    const { store, clock, log, onPlanned } = this.#deps;
     const dueAt = isoAt(clock.now() + retryLookMs);
-    store.dueItems.set({ sessionId, kind: 'deliver', dueAt, attempts: 0 });
-    this.#deps.onPlanned();
+    try {
+      store.dueItems.set({ sessionId, kind: 'deliver', dueAt, attempts: 0 });
+      onPlanned();
+    } catch (err) {
+      log.error({ err, sessionId }, 'delivery not planned');
+    }
   }
 
   /** Nothing can be done for this session any more. */

@@ -1,3 +1,4 @@
+import { isoAt } from '../../shared/base/clock.js';
 import { toBerthError } from '../../shared/base/errors.js';
 import type { Channel } from '../channels/channel.js';
 import type { DeliveryRecord } from '../../shared/protocol/inbound-writer.js';
@@ -34,15 +35,16 @@ export type DeliveryDecision =
   /** Will never be sent. */
   | { readonly kind: 'refuse'; readonly reason: string };
 
+/** The years after 9999 are written in another way, and sort before all others. */
+const latestMs = Date.UTC(9999, 11, 31);
+
 /** What to do with one row of messages_out. */
 export function decideDelivery(row: OutboundRow, facts: DeliveryFacts): DeliveryDecision {
   const { record, address, channel } = facts;
   if (record !== undefined && record.status !== 'sending') return { kind: 'settled' };
-  if (row.deliverAfter !== null && row.deliverAfter > facts.now) {
-    return { kind: 'not-yet', dueAt: row.deliverAfter };
-  }
   const parsed = parseRow(row);
   if ('refused' in parsed) return { kind: 'refuse', reason: parsed.refused };
+  if (parsed.dueAt > facts.now) return { kind: 'not-yet', dueAt: parsed.dueAt };
   if (address === undefined) return { kind: 'refuse', reason: 'it names no chat to go to' };
   if (!facts.isAllowed) {
     return { kind: 'refuse', reason: `this agent may not write to ${chatName(address)}` };
@@ -60,14 +62,18 @@ export function decideDelivery(row: OutboundRow, facts: DeliveryFacts): Delivery
   return { kind: 'send', channel, address, chat: parsed.chat };
 }
 
-function parseRow(row: OutboundRow): { chat: ChatOut } | { refused: string } {
+/** `dueAt`: ISO-8601 as the databases store it, so that it compares as text; empty: at once. */
+function parseRow(row: OutboundRow): { chat: ChatOut; dueAt: string } | { refused: string } {
   if (row.content === null) return { refused: 'its content is too long' };
+  const dueAtMs = row.deliverAfter === null ? undefined : Date.parse(row.deliverAfter);
+  if (Number.isNaN(dueAtMs)) return { refused: 'its deliver_after is not a time' };
+  const dueAt = dueAtMs === undefined ? '' : isoAt(Math.min(dueAtMs, latestMs));
   try {
     const content = parseOutboundContent(row.kind, row.content);
     if (content.kind === 'system') {
       return { refused: `there is no system action ${JSON.stringify(content.system.action)}` };
     }
-    return { chat: content.chat };
+    return { chat: content.chat, dueAt };
   } catch (error) {
     return { refused: toBerthError(error).message };
   }

@@ -2,6 +2,7 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { PollLoop } from '../../shared/base/poll-loop.js';
+import { SingleFlight } from '../../shared/base/single-flight.js';
 import type { Channel } from '../channels/channel.js';
 import { planRetry, type RetryLimits } from '../sessions/retry-policy.js';
 import type { Notice } from '../store/notices.js';
@@ -27,12 +28,18 @@ const untilSomebodyListens = '9999-12-31T23:59:59.999Z';
 export class NoticeSender {
   readonly #deps: NoticeSenderDeps;
   readonly #loop: PollLoop;
+  /** By channel: one that hangs or throws keeps no other from speaking. */
+  readonly #flights: SingleFlight;
+  #isStopping = false;
 
   constructor(deps: NoticeSenderDeps) {
     this.#deps = deps;
+    this.#flights = new SingleFlight((channelType) => this.#sayDue(channelType));
     this.#loop = new PollLoop({
       name: 'notices',
-      look: () => this.#look(),
+      look: () => {
+        this.#look();
+      },
       intervalMs: deps.pollIntervalMs,
       log: deps.log,
     });
@@ -47,12 +54,29 @@ export class NoticeSender {
   }
 
   async stop(): Promise<void> {
+    this.#isStopping = true;
     await this.#loop.stop();
+    await this.#flights.idle();
   }
 
-  async #look(): Promise<void> {
-    const due = this.#deps.store.notices.listDue(isoAt(this.#deps.clock.now()));
-    for (const notice of due) await this.#say(notice);
+  #look(): void {
+    const { store, clock } = this.#deps;
+    for (const channelType of store.notices.listDueChannels(isoAt(clock.now()))) {
+      void this.#flights.request(channelType);
+    }
+  }
+
+  async #sayDue(channelType: string): Promise<void> {
+    const { store, clock, log } = this.#deps;
+    try {
+      for (const notice of store.notices.listDue(isoAt(clock.now()), channelType)) {
+        if (this.#isStopping) return;
+        await this.#say(notice);
+      }
+    } catch (err) {
+      // The next look tries again.
+      log.error({ err, channel: channelType }, 'notices could not be said');
+    }
   }
 
   async #say(notice: Notice): Promise<void> {
@@ -83,7 +107,7 @@ export class NoticeSender {
         this.#settle(notice, 'sent');
         return;
       case 'nobody-listening':
-        store.notices.postpone(notice.id, untilSomebodyListens);
+        store.notices.postpone(notice.id, untilSomebodyListens, notice.tries);
         return;
       case 'failed':
         this.#postpone(notice, outcome);
@@ -92,13 +116,14 @@ export class NoticeSender {
 
   #postpone(notice: Notice, outcome: { reason: string; retryable: boolean }): void {
     const { store, clock, chance, retry, log } = this.#deps;
-    const plan = planRetry(notice.tries + 1, retry, chance());
+    const tries = notice.tries + 1;
+    const plan = planRetry(tries, retry, chance());
     if (plan.kind === 'give-up' || !outcome.retryable) {
       log.error({ notice: notice.id, reason: outcome.reason }, 'notice could not be said');
       this.#settle(notice, 'failed');
       return;
     }
-    store.notices.postpone(notice.id, isoAt(clock.now() + plan.waitMs));
+    store.notices.postpone(notice.id, isoAt(clock.now() + plan.waitMs), tries);
   }
 
   #settle(notice: Notice, status: 'sent' | 'failed'): void {

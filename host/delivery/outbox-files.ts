@@ -18,6 +18,9 @@ export interface OutboxFilesDeps {
   readonly maxFileBytes: number;
 }
 
+/** Of one message: each is copied before it is sent. */
+const maxFiles = 100;
+
 export class OutboxFiles {
   readonly #deps: OutboxFilesDeps;
 
@@ -31,6 +34,9 @@ export class OutboxFiles {
     messageId: string,
     names: readonly string[],
   ): Promise<readonly OutboundFile[]> {
+    if (names.length > maxFiles) {
+      throw new BerthError('file_refused', `A message may carry ${maxFiles} files at the most.`);
+    }
     const files: OutboundFile[] = [];
     for (const name of names) {
       if (name !== basename(name) || name === '.' || name === '..' || name === '') {

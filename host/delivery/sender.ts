@@ -8,11 +8,7 @@ export async function sendBounded(
   event: OutboundEvent,
   timeoutMs: number,
 ): Promise<SendOutcome> {
-  const sending = channel.send(event).catch((error: unknown): SendOutcome => ({
-    kind: 'failed',
-    reason: toBerthError(error).message,
-    retryable: true,
-  }));
+  const sending = attempt(channel, event);
   const ended = await new Deadline(timeoutMs).wait(sending);
   if (ended === 'done') return sending;
   return {
@@ -21,4 +17,13 @@ export async function sendBounded(
     // Where a repeat would show, what may have arrived is not sent again.
     retryable: channel.sendsAreIdempotent,
   };
+}
+
+/** It may also throw at once. */
+async function attempt(channel: Channel, event: OutboundEvent): Promise<SendOutcome> {
+  try {
+    return await channel.send(event);
+  } catch (error) {
+    return { kind: 'failed', reason: toBerthError(error).message, retryable: true };
+  }
 }

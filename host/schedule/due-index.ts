@@ -38,30 +38,33 @@ export class DueIndex {
     clearTimeout(this.#timer);
   }
 
-  /** Something was put into the index: the next due time may have changed. */
+  /** Something was put into the index: the next due time may have changed, or have come already. */
   refresh(): void {
     if (!this.#isRunning) return;
-    const next = this.#findNext();
-    if (next < this.#wakesAt) this.#sleepUntil(next);
+    const next = this.#findNextAfter('');
+    // Told again and again, it must not begin its shortest sleep anew each time.
+    const soonest = this.#deps.clock.now() + shortestSleepMs;
+    if (Math.max(next, soonest) < this.#wakesAt) this.#sleepUntil(next);
   }
 
   /** Reports what is due now. Called by the timer, and when another process has written. */
   look(): void {
     if (!this.#isRunning) return;
     const { store, clock, onDue, log } = this.#deps;
+    const now = isoAt(clock.now());
     try {
-      for (const item of store.dueItems.listDue(isoAt(clock.now()), pageSize)) onDue(item);
-      this.#sleepUntil(this.#findNext());
+      for (const item of store.dueItems.listDue(now, pageSize)) onDue(item);
+      // Reporting takes a while: what has become due meanwhile is next.
+      this.#sleepUntil(this.#findNextAfter(now));
     } catch (err) {
       log.error({ err }, 'due work could not be read');
       this.#sleepUntil(clock.now() + 1_000);
     }
   }
 
-  #findNext(): number {
-    const { store, clock } = this.#deps;
-    const next = store.dueItems.findNextAfter(isoAt(clock.now()));
-    return next === undefined ? Number.POSITIVE_INFINITY : Date.parse(next);
+  #findNextAfter(iso: string): number {
+    const next = Date.parse(this.#deps.store.dueItems.findNextAfter(iso) ?? '');
+    return Number.isNaN(next) ? Number.POSITIVE_INFINITY : next;
   }
 
   #sleepUntil(epochMs: number): void {

@@ -53,7 +53,7 @@ describe('the session registry', () => {
       statusReason: 'its file is damaged',
     });
     expect(home.notices()).toMatchObject([{ id: `aside-${id}`, status: 'pending' }]);
-    expect(home.store.notices.listDue(home.clock.iso())[0]?.address).toEqual({
+    expect(home.store.notices.listDue(home.clock.iso(), 'fake')[0]?.address).toEqual({
       channelType: 'fake',
       platformId: 'chat-1',
       threadId: 't-1',

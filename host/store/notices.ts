@@ -47,24 +47,34 @@ export class NoticeStore {
       );
   }
 
-  listDue(now: string): readonly Notice[] {
+  /** Channels that have something to say now. */
+  listDueChannels(now: string): readonly string[] {
     return this.#db
-      .prepare<[string], Row>(
+      .prepare<[string], string>(
+        `SELECT DISTINCT channel_type FROM notices WHERE status = 'pending' AND due_at <= ?`,
+      )
+      .pluck()
+      .all(now);
+  }
+
+  /** The oldest of a channel's. */
+  listDue(now: string, channelType: string): readonly Notice[] {
+    return this.#db
+      .prepare<[string, string], Row>(
         `SELECT id, channel_type AS channelType, platform_id AS platformId, thread_id AS threadId,
                 in_reply_to AS inReplyTo, text, tries
-         FROM notices WHERE status = 'pending' AND due_at <= ? ORDER BY due_at, id LIMIT 100`,
+         FROM notices WHERE status = 'pending' AND due_at <= ? AND channel_type = ?
+         ORDER BY due_at, id LIMIT 100`,
       )
-      .all(now)
+      .all(now, channelType)
       .map(({ channelType, platformId, threadId, ...notice }) => ({
         ...notice,
         address: { channelType, platformId, threadId },
       }));
   }
 
-  postpone(id: string, dueAt: string): void {
-    this.#db
-      .prepare('UPDATE notices SET tries = tries + 1, due_at = ? WHERE id = ?')
-      .run(dueAt, id);
+  postpone(id: string, dueAt: string, tries: number): void {
+    this.#db.prepare('UPDATE notices SET tries = ?, due_at = ? WHERE id = ?').run(tries, dueAt, id);
   }
 
   settle(id: string, status: 'sent' | 'failed'): void {

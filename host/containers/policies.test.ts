@@ -1,0 +1,169 @@
+import { describe, expect, it } from 'vitest';
+import { parseContainerConfig } from '../store/container-config.js';
+import type { Session } from '../store/sessions.js';
+import { containerSpecFor } from './container-spec.js';
+import { decideDesired, type DesiredFacts } from './desired-state.js';
+import { assertMountsAllowed } from './mount-policy.js';
+import { ObservedState } from './observed-state.js';
+import { assertProviderAllowed } from './provider-policy.js';
+import type { ObservedContainer } from './runtime/container-runtime.js';
+
+const now = '2026-01-31T12:00:00.000Z';
+
+const session: Session = {
+  id: 's-1',
+  agentGroupId: 'ag-1',
+  messagingGroupId: 'mg-1',
+  threadId: null,
+  provider: null,
+  status: 'active',
+  statusReason: null,
+  containerStatus: 'stopped',
+  lastActive: null,
+  createdAt: now,
+};
+
+const workspace = {
+  inDir: '/home/data/sessions/s-1/in',
+  outDir: '/home/data/sessions/s-1/out',
+  homeDir: '/home/data/sessions/s-1/home',
+  agentDir: '/home/groups/main',
+};
+
+describe('the desired state of a session', () => {
+  const due = { sessionId: 's-1', kind: 'wake', dueAt: now, attempts: 0 } as const;
+  const facts: DesiredFacts = { session, hasAgentGroup: true, wake: undefined, now };
+
+  it.each<[string, Partial<DesiredFacts>, string]>([
+    ['nothing waits', {}, 'either'],
+    ['a message waits', { wake: due }, 'running'],
+    ['its time comes later', { wake: { ...due, dueAt: '2026-01-31T12:00:00.001Z' } }, 'either'],
+    ['it was closed', { session: { ...session, status: 'closed' }, wake: due }, 'absent'],
+    ['it was set aside', { session: { ...session, status: 'set-aside' }, wake: due }, 'absent'],
+    ['it does not exist', { session: undefined, wake: due }, 'absent'],
+    ['its agent group does not exist', { hasAgentGroup: false, wake: due }, 'absent'],
+  ])('when %s', (_, fields, kind) => {
+    expect(decideDesired({ ...facts, ...fields }).kind).toBe(kind);
+  });
+});
+
+describe('what a container may see', () => {
+  const roots = { sessionDir: '/home/data/sessions/s-1', groupsDir: '/home/groups' };
+
+  it('is its own session and its agent’s folder', () => {
+    expect(() => {
+      assertMountsAllowed(workspace, roots);
+    }).not.toThrow();
+  });
+
+  it.each([
+    { inDir: '/home/data/sessions/s-2/in' },
+    { outDir: '/home/data/sessions/s-10/out' },
+    { homeDir: '/home/data/sessions/s-1' },
+    { homeDir: '/root' },
+    { inDir: '/home/data/sessions/s-1/../s-2/in' },
+    { agentDir: '/home/groups' },
+    { agentDir: '/home/groups-of-others/main' },
+    { agentDir: 'groups/main' },
+    { agentDir: '' },
+  ])('is never %j', (fields) => {
+    expect(() => {
+      assertMountsAllowed({ ...workspace, ...fields }, roots);
+    }).toThrow(expect.objectContaining({ code: 'spec_refused' }));
+  });
+});
+
+describe('the specification of a container', () => {
+  it('carries the limits of its agent group, and a name that no second one can have', () => {
+    const config = parseContainerConfig('{"network":"bridge","memoryMb":128,"cpus":0.5}');
+    const facts = {
+      installId: 'abc',
+      session,
+      workspace,
+      config,
+      user: '1000:1000',
+      logPath: '/l',
+    };
+    const spec = containerSpecFor(facts);
+    expect(spec).toEqual({
+      name: 'berth-abc-s-1',
+      owner: { installId: 'abc', sessionId: 's-1', agentGroupId: 'ag-1' },
+      workspace,
+      env: {},
+      network: 'bridge',
+      memoryMb: 128,
+      cpus: 0.5,
+      pidsLimit: 256,
+      user: '1000:1000',
+      logPath: '/l',
+    });
+    expect(containerSpecFor({ ...facts, session: { ...session, id: 's-2' } }).name).not.toBe(
+      spec.name,
+    );
+  });
+});
+
+describe('a provider that runs tools', () => {
+  const nowhere = { isolates: false, name: 'process' };
+
+  it('needs a container, or leave by name', () => {
+    expect(() => {
+      assertProviderAllowed('claude', nowhere, []);
+    }).toThrow(expect.objectContaining({ code: 'spec_refused' }));
+    expect(() => {
+      assertProviderAllowed('claude', nowhere, ['claude-2', 'Claude']);
+    }).toThrow();
+    assertProviderAllowed('claude', nowhere, ['claude']);
+    assertProviderAllowed('claude', { isolates: true, name: 'docker' }, []);
+  });
+
+  it('is not echo, which needs neither', () => {
+    expect(() => {
+      assertProviderAllowed('echo', nowhere, []);
+    }).not.toThrow();
+  });
+});
+
+describe('the observed state', () => {
+  const running: ObservedContainer = {
+    containerId: 'c-1',
+    owner: { installId: 'i', sessionId: 's-1', agentGroupId: 'ag-1' },
+    state: 'running',
+    startedAtMs: 1,
+    exitCode: null,
+  };
+
+  it('is what was listed last', () => {
+    const observed = new ObservedState();
+    expect(observed.isListed).toBe(false);
+    observed.replace([running], performance.now());
+    expect(observed.isListed).toBe(true);
+    expect(observed.listForSession('s-1')).toEqual([running]);
+    expect(observed.listForSession('s-2')).toEqual([]);
+    const ended = { ...running, state: 'exited', exitCode: 0 } as const;
+    observed.replace([ended], performance.now() + 1);
+    expect(observed.list()).toEqual([ended]);
+    observed.replace([], performance.now() + 2);
+    expect(observed.list()).toEqual([]);
+  });
+
+  it('keeps what was noted after a listing had been asked for', () => {
+    const observed = new ObservedState();
+    const askedAt = performance.now();
+    observed.note(running);
+    observed.replace([], askedAt);
+    expect(observed.list()).toEqual([running]);
+    observed.replace([{ ...running, state: 'exited' }], askedAt);
+    expect(observed.list()).toEqual([running]);
+    observed.replace([], performance.now() + 1);
+    expect(observed.list()).toEqual([]);
+  });
+
+  it('forgets what was removed', () => {
+    const observed = new ObservedState();
+    observed.note(running);
+    observed.forget('c-1');
+    observed.forget('c-unknown');
+    expect(observed.list()).toEqual([]);
+  });
+});

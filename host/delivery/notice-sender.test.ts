@@ -1,0 +1,121 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { DeliveryRoom } from '../../test/fakes/delivery-room.js';
+
+describe('what the host itself has to say', () => {
+  let room: DeliveryRoom;
+
+  beforeEach(() => {
+    room = new DeliveryRoom({ sendTimeoutMs: 60_000 });
+  });
+
+  afterEach(async () => {
+    for (const channel of room.channels.values()) await channel.stop();
+    await room.delivery.notices.stop();
+    room[Symbol.dispose]();
+  });
+
+  function note(id: string, channelType = 'fake', platformId = 'chat-1'): void {
+    room.store.notices.insert(
+      {
+        id,
+        address: { channelType, platformId, threadId: null },
+        inReplyTo: 'm-1',
+        text: `text of ${id}`,
+      },
+      room.clock.iso(),
+    );
+    room.delivery.notices.nudge();
+  }
+
+  function statuses(): Readonly<Record<string, string>> {
+    return Object.fromEntries(room.notices().map(({ id, status }) => [id, status]));
+  }
+
+  async function becomes(expected: Readonly<Record<string, string>>): Promise<void> {
+    await vi.waitFor(
+      () => {
+        expect(statuses()).toEqual(expected);
+      },
+      { interval: 5 },
+    );
+  }
+
+  it('is said once, in order, also what waited from before the start', async () => {
+    note('n-1');
+    note('n-2');
+    note('n-1');
+    room.delivery.notices.start();
+    await becomes({ 'n-1': 'sent', 'n-2': 'sent' });
+    expect(room.texts()).toEqual(['text of n-1', 'text of n-2']);
+    expect(room.channel.sent[0]).toMatchObject({ messageId: 'n-1', inReplyTo: 'm-1' });
+    expect(room.said).toEqual(['n-1', 'n-2']);
+  });
+
+  it('is tried again with growing waits, and given up', async () => {
+    room.channel.alwaysAnswers({ kind: 'failed', reason: 'too fast', retryable: true });
+    room.delivery.notices.start();
+    note('n-1');
+    for (const tries of [1, 2]) {
+      await vi.waitFor(() => {
+        expect(room.channel.sends).toHaveLength(tries);
+      });
+      expect(room.store.notices.listDue(room.clock.iso(), 'fake')).toEqual([]);
+      room.clock.advance(1_000 * tries);
+      room.delivery.notices.nudge();
+    }
+    await becomes({ 'n-1': 'failed' });
+    expect(room.said).toEqual(['n-1']);
+  });
+
+  it('is given up at once where there is no channel, or the platform says never', async () => {
+    room.channel.willAnswer({ kind: 'failed', reason: 'banned', retryable: false });
+    room.delivery.notices.start();
+    note('n-1');
+    note('n-2', 'pigeon');
+    await becomes({ 'n-1': 'failed', 'n-2': 'failed' });
+    expect(room.said.toSorted()).toEqual(['n-1', 'n-2']);
+  });
+
+  it('waits until somebody listens, however often it was in vain', async () => {
+    room.delivery.notices.start();
+    room.channel.leave('chat-1');
+    note('n-1');
+    const hasten = async (sends: number): Promise<void> => {
+      room.store.notices.hasten('fake', 'chat-1', room.clock.iso());
+      room.delivery.notices.nudge();
+      await vi.waitFor(
+        () => {
+          expect(room.channel.sends).toHaveLength(sends);
+          expect(room.store.notices.listDue(room.clock.iso(), 'fake')).toEqual([]);
+        },
+        { interval: 5 },
+      );
+    };
+    for (const sends of [1, 2, 3, 4]) await hasten(sends);
+    expect(statuses()).toEqual({ 'n-1': 'pending' });
+    expect(room.store.notices.listDue(room.clock.iso(365 * 24 * 3_600_000), 'fake')).toEqual([]);
+    // In vain was no failure: there are as many tries left as ever.
+    room.channel.willAnswer({ kind: 'failed', reason: 'busy', retryable: true });
+    await hasten(5);
+    room.channel.listen('chat-1');
+    await hasten(6);
+    expect(statuses()).toEqual({ 'n-1': 'sent' });
+  });
+
+  it('is said by one channel while another hangs, or throws', async () => {
+    const hanging = room.addChannel({ type: 'hanging' });
+    hanging.alwaysAnswers({ kind: 'hangs' });
+    const broken = room.addChannel({ type: 'broken' });
+    broken.send = (): never => {
+      throw new Error('a bug');
+    };
+    room.delivery.notices.start();
+    note('n-1', 'hanging');
+    note('n-2', 'broken');
+    note('n-3');
+    await becomes({ 'n-1': 'pending', 'n-2': 'pending', 'n-3': 'sent' });
+    note('n-4');
+    await becomes({ 'n-1': 'pending', 'n-2': 'pending', 'n-3': 'sent', 'n-4': 'sent' });
+    expect(hanging.sends).toHaveLength(1);
+  });
+});

@@ -1,0 +1,161 @@
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { silentLogger } from '../../shared/base/logger.js';
+import { TempHome } from '../../test/fakes/temp-home.js';
+import { OutboundWatcher } from './outbound-watcher.js';
+
+const untilTheTestIsOver = 600_000;
+
+describe('the watch on what containers write', () => {
+  let home: TempHome;
+  let watcher: OutboundWatcher;
+  const changed: string[] = [];
+
+  beforeEach(() => {
+    home = new TempHome();
+    changed.length = 0;
+  });
+
+  afterEach(async () => {
+    await watcher.stop();
+    home[Symbol.dispose]();
+  });
+
+  function watchWith(pollIntervalMs: number): void {
+    watcher = new OutboundWatcher({
+      outDir: (sessionId) => home.folders.outDir(sessionId),
+      pollIntervalMs,
+      log: silentLogger,
+      onChange: (sessionId) => {
+        changed.push(sessionId);
+      },
+    });
+    watcher.start();
+  }
+
+  async function untilChanged(sessionId: string): Promise<void> {
+    await vi.waitFor(
+      () => {
+        expect(changed).toContain(sessionId);
+      },
+      { timeout: 4_000, interval: 5 },
+    );
+  }
+
+  /** Resolves when events of the session arrive. */
+  async function untilWatched(sessionId: string): Promise<void> {
+    const runner = home.runnerOf(sessionId);
+    let count = 0;
+    await vi.waitFor(
+      () => {
+        count += 1;
+        runner.say(`warm-up-${count}`);
+        expect(changed).toContain(sessionId);
+      },
+      { timeout: 4_000, interval: 10 },
+    );
+    await quiet();
+  }
+
+  /** Resolves when no more hints come. */
+  async function quiet(): Promise<void> {
+    await vi.waitFor(
+      () => {
+        const count = changed.length;
+        changed.length = 0;
+        expect(count).toBe(0);
+      },
+      { interval: 50 },
+    );
+  }
+
+  it('sees by event what another process commits, in its own session only', async () => {
+    watchWith(untilTheTestIsOver);
+    for (const id of ['s-1', 's-2']) {
+      home.runnerOf(id);
+      watcher.add(id);
+      watcher.add(id);
+      await untilWatched(id);
+    }
+    const path = join(home.folders.outDir('s-1'), 'outbound.db');
+    const script = `const Database = require('better-sqlite3');
+      const db = new Database(${JSON.stringify(path)});
+      db.exec("INSERT INTO session_state VALUES ('a', 'b', 'c')");`;
+    await execa(process.execPath, ['-e', script]);
+    await untilChanged('s-1');
+    expect(changed).not.toContain('s-2');
+  });
+
+  it('is not woken by a heartbeat, nor by other files', async () => {
+    watchWith(untilTheTestIsOver);
+    home.runnerOf('s-1');
+    watcher.add('s-1');
+    await untilWatched('s-1');
+    const outDir = home.folders.outDir('s-1');
+    writeFileSync(join(outDir, 'heartbeat'), '');
+    mkdirSync(join(outDir, 'outbox', 'o-1'), { recursive: true });
+    writeFileSync(join(outDir, 'outbox', 'o-1', 'file'), 'x');
+    rmSync(join(outDir, 'heartbeat'));
+    home.runnerOf('s-1').say('o-1');
+    await untilChanged('s-1');
+    // The journal's coming and going, at the most.
+    expect(changed.length).toBeLessThanOrEqual(2);
+  });
+
+  it('sees by polling what no event has told', async () => {
+    watchWith(10);
+    home.runnerOf('s-1');
+    watcher.add('s-1');
+    await untilWatched('s-1');
+    // Another folder under the same name: the events of the old one are all that is watched.
+    const outDir = home.folders.outDir('s-1');
+    renameSync(outDir, `${outDir}-old`);
+    home.runnerOf('s-1');
+    await quiet();
+    home.runnerOf('s-1').say('o-1');
+    await untilChanged('s-1');
+  });
+
+  it('sees what is there already when the watch begins', async () => {
+    watchWith(10);
+    home.runnerOf('s-1').say('o-1');
+    watcher.add('s-1');
+    await untilChanged('s-1');
+  });
+
+  it('bears a folder that is not there, and sees it when it comes', async () => {
+    watchWith(10);
+    watcher.add('s-1');
+    await quiet();
+    home.runnerOf('s-1').say('o-1');
+    await untilChanged('s-1');
+  });
+
+  it('sees nothing of a session that is not watched any more', async () => {
+    watchWith(10);
+    home.runnerOf('s-1');
+    home.runnerOf('s-2');
+    for (const id of ['s-1', 's-2']) {
+      watcher.add(id);
+      await untilWatched(id);
+    }
+    watcher.remove('s-1');
+    watcher.remove('s-unknown');
+    home.runnerOf('s-1').say('o-1');
+    home.runnerOf('s-2').say('o-2');
+    await untilChanged('s-2');
+    expect(changed).not.toContain('s-1');
+  });
+
+  it('sees by event again a session whose next container has started', async () => {
+    watchWith(untilTheTestIsOver);
+    home.runnerOf('s-1');
+    for (let starts = 0; starts < 3; starts += 1) {
+      watcher.add('s-1');
+      await untilWatched('s-1');
+      watcher.remove('s-1');
+    }
+  });
+});

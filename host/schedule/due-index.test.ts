@@ -1,0 +1,200 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { TempHome } from '../../test/fakes/temp-home.js';
+import type { DueKind } from '../store/due-items.js';
+import type { Session } from '../store/sessions.js';
+import { DueIndex } from './due-index.js';
+
+describe('the index of due work', () => {
+  let home: TempHome;
+  let index: DueIndex;
+  let first: Session;
+  let second: Session;
+  let due: string[];
+  /** What is done with a due item; by default it is dealt with. */
+  let handle: (sessionId: string, kind: DueKind) => void;
+
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    home = new TempHome();
+    first = home.addSession();
+    second = home.addSession();
+    due = [];
+    handle = (sessionId, kind): void => {
+      home.store.dueItems.clear(sessionId, kind);
+    };
+    index = new DueIndex({
+      store: home.store,
+      clock: home.clock,
+      log: home.log,
+      onDue: ({ sessionId, kind }) => {
+        due.push(`${kind} ${sessionId}`);
+        handle(sessionId, kind);
+      },
+    });
+  });
+
+  afterEach(() => {
+    index.stop();
+    vi.useRealTimers();
+    home[Symbol.dispose]();
+  });
+
+  function plan(session: Session, inMs: number, kind: DueKind = 'wake'): void {
+    const dueAt = home.clock.iso(inMs);
+    home.store.dueItems.set({ sessionId: session.id, kind, dueAt, attempts: 0 });
+  }
+
+  /** Clock and timers together, as they go in the world. */
+  function pass(ms: number): void {
+    const step = 10;
+    for (let passed = 0; passed < ms; passed += step) {
+      home.clock.advance(step);
+      vi.advanceTimersByTime(step);
+    }
+  }
+
+  it('reports at start what has become due meanwhile, the longest waiting first', () => {
+    plan(first, -1_000);
+    plan(second, -2_000, 'deliver');
+    plan(second, 60_000);
+    index.start();
+    expect(due).toEqual(['deliver s-2', 'wake s-1']);
+  });
+
+  it('sleeps until the earliest, with one timer', () => {
+    plan(first, 5_000);
+    plan(second, 2_000);
+    index.start();
+    expect(vi.getTimerCount()).toBe(1);
+    pass(1_990);
+    expect(due).toEqual([]);
+    pass(10);
+    expect(due).toEqual(['wake s-2']);
+    pass(3_000);
+    expect(due).toEqual(['wake s-2', 'wake s-1']);
+    expect(vi.getTimerCount()).toBe(1);
+  });
+
+  it('is told of what is due sooner', () => {
+    index.start();
+    plan(first, 1_000);
+    index.refresh();
+    plan(second, 5_000);
+    index.refresh();
+    pass(1_000);
+    expect(due).toEqual(['wake s-1']);
+    pass(4_000);
+    expect(due).toEqual(['wake s-1', 'wake s-2']);
+  });
+
+  it('reports soon what was due already when it was told', () => {
+    index.start();
+    plan(first, 0);
+    index.refresh();
+    plan(second, -60_000, 'deliver');
+    index.refresh();
+    pass(50);
+    expect(due).toEqual(['deliver s-2', 'wake s-1']);
+  });
+
+  it('is not put off by being told again and again', () => {
+    handle = (): void => undefined;
+    index.start();
+    plan(first, 0);
+    for (let told = 0; told < 20; told += 1) {
+      index.refresh();
+      pass(10);
+    }
+    expect(due.length).toBeGreaterThanOrEqual(3);
+  });
+
+  it('does not overlook what becomes due while it reports', () => {
+    plan(first, 0);
+    plan(second, 5);
+    handle = (sessionId, kind): void => {
+      home.store.dueItems.clear(sessionId, kind);
+      home.clock.advance(10);
+    };
+    index.start();
+    expect(due).toEqual(['wake s-1']);
+    pass(50);
+    expect(due).toEqual(['wake s-1', 'wake s-2']);
+  });
+
+  it('reports what stays due again, but does not spin', () => {
+    handle = (): void => undefined;
+    plan(first, 0);
+    index.start();
+    pass(30_000);
+    const times = due.length;
+    expect(times).toBeGreaterThanOrEqual(2);
+    expect(times).toBeLessThanOrEqual(30_000 / 50);
+  });
+
+  it('does not spin on a time that was written by hand and is none', () => {
+    home.central((db) => {
+      db.prepare(`INSERT INTO due_items VALUES (?, 'wake', 'whenever', 0)`).run(first.id);
+    });
+    plan(second, 0);
+    handle = (): void => undefined;
+    index.start();
+    pass(1_000);
+    expect(due.length).toBeLessThanOrEqual(1_000 / 50);
+    plan(second, 100);
+    index.refresh();
+    due = [];
+    pass(200);
+    expect(due).toEqual(['wake s-2']);
+  });
+
+  it('notices within half a minute that the clock was set forward', () => {
+    plan(first, 3_600_000);
+    index.start();
+    home.clock.advance(3_600_000);
+    pass(30_000);
+    expect(due).toEqual(['wake s-1']);
+  });
+
+  it('waits longer when the clock was set back, and is told of new work as ever', () => {
+    plan(first, 1_000);
+    index.start();
+    home.clock.advance(-3_600_000);
+    pass(5_000);
+    expect(due).toEqual([]);
+    plan(second, 500);
+    index.refresh();
+    pass(500);
+    expect(due).toEqual(['wake s-2']);
+    pass(3_600_000 - 5_500 + 1_000);
+    expect(due).toEqual(['wake s-2', 'wake s-1']);
+  });
+
+  it('does nothing before its start, and nothing after its end', () => {
+    plan(first, 0);
+    index.refresh();
+    index.look();
+    expect(due).toEqual([]);
+    index.start();
+    index.stop();
+    plan(second, 0);
+    index.refresh();
+    index.look();
+    pass(60_000);
+    expect(due).toEqual(['wake s-1']);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('goes on when a look fails', () => {
+    plan(first, 0);
+    handle = (): never => {
+      throw new Error('database is locked');
+    };
+    index.start();
+    expect(home.logLines.at(-1)).toContain('due work could not be read');
+    handle = (sessionId, kind): void => {
+      home.store.dueItems.clear(sessionId, kind);
+    };
+    pass(1_000);
+    expect(due).toEqual(['wake s-1', 'wake s-1']);
+  });
+});

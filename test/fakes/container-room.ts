@@ -1,0 +1,110 @@
+import { join } from 'node:path';
+import { buildContainers } from '../../host/containers/build-containers.js';
+import type { Reconciler } from '../../host/containers/reconciler.js';
+import { buildDelivery } from '../../host/delivery/build-delivery.js';
+import { SessionRegistry } from '../../host/sessions/session-registry.js';
+import type { Session } from '../../host/store/sessions.js';
+import type { BerthError } from '../../shared/base/errors.js';
+import { FakeRuntime } from './fake-runtime.js';
+import { SettlingRoom } from './settling-room.js';
+
+export interface ContainerRoomOptions {
+  readonly isolates?: boolean;
+  readonly defaultProvider?: string;
+  /** The longest time between two listings. */
+  readonly resyncIntervalMs?: number;
+}
+
+/** A reconciler over an engine in memory; what ended containers left is dealt with as in the daemon. */
+export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
+  readonly runtime: FakeRuntime;
+  readonly problems: (BerthError | undefined)[] = [];
+  readonly running: string[] = [];
+  /** Before what a container left is dealt with. */
+  whenEnded: (sessionId: string) => void = () => undefined;
+  readonly ended: string[] = [];
+  putOffs = 0;
+  reconciler: Reconciler;
+  readonly #options: ContainerRoomOptions;
+
+  constructor(options: ContainerRoomOptions = {}) {
+    super();
+    this.#options = options;
+    this.runtime = new FakeRuntime({ clock: this.clock, isolates: options.isolates ?? true });
+    this.reconciler = this.rebuild();
+  }
+
+  /** Another daemon over the same files and the same engine. */
+  rebuild(): Reconciler {
+    const { defaultProvider = 'echo', resyncIntervalMs = 600_000 } = this.#options;
+    const settlement = this.restart();
+    const common = {
+      store: this.store,
+      mailbox: this.mailbox,
+      settlement,
+      clock: this.clock,
+      chance: () => 0.5,
+      log: this.log,
+    };
+    const { loop } = buildDelivery({
+      ...common,
+      sessions: new SessionRegistry(this),
+      retry: { tries: 3, baseMs: 1_000 },
+      sendTimeoutMs: 1_000,
+      maxFileBytes: 1_000,
+      pollIntervalMs: 600_000,
+      outDir: (sessionId) => this.folders.outDir(sessionId),
+      sentDir: (sessionId) => join(this.folders.folderOf(sessionId), 'sent'),
+      findChannel: () => undefined,
+      onDamaged: () => undefined,
+      onPlanned: () => undefined,
+      onSaid: () => undefined,
+    });
+    this.reconciler = buildContainers({
+      ...common,
+      runtime: this.runtime,
+      folders: this.folders,
+      installId: 'install',
+      groupsDir: this.groupsDir,
+      logPath: (sessionId) => join(this.root, `${sessionId}.log`),
+      user: '1000:1000',
+      defaultProvider,
+      unisolatedProviders: [],
+      pollIntervalMs: 1_000,
+      resyncIntervalMs,
+      stopGraceMs: 1_000,
+      onNotice: () => undefined,
+      onPutOff: () => {
+        this.putOffs += 1;
+      },
+      onRunning: (sessionId) => {
+        this.running.push(sessionId);
+      },
+      onEnded: async (sessionId) => {
+        this.whenEnded(sessionId);
+        await loop.finish(sessionId);
+        this.ended.push(sessionId);
+      },
+      onEngineState: (problem) => {
+        this.problems.push(problem);
+      },
+    });
+    return this.reconciler;
+  }
+
+  /** A new session with a message that waits. */
+  async addWaitingSession(): Promise<Session> {
+    const session = this.addSession();
+    await this.post(session, `m-of-${session.id}`);
+    return session;
+  }
+
+  containerStatus(session: Session): string | undefined {
+    return this.store.sessions.find(session.id)?.containerStatus;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.reconciler.stop();
+    this[Symbol.dispose]();
+  }
+}
