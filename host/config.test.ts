@@ -2,9 +2,15 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { programVersion, resolveConfig, type SettingFlags } from './config.js';
+import {
+  programVersion,
+  resolveConfig,
+  type LoadedConfig,
+  type SettingFlags,
+  type SettingName,
+} from './config.js';
 
-describe('the settings', () => {
+describe('the configuration', () => {
   let home: string;
 
   beforeEach(() => {
@@ -15,53 +21,130 @@ describe('the settings', () => {
     rmSync(home, { recursive: true, force: true });
   });
 
-  function sourceOf(name: string, flags: SettingFlags, env: Record<string, string>): object {
-    const { settings } = resolveConfig(flags, { BERTH_HOME: home, ...env });
-    const { value, source } = settings.find((setting) => setting.name === name)!;
-    return { value, source };
+  function load(
+    environment: Readonly<Record<string, string | undefined>> = {},
+    flags: SettingFlags = {},
+  ): LoadedConfig {
+    return resolveConfig(flags, { BERTH_HOME: home, ...environment });
   }
 
-  it('come from the flag, else the environment, else .env, else the default', () => {
-    const env = { BERTH_LOG_LEVEL: 'warn' };
-    const flags = { BERTH_LOG_LEVEL: 'error' };
-    const level = 'BERTH_LOG_LEVEL';
-    expect(sourceOf(level, {}, {})).toEqual({ value: 'info', source: 'default' });
-    writeFileSync(join(home, '.env'), 'BERTH_LOG_LEVEL=debug\n');
-    expect(sourceOf(level, {}, {})).toEqual({ value: 'debug', source: '.env' });
-    expect(sourceOf(level, {}, env)).toEqual({ value: 'warn', source: 'environment' });
-    expect(sourceOf(level, flags, env)).toEqual({ value: 'error', source: 'flag' });
-  });
+  function setting(loaded: LoadedConfig, name: SettingName): readonly unknown[] {
+    const found = loaded.settings.find((one) => one.name === name);
+    return [found?.value, found?.source];
+  }
 
-  it('count as not set where they are empty', () => {
-    const env = { BERTH_RUNTIME: '' };
-    expect(sourceOf('BERTH_RUNTIME', {}, env)).toEqual({ value: 'auto', source: 'default' });
-  });
-
-  it('are frozen, and everything of an install lies below its home', () => {
-    const { config } = resolveConfig({ BERTH_HOME: home }, {});
+  it('has a default for everything', () => {
+    const { config, settings } = load();
+    expect(config).toMatchObject({
+      runtime: 'auto',
+      logLevel: 'info',
+      provider: 'echo',
+      dockerHost: undefined,
+      baseImage: undefined,
+      engineTimeoutMs: 10_000,
+      stopTimeoutMs: 15_000,
+      pollIntervalMs: 2_000,
+      unisolatedProviders: [],
+    });
+    expect(config.executablePath).not.toBe('');
     expect(Object.isFrozen(config)).toBe(true);
-    for (const path of Object.values<string>({ ...config.paths })) {
-      expect(path.startsWith(home)).toBe(true);
+    for (const { name, about } of settings) expect(about, name).not.toBe('');
+  });
+
+  it('takes flags over the environment, the environment over .env, and .env over defaults', () => {
+    expect(setting(load(), 'BERTH_PROVIDER')).toEqual(['echo', 'default']);
+    writeFileSync(join(home, '.env'), '# mine\nBERTH_PROVIDER="from file"\nBERTH_LOG_LEVEL=warn\n');
+    expect(setting(load(), 'BERTH_PROVIDER')).toEqual(['from file', '.env']);
+    const environment = { BERTH_PROVIDER: 'from environment' };
+    expect(setting(load(environment), 'BERTH_PROVIDER')).toEqual([
+      'from environment',
+      'environment',
+    ]);
+    const loaded = load(environment, { BERTH_PROVIDER: 'from flag' });
+    expect(setting(loaded, 'BERTH_PROVIDER')).toEqual(['from flag', 'flag']);
+    expect(loaded.config.provider).toBe('from flag');
+    expect(loaded.config.logLevel).toBe('warn');
+  });
+
+  it('takes an empty variable for one that is not set, wherever it stands', () => {
+    writeFileSync(join(home, '.env'), 'BERTH_LOG_LEVEL=\nBERTH_RUNTIME=process\n');
+    const { config } = load({ BERTH_LOG_LEVEL: '', BERTH_RUNTIME: '', DOCKER_HOST: '' });
+    expect(config).toMatchObject({ logLevel: 'info', runtime: 'process', dockerHost: undefined });
+  });
+
+  it.each<[SettingName, string]>([
+    ['BERTH_RUNTIME', 'podman'],
+    ['BERTH_RUNTIME', 'Docker'],
+    ['BERTH_LOG_LEVEL', 'verbose'],
+    ['BERTH_ENGINE_TIMEOUT_MS', '10s'],
+    ['BERTH_ENGINE_TIMEOUT_MS', '0'],
+    ['BERTH_STOP_TIMEOUT_MS', '-1'],
+    ['BERTH_STOP_TIMEOUT_MS', '1.5'],
+    ['BERTH_POLL_INTERVAL_MS', ' '],
+    ['BERTH_POLL_INTERVAL_MS', 'Infinity'],
+    // Longer than a timer can wait: Node would fire it at once, for ever.
+    ['BERTH_POLL_INTERVAL_MS', '3000000000'],
+  ])('refuses %s=%j, wherever it comes from', (name, value) => {
+    const refused = expect.objectContaining({
+      code: 'config_invalid',
+      message: expect.stringContaining(name) as string,
+      next: expect.stringContaining('berth config') as string,
+    }) as Error;
+    expect(() => load({ [name]: value })).toThrow(refused);
+    expect(() => load({}, { [name]: value })).toThrow(refused);
+    writeFileSync(join(home, '.env'), `${name}="${value}"\n`);
+    expect(() => load()).toThrow(/\(\.env\)/);
+  });
+
+  it('refuses a flag that was given nothing', () => {
+    for (const name of ['BERTH_HOME', 'BERTH_PROVIDER'] as const) {
+      expect(() => load({}, { [name]: '' })).toThrow(
+        expect.objectContaining({ code: 'config_invalid' }),
+      );
     }
   });
 
-  it.each([
-    ['BERTH_RUNTIME', 'vm'],
-    ['BERTH_LOG_LEVEL', 'loud'],
-    ['BERTH_STOP_TIMEOUT_MS', 'soon'],
-    ['BERTH_POLL_INTERVAL_MS', '0'],
-  ])('name the one that cannot be used: %s=%s', (name, value) => {
-    expect(() => resolveConfig({}, { BERTH_HOME: home, [name]: value })).toThrow(
-      new RegExp(`^${name} \\(environment\\) cannot be used: `),
+  it('lays everything below BERTH_HOME, as an absolute path', () => {
+    const { config, settings } = load({ BERTH_HOME: 'relative/home' });
+    expect(config.paths.home).toBe(join(process.cwd(), 'relative/home'));
+    for (const path of Object.values(config.paths) as string[]) {
+      expect(path.startsWith(config.paths.home), path).toBe(true);
+    }
+    expect(settings.find(({ name }) => name === 'BERTH_HOME')).toMatchObject({
+      value: config.paths.home,
+      source: 'environment',
+    });
+  });
+
+  it('lies at the program’s own folder by default, and no .env can move it', () => {
+    const { config } = resolveConfig({}, {});
+    expect(config.paths.home).toBe(config.program.root);
+    writeFileSync(join(home, '.env'), 'BERTH_HOME=/elsewhere\n');
+    const loaded = load();
+    expect(setting(loaded, 'BERTH_HOME')).toEqual([home, 'environment']);
+    const byFlag = resolveConfig({ BERTH_HOME: home }, { BERTH_HOME: '/elsewhere' });
+    expect(byFlag.config.paths.home).toBe(home);
+    expect(setting(byFlag, 'BERTH_HOME')).toEqual([home, 'flag']);
+  });
+
+  it('reads a list of providers, however it is spaced', () => {
+    const { config } = load({ BERTH_ALLOW_UNISOLATED: 'claude, openai-compatible,,' });
+    expect(config.unisolatedProviders).toEqual(['claude', 'openai-compatible']);
+  });
+
+  it('says so when .env cannot be read', () => {
+    mkdirSync(join(home, '.env'));
+    expect(() => load()).toThrow(
+      expect.objectContaining({
+        code: 'config_invalid',
+        message: expect.stringContaining('.env') as string,
+      }),
     );
   });
 
-  it('say so where .env cannot be read', () => {
-    mkdirSync(join(home, '.env'));
-    expect(() => resolveConfig({ BERTH_HOME: home }, {})).toThrow(/\.env cannot be read/);
+  it('knows where the program’s files lie, and its version', () => {
+    const { program } = load().config;
+    expect(program.migrationsDir).toBe(join(program.root, 'migrations'));
+    expect(programVersion()).toMatch(/^\d+\.\d+\.\d+/);
   });
-});
-
-it('knows the version of the program', () => {
-  expect(programVersion()).toMatch(/^\d+\.\d+\.\d+/);
 });

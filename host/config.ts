@@ -55,7 +55,8 @@ export interface SettingValue {
   readonly about: string;
 }
 
-const milliseconds = z.coerce.number().int().min(1);
+/** Up to a day: a timer that is told to wait longer than 24 days does not wait at all. */
+const milliseconds = z.coerce.number().int().min(1).max(86_400_000);
 
 const settings = {
   BERTH_HOME: {
@@ -133,11 +134,16 @@ export function resolveConfig(
   const home = resolve(flags.BERTH_HOME ?? nonEmpty(environment['BERTH_HOME']) ?? program.root);
   const dotEnv = readDotEnv(home);
   const values = Object.fromEntries(
-    settingNames().map((name) => [name, pick(name, flags, environment, dotEnv)]),
+    settingNames().map((name) => {
+      // The home says where .env lies, and not the other way round.
+      const file = name === 'BERTH_HOME' ? {} : dotEnv;
+      return [name, pick(name, flags, environment, file)];
+    }),
   ) as Record<SettingName, SettingValue>;
   const read = <N extends SettingName>(
     name: N,
   ): z.infer<(typeof settings)[N]['schema']> | undefined => parseSetting(name, values[name]);
+  read('BERTH_HOME');
   const config: Config = Object.freeze({
     paths: homePaths(home),
     program,
@@ -151,6 +157,7 @@ export function resolveConfig(
     pollIntervalMs: read('BERTH_POLL_INTERVAL_MS') ?? 0,
     unisolatedProviders: (read('BERTH_ALLOW_UNISOLATED') ?? '')
       .split(',')
+      .map((name) => name.trim())
       .filter((name) => name !== ''),
     executablePath: environment['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
   });

@@ -165,7 +165,7 @@ const cases: readonly Case[] = [
 ];
 
 describe('the plan for one session', () => {
-  it.each(cases)('when $title', ({ title: _, steps, attached = [], ...facts }) => {
+  it.each(cases)('when $title', ({ steps, attached = [], ...facts }) => {
     const planned: PlanFacts = {
       sessionId,
       containers: [],

@@ -137,8 +137,10 @@ export class Reconciler {
       this.#setProblem(undefined);
       if (!wasListed) this.#nudgeWaiting();
     } catch (error) {
+      const isNew = this.#problem === undefined;
       this.#setProblem(toBerthError(error));
-      await this.#tellWaiting(this.#listWaiting());
+      // Who comes later is told when it comes.
+      if (isNew) for (const sessionId of this.#listWaiting()) void this.#looks.request(sessionId);
       return;
     }
     const sessionIds = new Set([
@@ -173,16 +175,12 @@ export class Reconciler {
     for (const sessionId of this.#listWaiting()) this.nudge(sessionId);
   }
 
-  /** While the engine is away, those who wait are told, each message once. */
-  async #tellWaiting(sessionIds: readonly string[]): Promise<void> {
-    const { store, observed, startFailures, log } = this.#deps;
-    for (const sessionId of sessionIds) {
-      const session = store.sessions.find(sessionId);
-      if (session === undefined || observed.listForSession(sessionId).length > 0) continue;
-      await startFailures.tellWaiting(session).catch((err: unknown) => {
-        log.warn({ err, sessionId }, 'waiting chat not told');
-      });
-    }
+  /** While the engine is away, whoever waits is told, of each message once. */
+  async #tellWaiting(sessionId: string): Promise<void> {
+    const { store, observed, startFailures } = this.#deps;
+    const session = store.sessions.find(sessionId);
+    if (session === undefined || observed.listForSession(sessionId).length > 0) return;
+    await startFailures.tellWaiting(session);
   }
 
   async #look(sessionId: string): Promise<void> {
@@ -190,7 +188,7 @@ export class Reconciler {
     try {
       for (let round = 0; round < maxRounds; round += 1) {
         if (this.#problem !== undefined) {
-          await this.#tellWaiting([sessionId]);
+          await this.#tellWaiting(sessionId);
           return;
         }
         if (!observed.isListed || this.#isStopping) return;

@@ -1,5 +1,5 @@
 /** Opens central.db: backs it up, migrates it, or says why it cannot be used and where the backup lies. */
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isoAt } from '../../shared/base/clock.js';
 import { BerthError, hasCode } from '../../shared/base/errors.js';
@@ -111,8 +111,11 @@ function openCentral(paths: CentralDbPaths): Db {
 function backUp(db: Db, backupsDir: string, nowMs: number): string {
   mkdirSync(backupsDir, { recursive: true, mode: 0o700 });
   const path = join(backupsDir, backupName(nowMs));
-  rmSync(path, { force: true });
-  db.prepare('VACUUM INTO ?').run(path);
+  // Under another name until it is whole: the newest backup is what a person is told to go back to.
+  const draft = join(backupsDir, 'unfinished');
+  rmSync(draft, { force: true });
+  db.prepare('VACUUM INTO ?').run(draft);
+  renameSync(draft, path);
   for (const name of listBackups(backupsDir).slice(0, -keptBackups)) {
     rmSync(join(backupsDir, name), { force: true });
   }

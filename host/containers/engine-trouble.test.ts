@@ -1,0 +1,284 @@
+import { rmSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { BerthError } from '../../shared/base/errors.js';
+import { openDatabase } from '../../shared/base/sqlite.js';
+import { inboundDbPath } from '../../shared/protocol/workspace.js';
+import { ContainerRoom } from '../../test/fakes/container-room.js';
+
+const away = new BerthError('engine_unreachable', 'No container engine answers.');
+
+async function until(check: () => void): Promise<void> {
+  await vi.waitFor(check, { interval: 2, timeout: 3_000 });
+}
+
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('an engine that does not answer', () => {
+  let room: ContainerRoom;
+
+  beforeEach(() => {
+    room = new ContainerRoom({ resyncIntervalMs: 10 });
+  });
+
+  afterEach(async () => {
+    await room[Symbol.asyncDispose]();
+  });
+
+  it('is reported once, tells each who waits once, and goes on by itself when it is back', async () => {
+    const first = await room.addWaitingSession();
+    room.runtime.goAway(away);
+    room.reconciler.start();
+    await until(() => {
+      expect(room.notices()).toHaveLength(1);
+    });
+    const second = await room.addWaitingSession();
+    room.reconciler.nudge(second.id);
+    await until(() => {
+      expect(room.notices()).toHaveLength(2);
+    });
+    const { lists } = room.runtime;
+    await until(() => {
+      expect(room.runtime.lists).toBeGreaterThan(lists + 3);
+    });
+    expect(room.notices().map((notice) => notice.in_reply_to)).toEqual([
+      `m-of-${first.id}`,
+      `m-of-${second.id}`,
+    ]);
+    expect(room.problems).toMatchObject([{ code: 'engine_unreachable' }]);
+    expect(room.runtime.starts).toEqual([]);
+
+    room.runtime.goAway(undefined);
+    await until(() => {
+      expect(room.containerStatus(first)).toBe('running');
+      expect(room.containerStatus(second)).toBe('running');
+    });
+    expect(room.problems).toHaveLength(2);
+    expect(room.problems.at(-1)).toBeUndefined();
+    expect(room.notices()).toHaveLength(2);
+  });
+
+  it('does not open the files of all who wait at every listing', async () => {
+    const session = await room.addWaitingSession();
+    room.runtime.goAway(away);
+    room.reconciler.start();
+    await until(() => {
+      expect(room.notices()).toHaveLength(1);
+    });
+    await settled();
+    // Whoever looks for it now complains.
+    rmSync(inboundDbPath(room.folders.inDir(session.id)));
+    const { lists } = room.runtime;
+    await until(() => {
+      expect(room.runtime.lists).toBeGreaterThan(lists + 5);
+    });
+    expect(room.logLines.filter((line) => line.includes('"level":"warn"'))).toEqual([]);
+  });
+
+  it('tells every chat, also while the file of one session is locked', async () => {
+    const locked = await room.addWaitingSession();
+    const free = await room.addWaitingSession();
+    const path = inboundDbPath(room.folders.inDir(locked.id));
+    const lock = openDatabase(path, { mode: 'write', busyTimeoutMs: 0 });
+    lock.exec('BEGIN EXCLUSIVE');
+    room.runtime.goAway(away);
+    room.reconciler.start();
+    await vi.waitFor(() => {
+      expect(room.notices().map((notice) => notice.in_reply_to)).toEqual([`m-of-${free.id}`]);
+    });
+    lock.close();
+    await until(() => {
+      expect(room.notices()).toHaveLength(2);
+    });
+  });
+
+  it('loses nothing that runs: it is adopted when the engine is back', async () => {
+    const session = room.addSession({ containerStatus: 'running' });
+    room.runtime.put(session.id);
+    room.runtime.goAway(away);
+    room.reconciler.start();
+    await until(() => {
+      expect(room.problems).toHaveLength(1);
+    });
+    expect(room.containerStatus(session)).toBe('running');
+    expect(room.ended).toEqual([]);
+    room.runtime.goAway(undefined);
+    await until(() => {
+      expect(room.running).toEqual([session.id]);
+    });
+  });
+
+  it('never ends a message, however often a start fails for it', async () => {
+    const session = await room.addWaitingSession();
+    room.runtime.willFail(...Array.from({ length: 12 }, () => away));
+    room.reconciler.start();
+    const waits: number[] = [];
+    for (let starts = 1; starts <= 12; starts += 1) {
+      await until(() => {
+        expect(room.putOffs).toBe(starts);
+        expect(room.containerStatus(session)).toBe('stopped');
+      });
+      await settled();
+      waits.push(room.wakesIn(session) ?? 0);
+      room.clock.advance(waits.at(-1) ?? 0);
+      room.reconciler.nudge(session.id);
+    }
+    expect(waits.slice(0, 7)).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000]);
+    expect(new Set(waits.slice(7))).toEqual(new Set([60_000]));
+    await until(() => {
+      expect(room.containerStatus(session)).toBe('running');
+    });
+    expect(room.messagesIn(session.id)).toMatchObject([{ status: 'pending', tries: 0 }]);
+    expect(room.notices()).toHaveLength(1);
+  });
+});
+
+describe('a start that fails', () => {
+  let room: ContainerRoom;
+
+  beforeEach(() => {
+    room = new ContainerRoom();
+  });
+
+  afterEach(async () => {
+    await room[Symbol.asyncDispose]();
+  });
+
+  it('is put off, and tried again when it is due and no sooner', async () => {
+    const session = await room.addWaitingSession();
+    room.runtime.willFail(away);
+    room.reconciler.start();
+    await until(() => {
+      expect(room.putOffs).toBe(1);
+    });
+    room.clock.advance(999);
+    await room.post(session, 'm-2');
+    for (let nudges = 0; nudges < 3; nudges += 1) room.reconciler.nudge(session.id);
+    await settled();
+    expect(room.runtime.starts).toHaveLength(1);
+    room.clock.advance(1);
+    room.reconciler.nudge(session.id);
+    await until(() => {
+      expect(room.containerStatus(session)).toBe('running');
+    });
+    expect(room.runtime.starts).toHaveLength(2);
+  });
+
+  it('for a reason of the session’s own is given up after five, and told', async () => {
+    const session = await room.addWaitingSession();
+    const broken = new BerthError('io_failed', 'The folder cannot be written.');
+    room.runtime.willFail(...Array.from({ length: 9 }, () => broken));
+    room.reconciler.start();
+    for (let starts = 1; starts <= 5; starts += 1) {
+      await until(() => {
+        expect(room.putOffs).toBe(starts);
+      });
+      await settled();
+      room.clock.advance(room.wakesIn(session) ?? 0);
+      room.reconciler.nudge(session.id);
+    }
+    await until(() => {
+      expect(room.messagesIn(session.id)).toMatchObject([{ status: 'failed' }]);
+    });
+    room.clock.advance(3_600_000);
+    room.reconciler.nudge(session.id);
+    await settled();
+    expect(room.runtime.starts).toHaveLength(5);
+    expect(room.store.dueItems.find(session.id, 'wake')).toBeUndefined();
+    expect(room.store.deadLetters.listForSession(session.id)).toMatchObject([
+      { direction: 'in', reason: 'The folder cannot be written.' },
+    ]);
+    expect(room.notices().map(({ id }) => id.split('-')[0])).toEqual(['waiting', 'failed']);
+  });
+
+  it.each([
+    ['a config that is none', { containerConfig: '{"memoryMb":"much"}' }, 'memoryMb'],
+    ['a folder that leaves groups/', { containerConfig: null, folder: '../../etc' }, 'folder name'],
+  ])('because of %s is given up at once', async (_, fields, reason) => {
+    room.central((db) => {
+      const { containerConfig, folder = room.agentGroup.folder } = fields as {
+        containerConfig: string | null;
+        folder?: string;
+      };
+      db.prepare('UPDATE agent_groups SET container_config = ?, folder = ?').run(
+        containerConfig,
+        folder,
+      );
+    });
+    const session = await room.addWaitingSession();
+    room.reconciler.start();
+    await until(() => {
+      expect(room.messagesIn(session.id)).toMatchObject([{ status: 'failed' }]);
+    });
+    expect(room.runtime.starts).toEqual([]);
+    expect(room.store.deadLetters.listForSession(session.id)[0]?.reason).toContain(reason);
+  });
+
+  it('because its provider may not run without a container is given up at once', async () => {
+    await using unsafe = new ContainerRoom({ isolates: false, defaultProvider: 'claude' });
+    const session = await unsafe.addWaitingSession();
+    unsafe.reconciler.start();
+    await until(() => {
+      expect(unsafe.messagesIn(session.id)).toMatchObject([{ status: 'failed' }]);
+    });
+    expect(unsafe.runtime.starts).toEqual([]);
+  });
+
+  it('takes the next message as a new beginning after it was given up', async () => {
+    room.store.agentGroups.update({ ...room.agentGroup, containerConfig: '{' });
+    const session = await room.addWaitingSession();
+    room.reconciler.start();
+    await until(() => {
+      expect(room.messagesIn(session.id)).toMatchObject([{ status: 'failed' }]);
+    });
+    room.store.agentGroups.update(room.agentGroup);
+    await room.post(session, 'm-2');
+    room.reconciler.nudge(session.id);
+    await until(() => {
+      expect(room.containerStatus(session)).toBe('running');
+    });
+  });
+});
+
+describe('a container that ends right after its start', () => {
+  it('is started less and less often, and given up at last', async () => {
+    await using room = new ContainerRoom();
+    const session = await room.addWaitingSession();
+    room.reconciler.start();
+    for (let starts = 1; starts <= 6; starts += 1) {
+      await until(() => {
+        expect(room.runtime.starts).toHaveLength(starts);
+        expect(room.containerStatus(session)).toBe('running');
+      });
+      room.runtime.exit(session.id);
+      await until(() => {
+        expect(room.containerStatus(session)).toBe('stopped');
+        expect(room.runtime.removed).toHaveLength(starts);
+      });
+      await settled();
+      room.clock.advance(room.wakesIn(session) ?? 0);
+      room.reconciler.nudge(session.id);
+    }
+    await until(() => {
+      expect(room.messagesIn(session.id)).toMatchObject([{ status: 'failed' }]);
+    });
+    await settled();
+    expect(room.runtime.starts).toHaveLength(6);
+  });
+
+  it('is started again at once when it had run for a while', async () => {
+    await using room = new ContainerRoom();
+    const session = await room.addWaitingSession();
+    room.reconciler.start();
+    for (let starts = 1; starts <= 8; starts += 1) {
+      await until(() => {
+        expect(room.runtime.running(session.id)).toEqual([`c-${starts}`]);
+        expect(room.containerStatus(session)).toBe('running');
+      });
+      room.clock.advance(10_000);
+      room.runtime.exit(session.id);
+    }
+    expect(room.messagesIn(session.id)).toMatchObject([{ status: 'pending' }]);
+  });
+});
