@@ -16,7 +16,8 @@ describe('the default agent group', () => {
   });
 
   function ensure(): void {
-    ensureDefaultAgentGroup({ ...home, newId: home.newId, shippedGroupsDir: 'groups' });
+    const { store, clock, newId, groupsDir } = home;
+    ensureDefaultAgentGroup({ store, clock, newId, groupsDir, shippedGroupsDir: 'groups' });
   }
 
   it('is made once in a fresh install, with the folder that ships', () => {

@@ -1,0 +1,199 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openDatabase, type Db } from '../../shared/base/sqlite.js';
+import { TempHome } from '../../test/fakes/temp-home.js';
+import { Store } from './store.js';
+
+const chat = {
+  id: 'mg-1',
+  channelType: 'fake',
+  platformId: 'chat-1',
+  name: null,
+  isGroup: false,
+  adminUserId: null,
+  createdAt: '',
+};
+
+const session = {
+  id: 's-1',
+  agentGroupId: 'ag-1',
+  messagingGroupId: 'mg-1',
+  threadId: null,
+  provider: null,
+  status: 'active',
+  statusReason: null,
+  containerStatus: 'stopped',
+  lastActive: null,
+  createdAt: '',
+} as const;
+
+const thread = { messagingGroupId: 'mg-1', agentGroupId: 'ag-1', threadId: 't-1' };
+const letter = {
+  sessionId: 's-1',
+  direction: 'in',
+  messageId: 'm-1',
+  reason: '',
+  createdAt: '',
+} as const;
+const retry = { sessionId: 's-1', messageOutId: 'o-1', attempts: 1, dueAt: '', reason: '' };
+const due = { sessionId: 's-1', kind: 'wake', dueAt: '', attempts: 0 } as const;
+const received = {
+  messagingGroupId: 'mg-1',
+  platformMessageId: 'p-1',
+  messageId: 'm-1',
+  verdicts: [],
+  receivedAt: '',
+};
+const notice = {
+  id: 'n-1',
+  address: { channelType: 'fake', platformId: 'chat-1', threadId: null },
+  inReplyTo: null,
+  text: '',
+};
+
+/** What the daemon asks of the central database while messages travel, and how often it looks by itself. */
+const hotCalls: Readonly<Record<string, (store: Store) => void>> = {
+  'a message is routed': (store) => {
+    store.messagingGroups.findByPlatform('fake', 'chat-1');
+    store.messagingGroups.listAllowedSenders('mg-1');
+    store.wirings.listForMessagingGroup('mg-1');
+    store.engagedThreads.has(thread);
+    store.engagedThreads.add(thread, '');
+    store.received.find('mg-1', 'p-1');
+    store.sessions.findActive(session);
+    store.sessions.findActive({ ...session, messagingGroupId: null });
+    store.sessions.touch('s-1', '');
+    store.received.insert(received);
+    store.dueItems.advance('s-1', 'wake', '');
+  },
+  'a container is looked after': (store) => {
+    store.sessions.find('s-1');
+    store.agentGroups.find('ag-1');
+    store.dueItems.find('s-1', 'wake');
+    store.sessions.setContainerStatus('s-1', 'running');
+    store.sessions.listWithContainer();
+  },
+  'replies are delivered': (store) => {
+    store.destinations.list('ag-1');
+    store.messagingGroups.find('mg-1');
+    store.deliveryRetries.list('s-1');
+    store.deliveryRetries.set(retry);
+    store.deliveryRetries.clear('s-1', 'o-1');
+    store.received.findPlatformId('m-1');
+    store.received.listSessions('m-1');
+    store.awaitedListeners.add('s-1', 'fake', 'chat-1');
+    store.awaitedListeners.take('fake', 'chat-1');
+    store.deadLetters.insert(letter);
+    store.dueItems.set(due);
+    store.dueItems.clear('s-1', 'deliver');
+  },
+  'due work is looked for': (store) => {
+    store.dueItems.listDue('9', 10);
+    store.dueItems.findNextAfter('');
+    store.notices.insert(notice, '');
+    store.notices.listDueChannels('9');
+    store.notices.listDue('9', 'fake');
+    store.notices.postpone('n-1', '', 1);
+    store.notices.settle('n-1', 'sent');
+    store.notices.hasten('fake', 'chat-1', '');
+  },
+};
+
+describe('the central database, however many sessions there are', () => {
+  let home: TempHome;
+  let db: Db;
+
+  beforeEach(() => {
+    home = new TempHome();
+    db = openDatabase(home.centralPaths.centralDb, { mode: 'write', busyTimeoutMs: 0 });
+  });
+
+  afterEach(() => {
+    db.close();
+    home[Symbol.dispose]();
+  });
+
+  /** The statements that a piece of work makes. */
+  function record(work: (store: Store) => void): readonly string[] {
+    const statements: string[] = [];
+    const recording = new Proxy(db, {
+      get: (target, name): unknown => {
+        if (name !== 'prepare') return Reflect.get(target, name) as unknown;
+        return (sql: string) => {
+          statements.push(sql);
+          return target.prepare(sql);
+        };
+      },
+    });
+    work(new Store(recording));
+    return statements;
+  }
+
+  function explain(sql: string): readonly string[] {
+    const literal = sql.replaceAll(/\?|@\w+/g, `'x'`);
+    return db
+      .prepare<[], { detail: string }>(`EXPLAIN QUERY PLAN ${literal}`)
+      .all()
+      .map(({ detail }) => detail);
+  }
+
+  it.each(Object.entries(hotCalls))('reads no whole table when %s', (_, work) => {
+    home.addAgentGroup({ id: 'ag-1' });
+    home.store.messagingGroups.insert(chat);
+    home.store.sessions.insert(session);
+    const statements = record(work);
+    expect(statements.length).toBeGreaterThan(4);
+    for (const sql of statements) {
+      // A part of a statement, or a partial index, may be read whole.
+      const scans = explain(sql).filter((step) => /^SCAN (?!\()\w+(?!.* USING )/.test(step));
+      expect(scans, sql).toEqual([]);
+    }
+  });
+
+  it('would notice one that is', () => {
+    const [sql = ''] = record((store) => store.sessions.list());
+    expect(explain(sql)).toContainEqual(expect.stringMatching(/^SCAN sessions/));
+  });
+});
+
+describe('due items', () => {
+  it('come closer for new work, and are not pulled forward while a start is put off', () => {
+    using home = new TempHome();
+    const { id } = home.addSession();
+    const at = (): string | undefined => home.store.dueItems.find(id, 'wake')?.dueAt;
+    home.store.dueItems.advance(id, 'wake', '2026-03');
+    home.store.dueItems.advance(id, 'wake', '2026-05');
+    expect(at()).toBe('2026-03');
+    home.store.dueItems.advance(id, 'wake', '2026-01');
+    expect(at()).toBe('2026-01');
+    home.store.dueItems.set({ sessionId: id, kind: 'wake', dueAt: '2026-07', attempts: 2 });
+    home.store.dueItems.advance(id, 'wake', '2026-01');
+    expect(home.store.dueItems.find(id, 'wake')).toMatchObject({ dueAt: '2026-07', attempts: 2 });
+  });
+
+  it('go with their session', () => {
+    using home = new TempHome();
+    const { id } = home.addSession();
+    home.store.dueItems.advance(id, 'wake', '2026-01');
+    home.store.awaitedListeners.add(id, 'fake', 'chat-1');
+    home.store.sessions.delete(id);
+    expect(home.store.dueItems.listDue('2027', 10)).toEqual([]);
+    expect(home.store.awaitedListeners.take('fake', 'chat-1')).toEqual([]);
+  });
+
+  it('are listed up to now, the longest waiting first, of both kinds', () => {
+    using home = new TempHome();
+    const [a, b] = [home.addSession().id, home.addSession().id];
+    home.store.dueItems.advance(a, 'wake', '2026-02');
+    home.store.dueItems.advance(b, 'deliver', '2026-01');
+    home.store.dueItems.advance(b, 'wake', '2026-04');
+    const listed = home.store.dueItems.listDue('2026-03', 10);
+    expect(listed.map(({ sessionId, kind }) => [sessionId, kind])).toEqual([
+      [b, 'deliver'],
+      [a, 'wake'],
+    ]);
+    expect(home.store.dueItems.listDue('2026-03', 1)).toHaveLength(1);
+    expect(home.store.dueItems.findNextAfter('2026-03')).toBe('2026-04');
+    expect(home.store.dueItems.findNextAfter('2026-04')).toBeUndefined();
+    expect(home.store.dueItems.countDue('2026-03')).toBe(2);
+  });
+});
