@@ -4,16 +4,9 @@ import { BerthError } from '../../shared/base/errors.js';
 import { openDatabase } from '../../shared/base/sqlite.js';
 import { inboundDbPath } from '../../shared/protocol/workspace.js';
 import { ContainerRoom } from '../../test/fakes/container-room.js';
+import { settled, until } from '../../test/fakes/waiting.js';
 
 const away = new BerthError('engine_unreachable', 'No container engine answers.');
-
-async function until(check: () => void): Promise<void> {
-  await vi.waitFor(check, { interval: 2, timeout: 3_000 });
-}
-
-async function settled(): Promise<void> {
-  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-}
 
 describe('an engine that does not answer', () => {
   let room: ContainerRoom;

@@ -67,7 +67,7 @@ describe('the watch on what containers write', () => {
         changed.length = 0;
         expect(count).toBe(0);
       },
-      { interval: 50 },
+      { interval: 25 },
     );
   }
 

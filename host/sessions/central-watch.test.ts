@@ -1,6 +1,7 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore } from '../store/central-db.js';
 import { TempHome } from '../../test/fakes/temp-home.js';
+import { until } from '../../test/fakes/waiting.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import { CentralWatch } from './central-watch.js';
@@ -43,10 +44,6 @@ describe('the watch on what commands write', () => {
     command.close();
     home[Symbol.dispose]();
   });
-
-  async function until(check: () => void): Promise<void> {
-    await vi.waitFor(check, { interval: 5 });
-  }
 
   function addDestination(name: string): void {
     command.destinations.insert(

@@ -1,5 +1,5 @@
 /** The ground that the host's rooms stand on, in a temporary folder: a store, mailboxes, and the runner's half of them. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Mailbox } from '../../host/sessions/mailbox.js';
@@ -32,6 +32,9 @@ export interface InboundRow {
 const lockTimeoutMs = 2_000;
 const inboundMigrations = readMigrations('migrations/inbound');
 
+/** An empty central.db: migrating one for each test would take most of its time. */
+const freshCentralDb = makeFreshCentralDb();
+
 export class TempHome implements Disposable {
   readonly root = mkdtempSync(join(tmpdir(), 'berth-home-'));
   readonly groupsDir = join(this.root, 'groups');
@@ -61,6 +64,8 @@ export class TempHome implements Disposable {
 
   constructor() {
     mkdirSync(this.groupsDir);
+    mkdirSync(join(this.root, 'data'));
+    writeFileSync(this.centralPaths.centralDb, freshCentralDb);
     this.store = openStore(this.centralPaths, this.clock.now()).store;
   }
 
@@ -250,5 +255,16 @@ export class TempHome implements Disposable {
 
   #someChat(): MessagingGroup {
     return this.store.messagingGroups.list()[0] ?? this.addChat();
+  }
+}
+
+function makeFreshCentralDb(): Buffer {
+  const root = mkdtempSync(join(tmpdir(), 'berth-fresh-'));
+  try {
+    const centralDb = join(root, 'central.db');
+    openStore({ centralDb, backupsDir: root, migrationsDir: 'migrations' }, 0).store.close();
+    return readFileSync(centralDb);
+  } finally {
+    rmSync(root, { recursive: true, force: true });
   }
 }
