@@ -1,6 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
-const common = { restoreMocks: true, unstubEnvs: true } as const;
+/** Deadlines for a slow machine: a test that passes does not wait for them. */
+const common = {
+  restoreMocks: true,
+  unstubEnvs: true,
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  expect: { poll: { timeout: 30_000 } },
+} as const;
 
 export default defineConfig({
   test: {
@@ -16,8 +23,6 @@ export default defineConfig({
           ...common,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
         },
       },
       {

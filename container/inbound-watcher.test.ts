@@ -1,9 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../shared/base/logger.js';
 import { InboundWatcher } from './inbound-watcher.js';
+import { until } from '../test/fakes/waiting.js';
 
 describe('watching inbound.db', () => {
   let folder: string;
@@ -29,7 +30,7 @@ describe('watching inbound.db', () => {
   async function expectHint(name: string): Promise<void> {
     const before = changes;
     writeFileSync(join(folder, name), String(before));
-    await vi.waitFor(() => {
+    await until(() => {
       expect(changes).toBeGreaterThan(before);
     });
   }
@@ -45,7 +46,7 @@ describe('watching inbound.db', () => {
   it('begins as soon as the folder is there, and hints at what was missed', async () => {
     watcher.start();
     mkdirSync(folder);
-    await vi.waitFor(() => {
+    await until(() => {
       expect(changes).toBeGreaterThan(0);
     });
     await expectHint('inbound.db');

@@ -92,7 +92,7 @@ export class InboxLook {
     this.#nextDueAtMs = nextDueAt === undefined ? Infinity : Date.parse(nextDueAt);
     this.#dueTimer.clear();
     if (Number.isFinite(this.#nextDueAtMs)) {
-      this.#dueTimer.nudgeIn(this.#nextDueAtMs - this.#deps.clock.now());
+      this.#dueTimer.nudgeNotBefore(this.#nextDueAtMs - this.#deps.clock.now());
     }
   }
 
@@ -109,7 +109,7 @@ export class InboxLook {
     const waitMs = Math.min(firstTroubleWaitMs * 2 ** this.#troubles, longestTroubleWaitMs);
     this.#troubles += 1;
     this.#pausedUntilMs = performance.now() + waitMs;
-    this.#retryTimer.nudgeIn(waitMs);
+    this.#retryTimer.nudgeNotBefore(waitMs);
   }
 
   #endTrouble(): void {

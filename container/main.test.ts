@@ -5,9 +5,10 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { build } from 'esbuild';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { chatRow, FakeHost } from '../test/fakes/fake-host.js';
 import { runnerConfigPath, workspaceVariables } from '../shared/protocol/workspace.js';
+import { until } from '../test/fakes/waiting.js';
 
 describe('the runner process', () => {
   let bundleDir: string;
@@ -91,12 +92,9 @@ describe('the runner process', () => {
   }
 
   async function expectStatus(id: string, status: string | undefined): Promise<void> {
-    await vi.waitFor(
-      async () => {
-        expect(await host.findStatus(id)).toBe(status);
-      },
-      { timeout: 10_000 },
-    );
+    await until(async () => {
+      expect(await host.findStatus(id)).toBe(status);
+    });
   }
 
   it('answers, and leaves with 0 on SIGTERM', async () => {
@@ -124,7 +122,7 @@ describe('the runner process', () => {
     const { child, output } = start();
     await expectStatus('m-1', 'processing');
     child.kill('SIGTERM');
-    await vi.waitFor(() => {
+    await until(() => {
       expect(output()).toContain('runner leaving');
     });
     child.kill('SIGTERM');

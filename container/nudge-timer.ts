@@ -15,6 +15,11 @@ export class NudgeTimer {
     this.#timer = setTimeout(this.#nudge, Math.min(Math.max(0, ms), longestWaitMs));
   }
 
+  /** For a deadline that is looked at when the timer fires: Node's timers may fire a fraction of a millisecond early. */
+  nudgeNotBefore(ms: number): void {
+    this.nudgeIn(Math.ceil(ms) + 1);
+  }
+
   clear(): void {
     clearTimeout(this.#timer);
   }

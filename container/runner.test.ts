@@ -1,5 +1,5 @@
 import { rmSync, statSync, writeFileSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { chatAddress, chatRow, FakeHost, outboundMigrations } from '../test/fakes/fake-host.js';
 import { systemClock } from '../shared/base/clock.js';
 import type { BerthError } from '../shared/base/errors.js';
@@ -14,6 +14,7 @@ import { Intake } from './intake.js';
 import { EchoProvider } from './providers/echo-provider.js';
 import type { Provider, Reply, TurnControl, TurnInput, TurnResult } from './providers/provider.js';
 import { Runner, type RunnerDeps } from './runner.js';
+import { until } from '../test/fakes/waiting.js';
 
 describe('the runner', () => {
   let host: FakeHost;
@@ -87,7 +88,7 @@ describe('the runner', () => {
     }
 
     async next(count: number): Promise<HeldProvider['turns'][number]> {
-      await vi.waitFor(() => {
+      await until(() => {
         expect(this.turns).toHaveLength(count);
       });
       return this.turns[count - 1]!;
@@ -99,13 +100,13 @@ describe('the runner', () => {
   }
 
   async function expectStatus(id: string, status: string | undefined): Promise<void> {
-    await vi.waitFor(async () => {
+    await until(async () => {
       expect(await host.findStatus(id)).toBe(status);
     });
   }
 
   function expectTexts(...texts: string[]): Promise<void> {
-    return vi.waitFor(async () => {
+    return until(async () => {
       expect(await host.listTexts()).toEqual(texts);
     });
   }
@@ -170,7 +171,7 @@ describe('the runner', () => {
         inbound.append({ rows, outboundMaxSeq: 0, routing });
       });
       startRunner();
-      await vi.waitFor(async () => {
+      await until(async () => {
         expect((await host.listReplies())[0]?.address).toEqual(routing);
       });
     });
@@ -356,7 +357,7 @@ describe('the runner', () => {
         (db) => db.exec('DROP TABLE messages_out'),
       );
       turn.finish();
-      await vi.waitFor(() => {
+      await until(() => {
         expect(fatals).toHaveLength(1);
       });
     });
@@ -365,7 +366,7 @@ describe('the runner', () => {
       startRunner();
       rmSync(outboundDbPath(host.workspace.outDir));
       await host.post(chatRow('m-1', 'one'));
-      await vi.waitFor(() => {
+      await until(() => {
         expect(fatals.map(({ code }) => code)).toEqual(['database_missing']);
       });
     });
@@ -385,7 +386,7 @@ describe('the runner', () => {
       await expectStatus('m-3', 'completed');
       expect((await host.findAck('m-1'))?.statusChanged).toBe(failedAt);
       await host.retry('m-1');
-      await vi.waitFor(async () => {
+      await until(async () => {
         expect(await host.findAck('m-1')).toMatchObject({ status: 'failed', tries: 1 });
       });
       expect(await host.listTexts()).toEqual(['echo: two', 'echo: three']);
@@ -470,7 +471,7 @@ describe('the runner', () => {
       await host.post(chatRow('m-1', '!sleep 60000 late'));
       startRunner();
       const seen = new Set<number>();
-      await vi.waitFor(() => {
+      await until(() => {
         seen.add(mtime());
         expect(seen.size).toBeGreaterThan(4);
       });
@@ -480,7 +481,7 @@ describe('the runner', () => {
       await host.post(chatRow('m-1', '!hang'));
       startRunner();
       await expectStatus('m-1', 'processing');
-      await vi.waitFor(() => {
+      await until(() => {
         expect(Date.now() - mtime()).toBeGreaterThan(100);
       });
       expect(mtime()).toBeGreaterThan(0);

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { FakeChannel } from '../../test/fakes/fake-channel.js';
 import { newId } from '../../shared/base/ids.js';
 import { Deadline } from '../../shared/base/lifecycle.js';
@@ -6,6 +6,7 @@ import { silentLogger } from '../../shared/base/logger.js';
 import { builtinChannels } from './builtin-channels.js';
 import type { Channel, ChannelEvents } from './channel.js';
 import { ChannelSet } from './channel-set.js';
+import { until } from '../../test/fakes/waiting.js';
 
 const events: ChannelEvents = {
   onInbound: () => Promise.resolve({ kind: 'accepted', messageId: 'm-1' }),
@@ -52,7 +53,7 @@ describe('ChannelSet', () => {
     await channels.start(events);
     expect(channels.status().map(({ state }) => state)).toEqual(['starting', 'running']);
     slow.finishStart();
-    await vi.waitFor(() => {
+    await until(() => {
       expect(channels.status()[0]).toEqual({ type: 'slow', state: 'running' });
     });
   });

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } f
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { channelContract } from '../../test/contracts/channel-contract.js';
 import { RawTerminal } from '../../test/fakes/raw-terminal.js';
 import { BerthError } from '../../shared/base/errors.js';
@@ -11,6 +11,7 @@ import { silentLogger } from '../../shared/base/logger.js';
 import type { InboundEvent, InboundOutcome, OutboundEvent } from './channel.js';
 import { TerminalChannel, type TerminalChannelDeps } from './terminal-channel.js';
 import { maxClientLineBytes } from './terminal-protocol.js';
+import { until } from '../../test/fakes/waiting.js';
 
 function makeChannel(socketPath: string, more: Partial<TerminalChannelDeps> = {}): TerminalChannel {
   return new TerminalChannel({ socketPath, newId, log: silentLogger, ...more });
@@ -31,7 +32,7 @@ channelContract('terminal', () => {
     async write(platformId, { id, text }) {
       const terminal = await open();
       terminal.write({ type: 'message', platformId, threadId: null, sender: 'me', text, id });
-      const answer = await vi.waitFor(() => {
+      const answer = await until(() => {
         const line = terminal.lines.find(({ type }) => type === 'ack' || type === 'error');
         if (line === undefined) throw new Error('no answer yet');
         return line;
@@ -245,7 +246,7 @@ describe('TerminalChannel', () => {
     await start();
     const terminal = await open();
     terminal.write({ type: 'message', platformId: 'local', text: 'hi', id: 'c-1' });
-    await vi.waitFor(() => {
+    await until(() => {
       expect(terminal.lines).toEqual(expected);
     });
   });
@@ -317,7 +318,7 @@ describe('TerminalChannel', () => {
     await terminal.waitFor('ack', 2);
     expect(listening).toEqual(['local']);
     terminal.write({ type: 'subscribe', platformId: 'local' });
-    await vi.waitFor(() => {
+    await until(() => {
       expect(listening).toEqual(['local', 'local']);
     });
   });
@@ -333,7 +334,7 @@ describe('TerminalChannel', () => {
     const terminal = await open();
     for (let n = 0; n < 5; n += 1)
       terminal.write({ type: 'message', platformId: 'a', text: `${n}` });
-    await vi.waitFor(() => {
+    await until(() => {
       expect(inbound).toHaveLength(5);
     });
     releaseFirst();
@@ -393,7 +394,7 @@ describe('TerminalChannel', () => {
     }
     expect(await quick.waitFor('reply', 40)).toHaveLength(40);
     slow.socket.resume();
-    await vi.waitFor(() => {
+    await until(() => {
       expect(slow.socket.closed).toBe(true);
     });
     expect(slow.lines.filter(({ type }) => type === 'reply').length).toBeLessThan(40);
@@ -458,7 +459,7 @@ describe('TerminalChannel', () => {
     await start();
     const terminal = await open();
     terminal.write({ type: 'message', platformId: 'local', text: 'hi', id: 'c-1' });
-    await vi.waitFor(() => {
+    await until(() => {
       expect(inbound).toHaveLength(1);
     });
     const stopped = channel.stop();
@@ -473,11 +474,11 @@ describe('TerminalChannel', () => {
     await start();
     const terminal = await open();
     terminal.write({ type: 'message', platformId: 'local', text: 'hi', id: 'c-1' });
-    await vi.waitFor(() => {
+    await until(() => {
       expect(inbound).toHaveLength(1);
     });
     await channel.stop();
-    await vi.waitFor(() => {
+    await until(() => {
       expect(terminal.socket.closed).toBe(true);
     });
   });

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '../../shared/base/ids.js';
 import { silentLogger } from '../../shared/base/logger.js';
 import type { InboundEvent, InboundOutcome, OutboundEvent } from './channel.js';
@@ -10,6 +10,7 @@ import { TerminalChannel } from './terminal-channel.js';
 import { TerminalClient } from './terminal-client.js';
 import type { TerminalLink } from './terminal-link.js';
 import { maxClientLineBytes, type ServerLine } from './terminal-protocol.js';
+import { until } from '../../test/fakes/waiting.js';
 
 describe('TerminalClient', () => {
   let folder: string;
@@ -78,7 +79,7 @@ describe('TerminalClient', () => {
     const ack = await link.send({ platformId: 'local', text: 'hi', id: 'c-1' });
     expect(ack).toEqual({ type: 'ack', id: 'c-1', messageId: 'm-c-1' });
     await channel.send(post('hello', 'o-1'));
-    await vi.waitFor(() => {
+    await until(() => {
       expect(lines).toMatchObject([{ type: 'ack' }, { type: 'reply', text: 'hello' }]);
     });
   });
@@ -111,7 +112,7 @@ describe('TerminalClient', () => {
     await first.send({ platformId: 'local', text: 'hi' });
     await channel.send(post('hello', 'o-1'));
     await channel.send(post('hello', 'o-1'));
-    await vi.waitFor(() => {
+    await until(() => {
       expect(before.lines).toMatchObject([{ type: 'ack' }, { type: 'reply' }]);
     });
     await first.close();
@@ -120,7 +121,7 @@ describe('TerminalClient', () => {
     await second.send({ platformId: 'local', text: 'again' });
     await channel.send(post('hello', 'o-1'));
     await channel.send(post('news', 'o-2'));
-    await vi.waitFor(() => {
+    await until(() => {
       expect(after.lines).toMatchObject([{ type: 'ack' }, { type: 'reply', text: 'news' }]);
     });
   });
@@ -134,7 +135,7 @@ describe('TerminalClient', () => {
     const link = await connect();
     const { end } = listen(link);
     const sent = link.send({ platformId: 'local', text: 'hi' });
-    await vi.waitFor(() => {
+    await until(() => {
       expect(hasArrived).toBe(true);
     });
     const rejected = expect(sent).rejects.toMatchObject({ code: 'daemon_not_running' });
@@ -183,7 +184,7 @@ describe('TerminalClient', () => {
     await new Promise<void>((resolve) => newer.listen(path, resolve));
     client = new TerminalClient({ socketPath: path });
     const { lines } = listen(await connect());
-    await vi.waitFor(() => {
+    await until(() => {
       expect(lines).toEqual([{ type: 'ack', id: null, messageId: 'm-1' }]);
     });
     for (const link of links) await link.close();

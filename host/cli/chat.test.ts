@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ScriptedDaemon } from '../../test/fakes/scripted-daemon.js';
 import { TerminalClient } from '../channels/terminal-client.js';
 import { maxClientLineBytes } from '../channels/terminal-protocol.js';
 import { runChat, type ChatOptions } from './chat.js';
+import { until } from '../../test/fakes/waiting.js';
 
 /** What a stream was given, as text. */
 function record(stream: PassThrough): () => string {
@@ -84,7 +85,7 @@ describe('runChat', () => {
         daemon.done(messageId);
       };
       const code = chat({ text: 'hello' });
-      await vi.waitFor(() => {
+      await until(() => {
         expect(printed()).toBe('one\n');
       });
       goOn();
@@ -127,7 +128,7 @@ describe('runChat', () => {
     it('ends with 130 on ctrl-c', async () => {
       daemon.answer = () => Promise.resolve();
       const code = chat({ text: 'hello' });
-      await vi.waitFor(() => {
+      await until(() => {
         expect(daemon.inbound).toHaveLength(1);
       });
       interrupt.abort();
@@ -137,7 +138,7 @@ describe('runChat', () => {
     it('says once that it still waits when nothing comes', async () => {
       daemon.answer = () => Promise.resolve();
       const code = chat({ text: 'hello', quietMs: 20 });
-      await vi.waitFor(() => {
+      await until(() => {
         expect(remarked()).toBe('Still waiting for an answer …\n');
       });
       daemon.done(daemon.taken[0]!);
@@ -157,7 +158,7 @@ describe('runChat', () => {
     it('lives through a restart of the daemon, and gets one answer', async () => {
       daemon.answer = () => Promise.resolve();
       const code = chat({ text: 'hello' });
-      await vi.waitFor(() => {
+      await until(() => {
         expect(daemon.inbound).toHaveLength(1);
       });
       await daemon.stop();
@@ -173,7 +174,7 @@ describe('runChat', () => {
       daemon.answer = () => Promise.resolve();
       const code = chat({ text: 'hello', reconnectMs: 60 });
       const rejected = expect(code).rejects.toMatchObject({ code: 'daemon_not_running' });
-      await vi.waitFor(() => {
+      await until(() => {
         expect(daemon.inbound).toHaveLength(1);
       });
       await daemon.stop();
@@ -238,11 +239,11 @@ describe('runChat', () => {
   describe('at a prompt', () => {
     it('asks for kept replies first, and prints what comes', async () => {
       const code = chatAtPrompt();
-      await vi.waitFor(() => {
+      await until(() => {
         expect(daemon.listening).toEqual(['local']);
       });
       await daemon.reply('kept for you', null);
-      await vi.waitFor(() => {
+      await until(() => {
         expect(printed()).toContain('kept for you\n');
       });
       input.write('/quit\r');
@@ -251,16 +252,16 @@ describe('runChat', () => {
 
     it('draws the line that is being typed anew below a reply', async () => {
       const code = chatAtPrompt();
-      await vi.waitFor(() => {
+      await until(() => {
         expect(daemon.listening).toEqual(['local']);
       });
       input.write('half a li');
       await daemon.reply('meanwhile', null);
-      await vi.waitFor(() => {
+      await until(() => {
         expect(printed()).toMatch(/meanwhile\n[^\n]*you> half a li/u);
       });
       input.write('ne\r');
-      await vi.waitFor(() => {
+      await until(() => {
         expect(daemon.inbound.map((event) => event.text)).toEqual(['half a line']);
       });
       input.end();
@@ -276,7 +277,7 @@ describe('runChat', () => {
 
     it('ends with 130 on ctrl-c', async () => {
       const code = chatAtPrompt();
-      await vi.waitFor(() => {
+      await until(() => {
         expect(printed()).toContain('you> ');
       });
       input.write('\u0003');
@@ -285,16 +286,16 @@ describe('runChat', () => {
 
     it('keeps what is typed while the daemon is away, and sends it once', async () => {
       const code = chatAtPrompt();
-      await vi.waitFor(() => {
+      await until(() => {
         expect(daemon.listening).toEqual(['local']);
       });
       await daemon.stop();
-      await vi.waitFor(() => {
+      await until(() => {
         expect(printed()).toContain('The connection to the daemon broke');
       });
       input.write('are you there?\r');
       await daemon.start();
-      await vi.waitFor(() => {
+      await until(() => {
         expect(printed()).toContain('echo: are you there?');
       });
       expect(printed()).toContain('Connected again.');
@@ -305,14 +306,14 @@ describe('runChat', () => {
 
     it('sends what a stopping daemon did not take to the next one', async () => {
       const code = chatAtPrompt();
-      await vi.waitFor(() => {
+      await until(() => {
         expect(daemon.listening).toEqual(['local']);
       });
       daemon.refuse();
       input.write('hello\r');
       await daemon.stop();
       await daemon.start();
-      await vi.waitFor(() => {
+      await until(() => {
         expect(printed()).toContain('echo: hello');
       });
       input.write('/quit\r');

@@ -1,8 +1,9 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { withDatabase } from '../../shared/base/sqlite.js';
 import { CommandLine, type RunningCommand } from '../../test/fakes/command-line.js';
+import { until } from '../../test/fakes/waiting.js';
 
 interface Status {
   readonly running: boolean;
@@ -31,9 +32,9 @@ describe("the daemon's life", () => {
   async function startHere(...flags: string[]): Promise<RunningCommand> {
     const command = cli.begin('start', '--runtime', 'process', ...flags);
     begun.push(command);
-    await vi.waitFor(() => {
+    await until(() => {
       expect(command.stdout()).toContain(flags.includes('--json') ? '"ready":true' : 'Ready: ');
-    }, slow);
+    });
     return command;
   }
 

@@ -1,8 +1,9 @@
 import { appendFileSync, copyFileSync, mkdirSync, renameSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CommandLine } from '../../test/fakes/command-line.js';
 import { addSession } from '../../test/fakes/session-files.js';
+import { until } from '../../test/fakes/waiting.js';
 
 function lineAt(time: string, msg: string, fields: object = {}): string {
   return `${JSON.stringify({ level: 'info', time, ...fields, msg })}\n`;
@@ -72,19 +73,19 @@ describe('berth logs', () => {
   it('follows over both ways of rotation until it is told to stop', async () => {
     appendFileSync(path, 'before\n');
     const command = cli.begin('logs', '-f');
-    await vi.waitFor(() => {
+    await until(() => {
       expect(command.stdout()).toBe('before\n');
     });
     appendFileSync(path, 'old file, last line\n');
     renameSync(path, `${path}.1`);
     appendFileSync(path, 'new file\n');
-    await vi.waitFor(() => {
+    await until(() => {
       expect(command.stdout()).toBe('before\nold file, last line\nnew file\n');
     });
     copyFileSync(path, `${path}.1`);
     truncateSync(path, 0);
     appendFileSync(path, 'anew\n');
-    await vi.waitFor(() => {
+    await until(() => {
       expect(command.stdout()).toContain('new file\nanew\n');
     });
     command.stop();
@@ -95,7 +96,7 @@ describe('berth logs', () => {
     const command = cli.begin('logs', '--follow');
     appendFileSync(path, 'half ');
     appendFileSync(path, 'a line\n');
-    await vi.waitFor(() => {
+    await until(() => {
       expect(command.stdout()).toBe('half a line\n');
     });
     command.stop();

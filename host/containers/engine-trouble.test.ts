@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BerthError } from '../../shared/base/errors.js';
 import { openDatabase } from '../../shared/base/sqlite.js';
 import { inboundDbPath } from '../../shared/protocol/workspace.js';
@@ -77,7 +77,7 @@ describe('an engine that does not answer', () => {
     lock.exec('BEGIN EXCLUSIVE');
     room.runtime.goAway(away);
     room.reconciler.start();
-    await vi.waitFor(() => {
+    await until(() => {
       expect(room.notices().map((notice) => notice.in_reply_to)).toEqual([`m-of-${free.id}`]);
     });
     lock.close();

@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DeliveryRoom } from '../../test/fakes/delivery-room.js';
+import { until } from '../../test/fakes/waiting.js';
 
 describe('what the host itself has to say', () => {
   let room: DeliveryRoom;
@@ -32,12 +33,9 @@ describe('what the host itself has to say', () => {
   }
 
   async function becomes(expected: Readonly<Record<string, string>>): Promise<void> {
-    await vi.waitFor(
-      () => {
-        expect(statuses()).toEqual(expected);
-      },
-      { interval: 5 },
-    );
+    await until(() => {
+      expect(statuses()).toEqual(expected);
+    });
   }
 
   it('is said once, in order, also what waited from before the start', async () => {
@@ -56,7 +54,7 @@ describe('what the host itself has to say', () => {
     room.delivery.notices.start();
     note('n-1');
     for (const tries of [1, 2]) {
-      await vi.waitFor(() => {
+      await until(() => {
         expect(room.channel.sends).toHaveLength(tries);
       });
       expect(room.store.notices.listDue(room.clock.iso(), 'fake')).toEqual([]);
@@ -83,13 +81,10 @@ describe('what the host itself has to say', () => {
     const hasten = async (sends: number): Promise<void> => {
       room.store.notices.hasten('fake', 'chat-1', room.clock.iso());
       room.delivery.notices.nudge();
-      await vi.waitFor(
-        () => {
-          expect(room.channel.sends).toHaveLength(sends);
-          expect(room.store.notices.listDue(room.clock.iso(), 'fake')).toEqual([]);
-        },
-        { interval: 5 },
-      );
+      await until(() => {
+        expect(room.channel.sends).toHaveLength(sends);
+        expect(room.store.notices.listDue(room.clock.iso(), 'fake')).toEqual([]);
+      });
     };
     for (const sends of [1, 2, 3, 4]) await hasten(sends);
     expect(statuses()).toEqual({ 'n-1': 'pending' });

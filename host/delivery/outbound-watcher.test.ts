@@ -1,10 +1,11 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../shared/base/logger.js';
 import { TempHome } from '../../test/fakes/temp-home.js';
 import { OutboundWatcher } from './outbound-watcher.js';
+import { until } from '../../test/fakes/waiting.js';
 
 const untilTheTestIsOver = 600_000;
 
@@ -36,39 +37,30 @@ describe('the watch on what containers write', () => {
   }
 
   async function untilChanged(sessionId: string): Promise<void> {
-    await vi.waitFor(
-      () => {
-        expect(changed).toContain(sessionId);
-      },
-      { timeout: 4_000, interval: 5 },
-    );
+    await until(() => {
+      expect(changed).toContain(sessionId);
+    });
   }
 
   /** Resolves when events of the session arrive. */
   async function untilWatched(sessionId: string): Promise<void> {
     const runner = home.runnerOf(sessionId);
     let count = 0;
-    await vi.waitFor(
-      () => {
-        count += 1;
-        runner.say(`warm-up-${count}`);
-        expect(changed).toContain(sessionId);
-      },
-      { timeout: 4_000, interval: 10 },
-    );
+    await until(() => {
+      count += 1;
+      runner.say(`warm-up-${count}`);
+      expect(changed).toContain(sessionId);
+    });
     await quiet();
   }
 
   /** Resolves when no more hints come. */
   async function quiet(): Promise<void> {
-    await vi.waitFor(
-      () => {
-        const count = changed.length;
-        changed.length = 0;
-        expect(count).toBe(0);
-      },
-      { interval: 25 },
-    );
+    await until(() => {
+      const count = changed.length;
+      changed.length = 0;
+      expect(count).toBe(0);
+    });
   }
 
   it('sees by event what another process commits, in its own session only', async () => {

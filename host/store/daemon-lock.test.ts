@@ -2,8 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DaemonLock, isDaemonLockHeld } from './daemon-lock.js';
+import { until } from '../../test/fakes/waiting.js';
 
 describe('the lock of the daemon', () => {
   let root: string;
@@ -45,7 +46,7 @@ describe('the lock of the daemon', () => {
     await holder;
     expect(isDaemonLockHeld(path)).toBe(false);
     const lock = DaemonLock.acquire(path);
-    await vi.waitFor(() => {
+    await until(() => {
       expect(isDaemonLockHeld(path)).toBe(true);
     });
     lock.release();

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { delay } from './lifecycle.js';
 import { createLogger, silentLogger } from './logger.js';
 import { PollLoop, type PollLoopDeps } from './poll-loop.js';
+import { until } from '../../test/fakes/waiting.js';
 
 describe('a poll loop', () => {
   const loops: PollLoop[] = [];
@@ -17,7 +18,7 @@ describe('a poll loop', () => {
   }
 
   function expectLooks(look: (...args: never[]) => unknown, count: number): Promise<void> {
-    return vi.waitFor(() => {
+    return until(() => {
       expect(look).toHaveBeenCalledTimes(count);
     });
   }
@@ -35,7 +36,7 @@ describe('a poll loop', () => {
   it('looks by itself when nobody nudges', async () => {
     const look = vi.fn();
     startLoop(look, { intervalMs: 5 });
-    await vi.waitFor(() => {
+    await until(() => {
       expect(look.mock.calls.length).toBeGreaterThan(3);
     });
   });

@@ -1,5 +1,6 @@
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { SingleFlight } from './single-flight.js';
+import { until } from '../../test/fakes/waiting.js';
 
 /** Work that is let go by hand: each look at a key ends when it is finished. */
 class HeldWork {
@@ -16,7 +17,7 @@ class HeldWork {
   }
 
   expectBegun(...keys: string[]): Promise<void> {
-    return vi.waitFor(() => {
+    return until(() => {
       expect(this.begun).toEqual(keys);
     });
   }

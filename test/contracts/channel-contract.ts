@@ -1,5 +1,5 @@
 /** What every channel must do, whatever its platform: the half of the contract that types cannot say. */
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type {
   Channel,
   ChannelEvents,
@@ -9,6 +9,7 @@ import type {
   OutboundEvent,
 } from '../../host/channels/channel.js';
 import type { ChatOut } from '../../shared/protocol/session-message.js';
+import { until } from '../fakes/waiting.js';
 
 /** What the platform was told about a message that it handed over. */
 export type Acknowledgement =
@@ -84,7 +85,7 @@ export function channelContract(name: string, makeHarness: () => Promise<Channel
         isAcknowledged = true;
         return answer;
       });
-      await vi.waitFor(() => {
+      await until(() => {
         expect(inbound).toHaveLength(1);
       });
       for (let turn = 0; turn < 20; turn += 1)
@@ -125,7 +126,7 @@ export function channelContract(name: string, makeHarness: () => Promise<Channel
           kind: 'sent',
         });
       }
-      await vi.waitFor(() => {
+      await until(() => {
         expect(peer.heard).toEqual(['one', 'two', 'three']);
       });
       expect(other.heard).toEqual([]);
@@ -145,7 +146,7 @@ export function channelContract(name: string, makeHarness: () => Promise<Channel
       const outcome = await harness.channel.send(postTo(harness.channel, 'broken', 'hello?'));
       expect(outcome.kind).not.toBe('sent');
       await harness.channel.send(postTo(harness.channel, 'healthy', 'hello!'));
-      await vi.waitFor(() => {
+      await until(() => {
         expect(healthy.heard).toEqual(['hello!']);
       });
     });
@@ -194,7 +195,7 @@ export function channelContract(name: string, makeHarness: () => Promise<Channel
       });
       expect(inbound).toEqual([]);
       await harness.channel.send(postTo(harness.channel, 'chat', 'goodbye'));
-      await vi.waitFor(() => {
+      await until(() => {
         expect(peer.heard).toEqual(['goodbye']);
       });
     });
@@ -217,7 +218,7 @@ export function channelContract(name: string, makeHarness: () => Promise<Channel
       await harness.channel.stop();
       expect(await harness.isReachable()).toBe(false);
       await harness.close();
-      await vi.waitFor(() => {
+      await until(() => {
         expect(countHandles()).toEqual(before);
       });
     });

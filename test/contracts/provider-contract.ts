@@ -1,5 +1,5 @@
 /** What every provider must keep to, as in container/providers/provider.ts. Run it against each of them. */
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type {
   Provider,
   TurnControl,
@@ -8,6 +8,7 @@ import type {
   TurnResult,
 } from '../../container/providers/provider.js';
 import type { InboundContent, InboundMessage } from '../../shared/protocol/session-message.js';
+import { until } from '../fakes/waiting.js';
 
 export interface ProviderCandidate {
   /** A fresh provider that shows a sign of life every 10 ms while it is alive. */
@@ -100,7 +101,7 @@ export function describeProviderContract(name: string, candidate: ProviderCandid
       const control = new FakeTurnControl();
       const messages = [turnMessage('m-1', chatContent(candidate.slowText(60_000)))];
       const ended = expect(run(messages, control)).rejects.toThrow();
-      await vi.waitFor(() => {
+      await until(() => {
         expect(control.progressCount).toBeGreaterThan(1);
       });
       const abortedAt = performance.now();

@@ -13,11 +13,10 @@ import type {
   ObservedContainer,
 } from '../../host/containers/runtime/container-runtime.js';
 import { makeWorkspace, specFor, unprivilegedUser } from '../fakes/container-specs.js';
+import { until } from '../fakes/waiting.js';
 
 /** Makes a runtime object for an install, whose own state, if it has any, lies in `stateDir`. */
 export type MakeRuntime = (installId: string, stateDir: string) => ContainerRuntime;
-
-const patience = { timeout: 20_000, interval: 20 };
 
 export function runtimeContract(name: string, makeRuntime: MakeRuntime): void {
   describe(`the ${name} runtime, as every runtime,`, () => {
@@ -50,9 +49,9 @@ export function runtimeContract(name: string, makeRuntime: MakeRuntime): void {
     }
 
     async function untilLogged(path: string, text: string): Promise<void> {
-      await vi.waitFor(async () => {
+      await until(async () => {
         expect(await readFile(path, 'utf8')).toContain(text);
-      }, patience);
+      });
     }
 
     beforeEach(async () => {
@@ -101,12 +100,12 @@ export function runtimeContract(name: string, makeRuntime: MakeRuntime): void {
       runtime.watchExits((exit) => exits.push(exit));
       const containerId = await runtime.start(await spec('s-1', 'exit', { TEST_EXIT_CODE: '7' }));
 
-      await vi.waitFor(async () => {
+      await until(async () => {
         expect(await find(containerId)).toMatchObject({ state: 'exited', exitCode: 7 });
-      }, patience);
-      await vi.waitFor(() => {
+      });
+      await until(() => {
         expect(exits).toContainEqual({ containerId, sessionId: 's-1' });
-      }, patience);
+      });
     });
 
     it('stops with TERM first, once or twice', async () => {
@@ -138,9 +137,9 @@ export function runtimeContract(name: string, makeRuntime: MakeRuntime): void {
     it('removes what ended and what runs, and what is gone already', async () => {
       const ended = await runtime.start(await spec('s-1', 'exit', { TEST_EXIT_CODE: '0' }));
       const running = await runtime.start(await spec('s-2', 'ignore-term'));
-      await vi.waitFor(async () => {
+      await until(async () => {
         expect(await find(ended)).toMatchObject({ state: 'exited' });
-      }, patience);
+      });
 
       for (const containerId of [ended, running, ended, running]) await runtime.remove(containerId);
 
@@ -152,9 +151,9 @@ export function runtimeContract(name: string, makeRuntime: MakeRuntime): void {
       const containerId = await runtime.start(wanted);
       await runtime.close();
       const next = another();
-      await vi.waitFor(async () => {
+      await until(async () => {
         expect(await find(containerId, next)).toMatchObject({ state: 'exited' });
-      }, patience);
+      });
 
       next.followLog((await next.list())[0]!, wanted.logPath);
       await next.remove(containerId);
@@ -182,9 +181,9 @@ export function runtimeContract(name: string, makeRuntime: MakeRuntime): void {
       expect(await next.list()).toEqual(before);
       await next.stop(containerId, 10_000);
       expect(await find(containerId, next)).toMatchObject({ state: 'exited' });
-      await vi.waitFor(() => {
+      await until(() => {
         expect(exits).toContainEqual({ containerId, sessionId: 's-1' });
-      }, patience);
+      });
     });
 
     it('goes on with the log of a container that it adopted, each line once', async () => {
@@ -228,9 +227,9 @@ export function runtimeContract(name: string, makeRuntime: MakeRuntime): void {
     it('lets a new container take the name of one that ended', async () => {
       const wanted = await spec('s-1', 'exit', { TEST_EXIT_CODE: '3' });
       const first = await runtime.start(wanted);
-      await vi.waitFor(async () => {
+      await until(async () => {
         expect(await find(first)).toMatchObject({ state: 'exited' });
-      }, patience);
+      });
 
       const second = await runtime.start(wanted);
 
@@ -257,10 +256,10 @@ export function runtimeContract(name: string, makeRuntime: MakeRuntime): void {
       vi.stubEnv('BERTH_TEST_SECRET', 'not for agents');
       await runtime.start(wanted);
 
-      const report = await vi.waitFor(async () => {
+      const report = await until(async () => {
         const text = await readFile(join(wanted.workspace.outDir, 'report.json'), 'utf8');
         return JSON.parse(text) as { env: string[]; cwd: string; write: Record<string, string> };
-      }, patience);
+      });
 
       expect(report.env).toEqual(expect.arrayContaining(['HOME', 'PATH', 'TEST_GIVEN']));
       expect(report.env).not.toContain('BERTH_TEST_SECRET');
@@ -273,10 +272,10 @@ export function runtimeContract(name: string, makeRuntime: MakeRuntime): void {
       const wanted = await spec('s-1', 'probe');
       await runtime.start(wanted);
 
-      const report = await vi.waitFor(async () => {
+      const report = await until(async () => {
         const text = await readFile(join(wanted.workspace.outDir, 'report.json'), 'utf8');
         return JSON.parse(text) as { uid: number; write: Record<string, string> };
-      }, patience);
+      });
 
       expect(report.write).toMatchObject({ in: 'EROFS', root: 'EROFS', program: 'EROFS' });
       expect(`${report.uid}`).toBe(unprivilegedUser().split(':')[0]);

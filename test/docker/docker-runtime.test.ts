@@ -26,9 +26,9 @@ import {
   testImage,
   testRuntime,
 } from '../fakes/docker-runtimes.js';
+import { until } from '../fakes/waiting.js';
 
 const docker = inject('docker');
-const patience = { timeout: 20_000, interval: 20 };
 
 interface Report {
   readonly uid: number;
@@ -72,10 +72,10 @@ describe.skipIf(!docker.available)('with a container engine', () => {
     async function probe(): Promise<Report> {
       const wanted = await spec('s-probe', 'probe');
       await runtime.start(wanted);
-      return await vi.waitFor(async () => {
+      return await until(async () => {
         const text = await readFile(join(wanted.workspace.outDir, 'report.json'), 'utf8');
         return JSON.parse(text) as Report;
-      }, patience);
+      });
     }
 
     beforeEach(async () => {
@@ -167,9 +167,9 @@ describe.skipIf(!docker.available)('with a container engine', () => {
 
       await engine.removeContainer(containerId);
 
-      await vi.waitFor(() => {
+      await until(() => {
         expect(onExit).toHaveBeenCalledWith({ containerId, sessionId: 's-1' });
-      }, patience);
+      });
     });
   });
 });

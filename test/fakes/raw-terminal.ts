@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
-import { vi } from 'vitest';
+
+import { until } from './waiting.js';
 
 export type RawLine = Readonly<Record<string, unknown>>;
 
@@ -37,14 +38,11 @@ export class RawTerminal {
 
   /** Waits until so many lines of this type have come, and returns them. */
   async waitFor(type: string, count = 1): Promise<readonly RawLine[]> {
-    return vi.waitFor(
-      () => {
-        const found = this.lines.filter((line) => line['type'] === type);
-        if (found.length >= count) return found;
-        throw new Error(`${found.length} of ${count} lines of type ${type} came`);
-      },
-      { timeout: 5_000, interval: 2 },
-    );
+    return until(() => {
+      const found = this.lines.filter((line) => line['type'] === type);
+      if (found.length >= count) return found;
+      throw new Error(`${found.length} of ${count} lines of type ${type} came`);
+    });
   }
 
   async close(): Promise<void> {

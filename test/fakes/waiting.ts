@@ -1,8 +1,11 @@
 import { vi } from 'vitest';
 
-/** Resolves when the check passes; rejects with its failure when it does not for too long. */
-export async function until(check: () => void): Promise<void> {
-  await vi.waitFor(check, { interval: 2, timeout: 3_000 });
+/** Far beyond what any check needs: a slow machine is no failure. */
+const patience = { interval: 5, timeout: 30_000 };
+
+/** Resolves with what the check returns when it passes; rejects with its failure when it never does. */
+export function until<T>(check: () => T | Promise<T>): Promise<T> {
+  return vi.waitFor(check, patience);
 }
 
 /** Lets work that waits for nothing but its turn go on. */

@@ -3,6 +3,7 @@ import { silentLogger } from '../../../shared/base/logger.js';
 import { startEngineServer, type EngineServer } from '../../../test/fakes/engine-server.js';
 import { DockerEngine } from './docker-engine.js';
 import { watchDockerExits } from './docker-exits.js';
+import { until } from '../../../test/fakes/waiting.js';
 
 function die(containerId: string, sessionId: string): string {
   const Attributes = { 'berth.session': sessionId, exitCode: '1' };
@@ -49,15 +50,10 @@ describe('watching for exits', () => {
       stopping.signal,
     );
 
-    await vi.waitFor(
-      () => {
-        const told = onExit.mock.calls.map(
-          ([exit]) => (exit as { containerId: string }).containerId,
-        );
-        expect(told).toEqual(['c1', 'c2', 'c3']);
-      },
-      { timeout: 5_000 },
-    );
+    await until(() => {
+      const told = onExit.mock.calls.map(([exit]) => (exit as { containerId: string }).containerId);
+      expect(told).toEqual(['c1', 'c2', 'c3']);
+    });
     stopping.abort();
     await watching;
   });

@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../shared/base/logger.js';
 import {
   logFrame,
@@ -10,6 +10,7 @@ import {
 } from '../../../test/fakes/engine-server.js';
 import { DockerEngine } from './docker-engine.js';
 import { DockerLogs } from './docker-logs.js';
+import { until } from '../../../test/fakes/waiting.js';
 
 const time = (micros: number): string =>
   `2026-01-02T03:04:05.${String(micros).padStart(6, '0')}999Z`;
@@ -63,7 +64,7 @@ describe('the log of a container', () => {
     logs.follow('c1', path, 'start');
     logs.follow('c1', path, 'start');
 
-    await vi.waitFor(() => {
+    await until(() => {
       expect(asked.length).toBe(4);
     });
     await logs.stop();
@@ -78,7 +79,7 @@ describe('the log of a container', () => {
 
   it('is not written twice by the next daemon', async () => {
     logs.follow('c1', path, 'start');
-    await vi.waitFor(async () => {
+    await until(async () => {
       expect(await readFile(path, 'utf8')).toBe('one\ntwo\nthree\n');
     });
     await logs.stop();
@@ -94,7 +95,7 @@ describe('the log of a container', () => {
     });
     const before = asked.length;
     next.follow('c1', path, 'last');
-    await vi.waitFor(() => {
+    await until(() => {
       expect(asked.length).toBe(before + 2);
     });
     await next.stop();

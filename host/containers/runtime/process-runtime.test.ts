@@ -11,11 +11,11 @@ import { makeWorkspace, specFor } from '../../../test/fakes/container-specs.js';
 import type { ContainerSpec } from './container-runtime.js';
 import { findProcessStart } from './process-identity.js';
 import { ProcessRuntime } from './process-runtime.js';
+import { until } from '../../../test/fakes/waiting.js';
 
 const tests = new URL('../../../test/', import.meta.url);
 const runnerPath = fileURLToPath(new URL('fakes/stand-in-runner.cjs', tests));
 const doomedDaemon = fileURLToPath(new URL('faults/doomed-daemon.ts', tests));
-const patience = { timeout: 20_000, interval: 20 };
 
 function makeRuntime(installId: string, stateDir: string, maxBytes = 1_000_000): ProcessRuntime {
   return new ProcessRuntime({
@@ -78,12 +78,12 @@ describe('the process runtime', () => {
     expect(adopted).toMatchObject({ state: 'running', owner: wanted.owner });
     const { pid } = await recordOf(adopted!.containerId);
     process.kill(pid, 'SIGKILL');
-    await vi.waitFor(() => {
+    await until(() => {
       expect(onExit).toHaveBeenCalledWith({
         containerId: adopted!.containerId,
         sessionId: 's-1',
       });
-    }, patience);
+    });
     expect(await runtime.list()).toMatchObject([{ state: 'exited', exitCode: null }]);
   });
 
@@ -104,16 +104,16 @@ describe('the process runtime', () => {
   it('ends the whole family of a process', async () => {
     const wanted = await spec('s-1', 'family');
     const containerId = await runtime.start(wanted);
-    const childPid = await vi.waitFor(async () => {
+    const childPid = await until(async () => {
       const text = await readFile(join(wanted.workspace.outDir, 'report.json'), 'utf8');
       return (JSON.parse(text) as { childPid: number }).childPid;
-    }, patience);
+    });
 
     await runtime.stop(containerId, 5_000);
 
-    await vi.waitFor(async () => {
+    await until(async () => {
       expect(await findProcessStart(childPid)).toBeUndefined();
-    }, patience);
+    });
   });
 
   it('keeps the log of a running process small', async () => {
@@ -123,10 +123,10 @@ describe('the process runtime', () => {
     const wanted = await spec('s-1', 'count');
     await runtime.start(wanted);
 
-    await vi.waitFor(async () => {
+    await until(async () => {
       const logs = (await readdir(join(folder, 's-1'))).filter((name) => name.startsWith('con'));
       expect(logs.sort()).toEqual(['container.log', 'container.log.1', 'container.log.2']);
-    }, patience);
+    });
     const whole = await readFile(`${wanted.logPath}.1`, 'utf8');
     expect(whole).toMatch(/^count \d+$/m);
   });
