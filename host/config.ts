@@ -1,5 +1,6 @@
 /** The only reader of the environment: flags over environment over BERTH_HOME/.env over defaults. */
 import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
@@ -43,6 +44,12 @@ export interface Config {
   readonly stopTimeoutMs: number;
   readonly pollIntervalMs: number;
   readonly unisolatedProviders: readonly string[];
+  /** How many containers may run at once. */
+  readonly maxContainers: number;
+  /** How much memory the limits of all running containers may add up to, in MiB. */
+  readonly memoryBudgetMb: number;
+  /** IANA name. */
+  readonly timeZone: string;
   /** PATH: what processes of the process runtime find. */
   readonly executablePath: string;
 }
@@ -109,7 +116,41 @@ const settings = {
     schema: z.string(),
     fallback: '',
   },
+  BERTH_MAX_CONTAINERS: {
+    about: 'How many containers may run at once',
+    schema: z.coerce.number().int().min(1).max(10_000),
+    fallback: String(defaultMaxContainers()),
+  },
+  BERTH_MEMORY_BUDGET_MB: {
+    about: 'What the memory limits of running containers may add up to',
+    schema: z.coerce.number().int().min(64),
+    fallback: String(defaultMemoryBudgetMb()),
+  },
+  BERTH_TIME_ZONE: {
+    about: 'Where schedules without a time zone of their own are told (Europe/Berlin)',
+    schema: z.string().refine(isTimeZone, 'there is no such time zone'),
+    fallback: Intl.DateTimeFormat().resolvedOptions().timeZone,
+  },
 } as const;
+
+/** Three quarters of the memory: the rest is for the host. */
+function defaultMemoryBudgetMb(): number {
+  return Math.floor((totalmem() / 2 ** 20) * 0.75);
+}
+
+/** Agents mostly wait for a model: a core serves ten. Fewer where memory would not do for a gigabyte each. */
+function defaultMaxContainers(): number {
+  const byMemory = Math.floor(defaultMemoryBudgetMb() / 1_024);
+  return Math.max(2, Math.min(availableParallelism() * 10, byMemory));
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+}
 
 export type SettingName = keyof typeof settings;
 
@@ -143,22 +184,31 @@ export function resolveConfig(
   const read = <N extends SettingName>(
     name: N,
   ): z.infer<(typeof settings)[N]['schema']> | undefined => parseSetting(name, values[name]);
+  /** For settings with a default. */
+  const get = <N extends SettingName>(name: N): z.infer<(typeof settings)[N]['schema']> => {
+    const value = read(name);
+    if (value === undefined) throw new BerthError('config_invalid', `${name} is not set.`);
+    return value;
+  };
   read('BERTH_HOME');
   const config: Config = Object.freeze({
     paths: homePaths(home),
     program,
-    runtime: read('BERTH_RUNTIME') ?? 'auto',
-    logLevel: read('BERTH_LOG_LEVEL') ?? 'info',
-    provider: read('BERTH_PROVIDER') ?? 'echo',
+    runtime: get('BERTH_RUNTIME'),
+    logLevel: get('BERTH_LOG_LEVEL'),
+    provider: get('BERTH_PROVIDER'),
     dockerHost: read('DOCKER_HOST'),
     baseImage: read('BERTH_BASE_IMAGE'),
-    engineTimeoutMs: read('BERTH_ENGINE_TIMEOUT_MS') ?? 0,
-    stopTimeoutMs: read('BERTH_STOP_TIMEOUT_MS') ?? 0,
-    pollIntervalMs: read('BERTH_POLL_INTERVAL_MS') ?? 0,
-    unisolatedProviders: (read('BERTH_ALLOW_UNISOLATED') ?? '')
+    engineTimeoutMs: get('BERTH_ENGINE_TIMEOUT_MS'),
+    stopTimeoutMs: get('BERTH_STOP_TIMEOUT_MS'),
+    pollIntervalMs: get('BERTH_POLL_INTERVAL_MS'),
+    unisolatedProviders: get('BERTH_ALLOW_UNISOLATED')
       .split(',')
       .map((name) => name.trim())
       .filter((name) => name !== ''),
+    maxContainers: get('BERTH_MAX_CONTAINERS'),
+    memoryBudgetMb: get('BERTH_MEMORY_BUDGET_MB'),
+    timeZone: get('BERTH_TIME_ZONE'),
     executablePath: environment['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
   });
   const listed = settingNames().map((name) =>

@@ -23,6 +23,7 @@ import { DueIndex } from './schedule/due-index.js';
 import { CentralWatch } from './sessions/central-watch.js';
 import { defaultAgentFolder, ensureDefaultAgentGroup } from './sessions/default-agent-group.js';
 import { InboxFiles } from './sessions/inbox-files.js';
+import { RequestDesk } from './sessions/request-desk.js';
 import { Mailbox } from './sessions/mailbox.js';
 import { agentUserFor, SessionFolders } from './sessions/session-folder.js';
 import { SessionRegistry } from './sessions/session-registry.js';
@@ -138,6 +139,7 @@ class House {
   readonly #delivery: Delivery;
   readonly #dueIndex: DueIndex;
   readonly #centralWatch: CentralWatch;
+  readonly #requestDesk: RequestDesk;
 
   constructor(deps: DaemonDeps, runtime: ContainerRuntime, status: DaemonStatus) {
     this.#ground = this.#layGround(deps, runtime, status);
@@ -148,19 +150,21 @@ class House {
     this.#dueIndex = new DueIndex({
       ...deps,
       onDue: ({ sessionId, kind }) => {
-        if (kind === 'wake') this.#reconciler.nudge(sessionId);
-        else this.#delivery.loop.nudge(sessionId);
+        if (kind === 'deliver') this.#delivery.loop.nudge(sessionId);
+        else this.#reconciler.nudge(sessionId);
       },
     });
     this.#delivery = this.#joinDelivery();
     this.#reconciler = this.#joinContainers();
     this.#router = this.#joinRouting();
+    this.#requestDesk = new RequestDesk({ store, log, handlers: {} });
     this.#centralWatch = new CentralWatch({
       ...this.#ground,
       store,
       log,
       pollIntervalMs: centralPollMs,
       onChange: () => {
+        this.#requestDesk.nudge();
         this.#dueIndex.look();
         this.#delivery.notices.nudge();
         this.#reconciler.nudgeAll();
@@ -201,6 +205,7 @@ class House {
     await step('router', this.#router.drain());
     this.#dueIndex.stop();
     await step('commands', this.#centralWatch.stop());
+    await step('requests', this.#requestDesk.drain());
     await step('reconciler', this.#reconciler.stop());
     if (containers === 'stop') await step('containers', this.#reconciler.stopContainers());
     await step('delivery', this.#delivery.loop.drain());

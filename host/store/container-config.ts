@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import { BerthError } from '../../shared/base/errors.js';
 
-/** agent_groups.container_config: what an agent group's containers may use, and how failures are retried. */
+/** Up to a week. */
+const milliseconds = z.number().int().min(100).max(604_800_000);
+
+/** agent_groups.container_config: what an agent group's containers may use, how long they last, and how failures are retried. */
 export const containerConfigSchema = z.strictObject({
   network: z.enum(['none', 'bridge']).default('none'),
   memoryMb: z.number().int().min(64).default(1_024),
@@ -11,6 +14,18 @@ export const containerConfigSchema = z.strictObject({
   tries: z.number().int().min(1).max(50).default(5),
   /** The wait before the second try in milliseconds; doubles with every further one. */
   retryBaseMs: z.number().int().min(1).default(5_000),
+  /** A container with nothing to do is stopped after this long. */
+  idleTimeoutMs: milliseconds.default(600_000),
+  /** A turn that shows no sign of life for this long is taken for stuck, and ended. */
+  silenceTimeoutMs: milliseconds.default(120_000),
+  /** No turn lasts longer, lively or not. */
+  turnTimeoutMs: milliseconds.default(1_800_000),
+  /** How many blank sessions are kept running, so that a new conversation finds its container there. */
+  warmSessions: z.number().int().min(0).max(20).default(0),
+  /** How long files that came with messages or were sent are kept, and logs of sessions that are not used any more. */
+  keepFilesDays: z.number().int().min(1).max(36_500).default(30),
+  /** How long messages that are done with are kept in a session's databases. */
+  keepMessagesDays: z.number().int().min(1).max(36_500).default(365),
 });
 
 export type ContainerConfig = z.infer<typeof containerConfigSchema>;

@@ -1,7 +1,10 @@
 import type { Db } from '../../shared/base/sqlite.js';
 
-/** `wake`: inbound rows wait to be run. `deliver`: outbound rows wait to be sent. */
-export type DueKind = 'wake' | 'deliver';
+/**
+ * `wake`: inbound rows wait to be run. `deliver`: outbound rows wait to be sent. `idle`, `stuck`: the container is to be
+ * looked at, because it may have nothing to do, or may hang. `prune`: old rows and files may be taken away.
+ */
+export type DueKind = 'wake' | 'deliver' | 'idle' | 'stuck' | 'prune';
 
 export interface DueItem {
   readonly sessionId: string;
@@ -33,13 +36,10 @@ export class DueItemStore {
   /** Due at the given time or earlier, the longest waiting first. */
   listDue(now: string, limit: number): readonly DueItem[] {
     return this.#db
-      .prepare<[string, string, number], DueItem>(
-        `SELECT * FROM (
-           SELECT ${columns} FROM due_items WHERE kind = 'wake' AND due_at <= ?
-           UNION ALL SELECT ${columns} FROM due_items WHERE kind = 'deliver' AND due_at <= ?)
-         ORDER BY dueAt LIMIT ?`,
+      .prepare<[string, number], DueItem>(
+        `SELECT ${columns} FROM due_items WHERE due_at <= ? ORDER BY due_at LIMIT ?`,
       )
-      .all(now, now, limit);
+      .all(now, limit);
   }
 
   countDue(now: string): number {
@@ -53,13 +53,9 @@ export class DueItemStore {
   /** The earliest time after the given one, if anything is planned. */
   findNextAfter(now: string): string | undefined {
     const next = this.#db
-      .prepare<[string, string], string | null>(
-        `SELECT min(due_at) FROM (
-           SELECT min(due_at) AS due_at FROM due_items WHERE kind = 'wake' AND due_at > ?
-           UNION ALL SELECT min(due_at) FROM due_items WHERE kind = 'deliver' AND due_at > ?)`,
-      )
+      .prepare<[string], string | null>('SELECT min(due_at) FROM due_items WHERE due_at > ?')
       .pluck()
-      .get(now, now);
+      .get(now);
     return next ?? undefined;
   }
 

@@ -1,7 +1,7 @@
 import type { Db } from '../../shared/base/sqlite.js';
 
-/** `active`: takes messages. `closed`: ended by a person. `set-aside`: its files cannot be used; status_reason says why. */
-export type SessionStatus = 'active' | 'closed' | 'set-aside';
+/** `active`: takes messages. `warm`: blank, and waits for its conversation. `closed`: ended by a person. `set-aside`: its files cannot be used; status_reason says why. */
+export type SessionStatus = 'active' | 'warm' | 'closed' | 'set-aside';
 
 /** What was last observed; the container engine has the truth. */
 export type ContainerStatus = 'stopped' | 'starting' | 'running';

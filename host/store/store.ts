@@ -10,6 +10,7 @@ import { EngagedThreadStore } from './engaged-threads.js';
 import { MessagingGroupStore } from './messaging-groups.js';
 import { NoticeStore } from './notices.js';
 import { ReceivedMessageStore } from './received-messages.js';
+import { RequestStore } from './requests.js';
 import { SessionStore } from './sessions.js';
 import { WiringStore } from './wirings.js';
 
@@ -26,6 +27,7 @@ export class Store {
   readonly messagingGroups: MessagingGroupStore;
   readonly notices: NoticeStore;
   readonly received: ReceivedMessageStore;
+  readonly requests: RequestStore;
   readonly sessions: SessionStore;
   readonly wirings: WiringStore;
   readonly #db: Db;
@@ -43,6 +45,7 @@ export class Store {
     this.messagingGroups = new MessagingGroupStore(db);
     this.notices = new NoticeStore(db);
     this.received = new ReceivedMessageStore(db);
+    this.requests = new RequestStore(db);
     this.sessions = new SessionStore(db);
     this.wirings = new WiringStore(db);
   }

@@ -70,6 +70,12 @@ describe('container configs', () => {
     pidsLimit: 256,
     tries: 5,
     retryBaseMs: 5_000,
+    idleTimeoutMs: 600_000,
+    silenceTimeoutMs: 120_000,
+    turnTimeoutMs: 1_800_000,
+    warmSessions: 0,
+    keepFilesDays: 30,
+    keepMessagesDays: 365,
   };
 
   it('have defaults', () => {

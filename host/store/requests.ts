@@ -1,0 +1,59 @@
+import type { Db } from '../../shared/base/sqlite.js';
+
+/** What a command asks of the daemon. */
+export interface Request {
+  readonly id: string;
+  readonly kind: string;
+  /** JSON. */
+  readonly payload: string;
+  readonly status: 'pending' | 'done' | 'failed';
+  /** JSON; null while it is pending. Of a failed one: `{ "message": …, "next"?: … }`. */
+  readonly outcome: string | null;
+  readonly createdAt: string;
+}
+
+const columns = 'id, kind, payload, status, outcome, created_at AS createdAt';
+
+export class RequestStore {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  insert(request: Pick<Request, 'id' | 'kind' | 'payload' | 'createdAt'>): void {
+    this.#db
+      .prepare(
+        `INSERT INTO requests (id, kind, payload, created_at) VALUES (@id, @kind, @payload, @createdAt)`,
+      )
+      .run(request);
+  }
+
+  find(id: string): Request | undefined {
+    return this.#db
+      .prepare<[string], Request>(`SELECT ${columns} FROM requests WHERE id = ?`)
+      .get(id);
+  }
+
+  /** In the order they were made. */
+  listPending(): readonly Request[] {
+    return this.#db
+      .prepare<[], Request>(
+        `SELECT ${columns} FROM requests WHERE status = 'pending' ORDER BY created_at, id`,
+      )
+      .all();
+  }
+
+  settle(id: string, status: 'done' | 'failed', outcome: string): void {
+    this.#db
+      .prepare('UPDATE requests SET status = ?, outcome = ? WHERE id = ?')
+      .run(status, outcome, id);
+  }
+
+  /** Forgets what was settled and made before the given time. Returns how many. */
+  prune(before: string): number {
+    return this.#db
+      .prepare(`DELETE FROM requests WHERE status <> 'pending' AND created_at < ?`)
+      .run(before).changes;
+  }
+}
