@@ -35,13 +35,15 @@ module.exports = {
       'host-writes-inbound-only',
       'One writer per file.',
       { path: '^host/' },
-      { path: '^shared/protocol/(inbound-reader|outbound-writer)\\.ts$' },
+      { path: '^shared/protocol/(inbound-reader|outbound-writer|outbound-pruner)\\.ts$' },
     ),
     rule(
       'container-writes-outbound-only',
       'One writer per file.',
       { path: '^container/' },
-      { path: '^shared/protocol/(inbound-writer|outbound-reader)\\.ts$' },
+      {
+        path: '^shared/protocol/(inbound-writer|inbound-pruner|inbound-reopener|inbound-repair|outbound-reader|outbound-repair)\\.ts$',
+      },
     ),
     rule(
       'ground-rooms-stand-alone',
@@ -51,9 +53,9 @@ module.exports = {
     ),
     rule(
       'config-stands-alone',
-      'config knows only shared.',
-      { path: '^host/config\\.ts$' },
-      { path: '^host/' },
+      'config and the table of its settings know only shared.',
+      { path: '^host/(config|settings)\\.ts$' },
+      { path: '^host/', pathNot: '^host/settings\\.ts$' },
     ),
     rule(
       'sessions-know-only-store',
@@ -69,9 +71,9 @@ module.exports = {
     ),
     rule(
       'only-the-root-composes',
-      'Rooms take what they need as a parameter; daemon.ts gives it to them.',
-      { path: '^host/[^/]+/', pathNot: '^host/cli/' },
-      { path: '^host/((main|daemon|config)\\.ts$|cli/)' },
+      'Rooms take what they need as a parameter; daemon.ts and its house give it to them.',
+      { path: '^host/[^/]+/', pathNot: '^host/(cli|house)/' },
+      { path: '^host/((main|daemon|config)\\.ts$|cli/|house/)' },
     ),
     rule(
       'the-edge-is-thin',
@@ -81,12 +83,12 @@ module.exports = {
     ),
     rule(
       'cli-writes-desired-state',
-      "A command writes rows and starts the daemon; it never routes, runs or delivers. It may speak to the daemon: the client side of the terminal's wire.",
+      "A command writes rows and starts the daemon; it never routes, runs or delivers. It may speak to the daemon: the client side of the terminal's wire. It may ask the pure rules of schedules, so that a bad one is refused at the door.",
       { path: '^host/cli/' },
       {
         path: '^host/',
         pathNot:
-          '^host/(cli/|store/|sessions/|channels/terminal-(protocol|client|link)\\.ts$|(daemon|config)\\.ts$)',
+          '^host/(cli/|store/|sessions/|channels/terminal-(protocol|client|link)\\.ts$|schedule/recurrence\\.ts$|(daemon|config)\\.ts$)',
       },
     ),
     rule(
@@ -112,6 +114,12 @@ module.exports = {
       '',
       { pathNot: '-watcher(\\.test)?\\.ts$' },
       { path: 'node_modules/chokidar' },
+    ),
+    rule(
+      'one-door-croner',
+      '',
+      { pathNot: '^host/schedule/recurrence\\.ts$' },
+      { path: 'node_modules/croner' },
     ),
     rule(
       'one-door-zod-free-base',

@@ -1,39 +1,122 @@
-/** `npm run bench`: the numbers that Berth promises, measured through the command and the socket. */
-import { testEngine } from '../test/fakes/docker-runtimes.js';
-import { measureCold, measureIdle, measureWarm, type BenchEngine } from './measures.js';
-import { summarize } from './statistics.js';
+/** `npm run bench [-- <measure>…]`: measures what Berth promises, and writes bench/BENCHMARKS.md and bench/growth.svg. */
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { format, resolveConfig } from 'prettier';
+import { burst, burstOne } from './burst.js';
+import { renderChart } from './chart.js';
+import { findEngine } from './engine.js';
+import { growth } from './growth.js';
+import { idle } from './idle.js';
+import type { Measure } from './measure.js';
+import { NotMeasurable } from './not-measurable.js';
+import { crashStart, killed, largeStart } from './recovery.js';
+import { describeGoal, formatNumber, renderReport } from './report.js';
+import { describeMachine, loadResults, type Results, type StoredResult } from './results.js';
+import { cold, crowd, warm, warmSession } from './warm.js';
+import { Workbench } from './workbench.js';
 
-const localBase = 'berth-base:local';
+const measures: readonly Measure[] = [
+  warm,
+  crowd,
+  cold,
+  warmSession,
+  burst,
+  burstOne,
+  killed,
+  crashStart,
+  idle,
+  largeStart,
+  growth,
+];
 
-async function findEngine(): Promise<BenchEngine> {
-  const engine = testEngine();
-  try {
-    const hasLocalBase = (await engine.findImage(localBase)) !== undefined;
-    const baseImage = process.env['BERTH_BASE_IMAGE'] ?? (hasLocalBase ? localBase : undefined);
-    return {
-      runtime: 'docker',
-      env: baseImage === undefined ? {} : { BERTH_BASE_IMAGE: baseImage },
-    };
-  } catch {
-    console.log('No container engine answers: the figures are of the process runtime.');
-    return { runtime: 'process', env: {} };
-  } finally {
-    engine.close();
+const sameKeystrokeMs = 500;
+
+async function main(names: readonly string[]): Promise<void> {
+  const unknown = names.filter((name) => !measures.some((measure) => measure.name === name));
+  if (unknown.length > 0) {
+    const known = measures.map(({ name }) => name).join(', ');
+    throw new Error(`There is no measure ${unknown.join(', ')}. The measures are: ${known}.`);
+  }
+  const chosen = measures.filter(({ name }) => names.length === 0 || names.includes(name));
+  await using bench = new Workbench(await findEngine());
+  const machine = describeMachine(bench.engine);
+  endOrderly(bench);
+  console.log(`${machine.cpu}, ${machine.cores} cores; ${machine.engine}; Node ${machine.node}`);
+  let results = loadResults(pathOf('results.json'), machine);
+  for (const measure of chosen) {
+    const beganAt = performance.now();
+    const result = await run(measure, bench);
+    if (bench.signal.aborted) return;
+    results = { machine, measures: { ...results.measures, [measure.name]: result } };
+    await publish(results);
+    say(measure, result, performance.now() - beganAt);
   }
 }
 
-function row(name: string, values: readonly number[], promise: string): void {
-  const { median, p95, p99, count } = summarize(values);
-  const figures = [median, p95, p99].map((value) => `${value.toFixed(1)} ms`.padStart(11)).join('');
-  console.log(`${name.padEnd(28)}${figures}${String(count).padStart(7)}   ${promise}`);
+async function run(measure: Measure, bench: Workbench): Promise<StoredResult> {
+  const measuredOn = new Date().toISOString().slice(0, 10);
+  try {
+    return { kind: 'measured', measuredOn, ...(await measure.run(bench)) };
+  } catch (error) {
+    if (!(error instanceof NotMeasurable) && !bench.signal.aborted) console.error(error);
+    const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+    return { kind: 'missing', measuredOn, reason: reason.slice(0, 200) };
+  }
 }
 
-const engine = await findEngine();
-console.log(`Node ${process.version}, ${engine.runtime} runtime, echo provider`);
-console.log(`${''.padEnd(28)}     median        p95        p99      n   promised`);
-row('warm message to reply', await measureWarm(engine, 300), 'median under 25 ms');
-row('cold (no container) to reply', await measureCold(engine, 15), 'median under 700 ms');
-const idle = await measureIdle(engine, 30);
-console.log(
-  `idle daemon                 ${idle.cpuPercent.toFixed(2)} % of a core, ${idle.memoryMb.toFixed(0)} MiB   promised under 0.5 %, 120 MB`,
-);
+async function publish(results: Results): Promise<void> {
+  await write('results.json', JSON.stringify(results));
+  await write('BENCHMARKS.md', renderReport(measures, results));
+  const grown = results.measures['growth'];
+  if (grown?.kind === 'measured' && grown.series !== undefined) {
+    writeFileSync(pathOf('growth.svg'), renderChart(grown.series));
+  }
+}
+
+/** Formatted as everything here is. */
+async function write(name: string, text: string): Promise<void> {
+  const filepath = pathOf(name);
+  const options = await resolveConfig(filepath);
+  writeFileSync(filepath, await format(text, { ...options, filepath }));
+}
+
+function pathOf(name: string): string {
+  return fileURLToPath(new URL(name, import.meta.url));
+}
+
+function say({ name }: Measure, result: StoredResult, tookMs: number): void {
+  const took = `(${Math.round(tookMs / 1_000)} s)`;
+  if (result.kind === 'missing') {
+    console.log(`${name.padEnd(14)} not measured: ${result.reason} ${took}`);
+    return;
+  }
+  const { spread, goals, remarks = [], series = [] } = result;
+  const figures =
+    spread === undefined
+      ? ''
+      : `median ${formatNumber(spread.median)}, p95 ${formatNumber(spread.p95)}, p99 ${formatNumber(spread.p99)} ms, n ${spread.count}; `;
+  console.log(`${name.padEnd(14)} ${figures}${goals.map(describeGoal).join('; ')} ${took}`);
+  for (const remark of remarks) console.log(`${''.padEnd(15)}${remark}`);
+  for (const { title, sizes, points } of series) {
+    const values = points.map(({ size, value }) => `${size}: ${formatNumber(value)}`).join(', ');
+    console.log(`${''.padEnd(15)}${title} by ${sizes}: ${values}`);
+  }
+}
+
+/** Ctrl-C: what was started is ended first. A second one, which is not npm passing on the first, does not wait. */
+function endOrderly(bench: Workbench): void {
+  let askedAt: number | undefined;
+  const end = (): void => {
+    if (askedAt !== undefined) {
+      if (performance.now() - askedAt > sameKeystrokeMs) process.exit(130);
+      return;
+    }
+    askedAt = performance.now();
+    console.error('Ending what was started …');
+    void bench[Symbol.asyncDispose]().finally(() => process.exit(130));
+  };
+  process.on('SIGINT', end);
+  process.on('SIGTERM', end);
+}
+
+await main(process.argv.slice(2));

@@ -4,7 +4,6 @@ export interface Summary {
   readonly median: number;
   readonly p95: number;
   readonly p99: number;
-  readonly max: number;
 }
 
 export function summarize(values: readonly number[]): Summary {
@@ -14,7 +13,6 @@ export function summarize(values: readonly number[]): Summary {
     median: quantile(sorted, 0.5),
     p95: quantile(sorted, 0.95),
     p99: quantile(sorted, 0.99),
-    max: quantile(sorted, 1),
   };
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -36,6 +36,21 @@ describe('the heartbeat file', () => {
     utimesSync(path, 0, 0);
     heartbeat.beat();
     expect(statSync(path).mtimeMs).toBe(0);
+  });
+
+  it('tells at once what silence is announced, and that it is over', () => {
+    const heartbeat = newHeartbeat(60_000);
+    heartbeat.beat();
+    heartbeat.beat(90_000.5);
+    expect(readFileSync(path, 'utf8')).toBe('90001\n');
+    heartbeat.beat();
+    expect(readFileSync(path, 'utf8')).toBe('');
+  });
+
+  it('takes back what an earlier runner announced', () => {
+    newHeartbeat(0).beat(60_000);
+    newHeartbeat(0).beat();
+    expect(readFileSync(path, 'utf8')).toBe('');
   });
 
   it('does not end a turn when it cannot be written', () => {

@@ -9,22 +9,31 @@ export interface HeartbeatDeps {
   readonly log: Logger;
 }
 
-/** The last sign of life, as the mtime of a file. It beats when told, never by a timer: a hang must show. */
+/**
+ * The last sign of life, as the mtime of a file; what stands in it is how many milliseconds of silence were announced
+ * with it, if any. It beats when told, never by a timer: a hang must show.
+ */
 export class Heartbeat {
   readonly #deps: HeartbeatDeps;
   #lastAtMs = -Infinity;
+  /** Undefined at first: an earlier runner may have left an announcement. */
+  #announcedMs: number | undefined;
   #hasFailed = false;
 
   constructor(deps: HeartbeatDeps) {
     this.#deps = deps;
   }
 
-  beat(): void {
+  beat(silenceMs = 0): void {
+    const announcedMs = Math.max(0, Math.ceil(silenceMs));
     const nowMs = performance.now();
-    if (nowMs - this.#lastAtMs < this.#deps.intervalMs) return;
+    const isSoon = nowMs - this.#lastAtMs < this.#deps.intervalMs;
+    if (isSoon && announcedMs === this.#announcedMs) return;
     this.#lastAtMs = nowMs;
     try {
-      this.#touch();
+      if (announcedMs === this.#announcedMs) this.#touch();
+      else writeFileSync(this.#deps.path, announcedMs === 0 ? '' : `${announcedMs}\n`);
+      this.#announcedMs = announcedMs;
       this.#hasFailed = false;
     } catch (err) {
       if (!this.#hasFailed) this.#deps.log.warn({ err }, 'heartbeat failed');

@@ -12,18 +12,18 @@ const coarseTimeMs = 2_000;
 
 /** Keeps idle polling cheap: two stats, and inbound.db is opened only when it has changed. */
 export class InboundProbe {
-  readonly #path: string;
+  readonly path: string;
   #seenVersion: string | undefined;
 
   constructor(path: string) {
-    this.#path = path;
+    this.path = path;
   }
 
   look(): InboundState {
-    if (statSync(`${this.#path}-journal`, { throwIfNoEntry: false }) !== undefined) {
+    if (statSync(`${this.path}-journal`, { throwIfNoEntry: false }) !== undefined) {
       return { kind: 'committing' };
     }
-    const stat = statSync(this.#path, { bigint: true, throwIfNoEntry: false });
+    const stat = statSync(this.path, { bigint: true, throwIfNoEntry: false });
     if (stat === undefined) return { kind: 'missing' };
     const isRecent = Math.abs(Date.now() - Number(stat.mtimeMs)) < coarseTimeMs;
     const version = `${stat.ino}:${stat.size}:${stat.mtimeNs}:${isRecent ? 'recent' : 'settled'}`;

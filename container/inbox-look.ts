@@ -3,7 +3,7 @@
  * milliseconds, anything else more and more slowly, with one line in the log for each new kind of trouble.
  */
 import type { Clock } from '../shared/base/clock.js';
-import { toBerthError, type BerthError } from '../shared/base/errors.js';
+import { BerthError, toBerthError } from '../shared/base/errors.js';
 import type { Logger } from '../shared/base/logger.js';
 import type { InboundProbe } from './inbound-probe.js';
 import type { Batch, Intake } from './intake.js';
@@ -13,8 +13,8 @@ export interface InboxLookDeps {
   readonly probe: InboundProbe;
   readonly intake: Intake;
   readonly clock: Clock;
-  /** Such a failure is thrown: trying again would not help. */
-  readonly isHopeless: (error: BerthError) => boolean;
+  /** Such a failure is thrown: trying again would not help. `attempts`: how often it has failed in a row. */
+  readonly isHopeless: (error: BerthError, attempts: number) => boolean;
   /** Look again. */
   readonly nudge: () => void;
   readonly log: Logger;
@@ -25,6 +25,7 @@ const commitPatienceMs = 100;
 const longestBusyWaitMs = 50;
 const firstTroubleWaitMs = 250;
 const longestTroubleWaitMs = 5_000;
+const missingPatienceMs = 1_500;
 
 export class InboxLook {
   readonly #deps: InboxLookDeps;
@@ -34,6 +35,8 @@ export class InboxLook {
   #troubles = 0;
   #troubleCode: string | undefined;
   #pausedUntilMs = 0;
+  #wasThere = false;
+  #missingSinceMs = Infinity;
   #nextDueAtMs = Infinity;
 
   constructor(deps: InboxLookDeps) {
@@ -48,6 +51,7 @@ export class InboxLook {
     const { probe } = this.#deps;
     const state = probe.look();
     if (state.kind === 'missing' || state.kind === 'unchanged') this.#busySinceMs = undefined;
+    this.#noteWhetherThere(state.kind !== 'missing');
     if (!this.#isWorthOpening(state.kind)) return undefined;
     try {
       const taken = this.#deps.intake.take();
@@ -64,6 +68,20 @@ export class InboxLook {
   stop(): void {
     this.#retryTimer.clear();
     this.#dueTimer.clear();
+  }
+
+  /** Throws database_missing when the file has been there and is gone for longer than it takes to replace it. */
+  #noteWhetherThere(isThere: boolean): void {
+    if (isThere) {
+      this.#missingSinceMs = Infinity;
+      this.#wasThere = true;
+      return;
+    }
+    const nowMs = performance.now();
+    this.#missingSinceMs = Math.min(this.#missingSinceMs, nowMs);
+    if (!this.#wasThere || nowMs - this.#missingSinceMs < missingPatienceMs) return;
+    const { path } = this.#deps.probe;
+    throw new BerthError('database_missing', `${path} is gone.`, { facts: { path } });
   }
 
   #isWorthOpening(state: 'unchanged' | 'missing' | 'committing' | 'changed'): boolean {
@@ -101,7 +119,7 @@ export class InboxLook {
       this.#waitForCommit();
       return;
     }
-    if (this.#deps.isHopeless(error)) throw error;
+    if (this.#deps.isHopeless(error, this.#troubles + 1)) throw error;
     if (error.code !== this.#troubleCode) {
       this.#deps.log.warn({ err: error }, 'messages not taken, will try again');
     }

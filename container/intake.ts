@@ -3,7 +3,12 @@ import { isoAt, type Clock } from '../shared/base/clock.js';
 import type { Logger } from '../shared/base/logger.js';
 import type { DueInbound, InboundReader, InboundView } from '../shared/protocol/inbound-reader.js';
 import type { Attempt, FinalAck, OutboundWriter } from '../shared/protocol/outbound-writer.js';
-import type { Address, Destination, InboundMessage } from '../shared/protocol/session-message.js';
+import {
+  contextSize,
+  type Address,
+  type Destination,
+  type InboundMessage,
+} from '../shared/protocol/session-message.js';
 import { chooseBatch, type ChosenBatch } from './batch.js';
 
 /** What one turn, or an addition to it, is made of. */
@@ -34,9 +39,6 @@ export interface IntakeDeps {
   readonly clock: Clock;
   readonly log: Logger;
 }
-
-/** How many of the newest context messages a turn reads. Older ones are used up with them. */
-const contextSize = 200;
 
 export class Intake {
   readonly #deps: IntakeDeps;

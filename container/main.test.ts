@@ -1,6 +1,14 @@
 /** The runner as a process of its own, bundled as it runs in a container. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -63,7 +71,7 @@ describe('the runner process', () => {
     readonly output: () => string;
   }
 
-  function start(): Started {
+  function start(stdout: 'pipe' | number = 'pipe'): Started {
     const { workspace } = host;
     const env = {
       [workspaceVariables.inDir]: workspace.inDir,
@@ -71,11 +79,14 @@ describe('the runner process', () => {
       [workspaceVariables.agentDir]: workspace.agentDir,
       [workspaceVariables.homeDir]: workspace.homeDir,
     };
-    const child = spawn(process.execPath, [join(bundleDir, 'runner.cjs')], { env });
+    const child = spawn(process.execPath, [join(bundleDir, 'runner.cjs')], {
+      env,
+      stdio: ['ignore', stdout, 'pipe'],
+    });
     children.push(child);
     let output = '';
-    child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
     return { child, output: () => output };
   }
 
@@ -106,6 +117,16 @@ describe('the runner process', () => {
     child.kill('SIGTERM');
     expect(await exitOf(child)).toBe(0);
     expect(await host.listTexts()).toEqual(['echo: one', 'echo: two']);
+  });
+
+  it.skipIf(!existsSync('/dev/full'))('goes on when its log cannot be written', async () => {
+    const full = openSync('/dev/full', 'w');
+    start(full);
+    closeSync(full);
+    for (const id of ['m-1', 'm-2']) {
+      await host.post(chatRow(id, id));
+      await expectStatus(id, 'completed');
+    }
   });
 
   it('leaves a hanging turn with 0, and gives its message back', async () => {

@@ -20,12 +20,15 @@ import { Runner } from './runner.js';
 /** How long a turn may take to end once the runner was told to leave, in milliseconds. */
 const stopGraceMs = 1_000;
 const writePatienceMs = 60_000;
+const pruneQuietMs = 5_000;
 
 const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
 
 function main(): void {
   const { env } = process;
   const level = logLevels.find((name) => name === env['BERTH_LOG_LEVEL']) ?? 'info';
+  // A log that cannot be written, as on a full disk, is no reason to stop working.
+  process.stdout.on('error', () => undefined);
   const log = createLogger(level, { write: (line) => process.stdout.write(line) });
   try {
     const workspace = readWorkspace(env);
@@ -53,12 +56,12 @@ function run(workspace: Workspace, config: RunnerConfig, log: Logger): void {
     newId,
     log,
     writePatienceMs,
+    pruneQuietMs,
     onFatal: (err) => {
       log.error({ err }, 'runner cannot go on');
       process.exit(1);
     },
   });
-  runner.start();
   let isLeaving = false;
   const leave = (signal: NodeJS.Signals): void => {
     if (isLeaving) process.exit(1);
@@ -69,6 +72,8 @@ function run(workspace: Workspace, config: RunnerConfig, log: Logger): void {
   };
   process.on('SIGTERM', leave);
   process.on('SIGINT', leave);
+  // Only now: whoever sees it at work may end it.
+  runner.start();
   log.info(
     { provider: config.provider, durationMs: Math.round(performance.now()) },
     'runner ready',

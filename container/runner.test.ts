@@ -46,13 +46,21 @@ describe('the runner', () => {
   ): Runner {
     const runner = new Runner({
       workspace: host.workspace,
-      config: { batchSize: 5, pollIntervalMs: 30_000, heartbeatIntervalMs: 10, ...config },
+      config: {
+        batchSize: 5,
+        pollIntervalMs: 30_000,
+        heartbeatIntervalMs: 10,
+        keepMessagesDays: 365,
+        keptMessageIds: [],
+        ...config,
+      },
       migrations: outboundMigrations,
       provider,
       clock: systemClock,
       newId,
       log: silentLogger,
       writePatienceMs: 5_000,
+      pruneQuietMs: 50,
       onFatal: (error) => fatals.push(error),
     });
     runner.start();

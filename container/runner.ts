@@ -3,6 +3,7 @@
  * File events and timers only make it look sooner. One turn at a time; what comes meanwhile waits for the next,
  * or is taken by the provider.
  */
+import { writeFileSync } from 'node:fs';
 import type { Clock } from '../shared/base/clock.js';
 import { hasCode, toBerthError, type BerthError } from '../shared/base/errors.js';
 import type { NewId } from '../shared/base/ids.js';
@@ -11,14 +12,19 @@ import type { Logger } from '../shared/base/logger.js';
 import type { Migration } from '../shared/base/migrate.js';
 import { PollLoop } from '../shared/base/poll-loop.js';
 import { InboundReader } from '../shared/protocol/inbound-reader.js';
+import { OutboundPruner } from '../shared/protocol/outbound-pruner.js';
 import { OutboundWriter } from '../shared/protocol/outbound-writer.js';
 import type { RunnerConfig } from '../shared/protocol/runner-config.js';
 import {
+  damageMarkPath,
   heartbeatPath,
+  inboundDbName,
   inboundDbPath,
+  outboundDbName,
   outboundDbPath,
   type Workspace,
 } from '../shared/protocol/workspace.js';
+import { assertSound } from './file-check.js';
 import { Heartbeat } from './heartbeat.js';
 import { InboundProbe } from './inbound-probe.js';
 import { InboundWatcher } from './inbound-watcher.js';
@@ -26,11 +32,12 @@ import { InboxLook } from './inbox-look.js';
 import { Intake, type Batch } from './intake.js';
 import { PatientWriter } from './patient-writer.js';
 import type { Provider } from './providers/provider.js';
+import { Pruning } from './pruning.js';
 import { Turn } from './turn.js';
 
 export interface RunnerDeps {
   readonly workspace: Workspace;
-  readonly config: Pick<RunnerConfig, 'batchSize' | 'pollIntervalMs' | 'heartbeatIntervalMs'>;
+  readonly config: Omit<RunnerConfig, 'protocol' | 'sessionId' | 'agentGroup' | 'provider'>;
   readonly migrations: readonly Migration[];
   readonly provider: Provider;
   readonly clock: Clock;
@@ -38,11 +45,17 @@ export interface RunnerDeps {
   readonly log: Logger;
   /** How long a turn's result is kept while outbound.db cannot be written, in milliseconds. */
   readonly writePatienceMs: number;
+  /** How long nobody must have waited before old rows are taken away, in milliseconds. */
+  readonly pruneQuietMs: number;
   /** The runner cannot go on: whoever started it should end it. */
   readonly onFatal: (error: BerthError) => void;
 }
 
 const watchRetryMs = 5_000;
+
+/** A look may meet a commit of the host half-way where a mount shows its locks late: so many more are made. */
+const patientLooks = 3;
+const prunePauseMs = 50;
 
 export class Runner {
   readonly #deps: RunnerDeps;
@@ -52,6 +65,7 @@ export class Runner {
   readonly #writer: PatientWriter;
   readonly #heartbeat: Heartbeat;
   readonly #watcher: InboundWatcher;
+  readonly #pruning: Pruning;
   readonly #loop: PollLoop;
   readonly #stopping = new AbortController();
   #turn: Turn | undefined;
@@ -72,7 +86,8 @@ export class Runner {
       probe: new InboundProbe(inboundPath),
       intake: this.#intake,
       clock,
-      isHopeless: (error) => isLost(error, outboundPath),
+      isHopeless: (error, attempts) =>
+        isLost(error, outboundPath) || (attempts > patientLooks && isLost(error, inboundPath)),
       nudge,
       log,
     });
@@ -86,13 +101,25 @@ export class Runner {
       outbound,
       clock,
       patienceMs: deps.writePatienceMs,
-      onWaiting: this.#onProgress,
+      onWaiting: () => {
+        this.#onProgress();
+      },
       log,
     });
     this.#watcher = new InboundWatcher({
       inDir: workspace.inDir,
       onChange: nudge,
       retryMs: watchRetryMs,
+      log,
+    });
+    this.#pruning = new Pruning({
+      ...config,
+      inbound,
+      outbound: new OutboundPruner(outboundPath),
+      clock,
+      quietMs: deps.pruneQuietMs,
+      pauseMs: prunePauseMs,
+      nudge,
       log,
     });
     this.#loop = new PollLoop({
@@ -103,9 +130,9 @@ export class Runner {
     });
   }
 
-  /** Throws when outbound.db cannot be made ready. */
+  /** Throws when outbound.db cannot be made ready, or a file is damaged. */
   start(): void {
-    this.#outbound.create(this.#deps.migrations);
+    this.#prepareFiles();
     const count = this.#outbound.clearStaleClaims();
     if (count > 0) this.#deps.log.warn({ count }, 'claims of an earlier runner cleared');
     // Watch first: what comes between the first look and the watch would wait for a poll.
@@ -118,6 +145,7 @@ export class Runner {
     this.#stopping.abort();
     this.#watcher.stop();
     this.#inbox.stop();
+    this.#pruning.stop();
     const hasEnded = await new Deadline(graceMs).wait(this.#loop.stop());
     if (hasEnded === 'late' && this.#turn !== undefined) this.#abandon(this.#turn);
   }
@@ -125,9 +153,14 @@ export class Runner {
   async #look(): Promise<void> {
     try {
       for (;;) {
-        const batch = this.#stopping.signal.aborted ? undefined : this.#inbox.take();
-        if (batch === undefined) return;
+        if (this.#stopping.signal.aborted) return;
+        const batch = this.#inbox.take();
+        if (batch === undefined) {
+          this.#pruning.rest();
+          return;
+        }
         await this.#runTurn(batch);
+        this.#pruning.postpone();
       }
     } catch (error) {
       this.#fail(toBerthError(error));
@@ -185,8 +218,8 @@ export class Runner {
     }
   }
 
-  readonly #onProgress = (): void => {
-    this.#heartbeat.beat();
+  readonly #onProgress = (silenceMs?: number): void => {
+    this.#heartbeat.beat(silenceMs);
   };
 
   #abandon(turn: Turn): void {
@@ -201,14 +234,41 @@ export class Runner {
     }
   }
 
+  #prepareFiles(): void {
+    const { inDir, outDir } = this.#deps.workspace;
+    try {
+      this.#outbound.create(this.#deps.migrations);
+      assertSound(outboundDbPath(outDir));
+      assertSound(inboundDbPath(inDir));
+    } catch (error) {
+      this.#markDamage(toBerthError(error));
+      throw error;
+    }
+  }
+
+  /** The host mends the file that is named there, before the next start. */
+  #markDamage(error: BerthError): void {
+    const { inDir, outDir } = this.#deps.workspace;
+    const file = isLost(error, inboundDbPath(inDir)) ? inboundDbName : outboundDbName;
+    const isUnusable = isLost(error, outboundDbPath(outDir)) || file === inboundDbName;
+    if (!isUnusable) return;
+    try {
+      writeFileSync(damageMarkPath(outDir), `${file}\n`);
+    } catch (err) {
+      this.#deps.log.debug({ err, file }, 'damage not noted');
+    }
+  }
+
   #fail(error: BerthError): void {
     this.#stopping.abort();
+    this.#markDamage(error);
     this.#deps.onFatal(error);
   }
 }
 
-/** The runner's own file is gone or damaged: the host makes a fresh one before the next start. */
+/** That file is gone or damaged, or something else stands in its place: the host makes a fresh one before the next start. */
 function isLost(error: BerthError, path: string): boolean {
+  const { facts } = error;
   const isGone = hasCode(error, 'database_corrupt', 'database_missing');
-  return isGone && error.facts['path'] === path;
+  return (isGone || facts['isOrdinary'] === false) && facts['path'] === path;
 }

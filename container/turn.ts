@@ -26,7 +26,7 @@ export interface TurnDeps {
   readonly takeMore: (contextIds: ReadonlySet<string>) => Batch | undefined;
   /** Writes rows ahead of the acks. */
   readonly sendNow: (rows: readonly NewOutboundRow[]) => Promise<void>;
-  readonly onProgress: () => void;
+  readonly onProgress: (silenceMs?: number) => void;
   readonly inDir: string;
   readonly newId: NewId;
   readonly log: Logger;

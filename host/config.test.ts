@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   programVersion,
   resolveConfig,
+  surveySettings,
   type LoadedConfig,
   type SettingFlags,
   type SettingName,
@@ -52,18 +53,41 @@ describe('the configuration', () => {
   });
 
   it('takes flags over the environment, the environment over .env, and .env over defaults', () => {
-    expect(setting(load(), 'BERTH_PROVIDER')).toEqual(['echo', 'default']);
-    writeFileSync(join(home, '.env'), '# mine\nBERTH_PROVIDER="from file"\nBERTH_LOG_LEVEL=warn\n');
-    expect(setting(load(), 'BERTH_PROVIDER')).toEqual(['from file', '.env']);
-    const environment = { BERTH_PROVIDER: 'from environment' };
-    expect(setting(load(environment), 'BERTH_PROVIDER')).toEqual([
-      'from environment',
-      'environment',
-    ]);
-    const loaded = load(environment, { BERTH_PROVIDER: 'from flag' });
-    expect(setting(loaded, 'BERTH_PROVIDER')).toEqual(['from flag', 'flag']);
-    expect(loaded.config.provider).toBe('from flag');
+    expect(setting(load(), 'DOCKER_HOST')).toEqual([null, 'default']);
+    writeFileSync(join(home, '.env'), '# mine\nDOCKER_HOST="from file"\nBERTH_LOG_LEVEL=warn\n');
+    expect(setting(load(), 'DOCKER_HOST')).toEqual(['from file', '.env']);
+    const environment = { DOCKER_HOST: 'from environment' };
+    expect(setting(load(environment), 'DOCKER_HOST')).toEqual(['from environment', 'environment']);
+    const loaded = load(environment, { DOCKER_HOST: 'from flag' });
+    expect(setting(loaded, 'DOCKER_HOST')).toEqual(['from flag', 'flag']);
+    expect(loaded.config.dockerHost).toBe('from flag');
     expect(loaded.config.logLevel).toBe('warn');
+  });
+
+  it.each<[SettingName, string, string]>([
+    ['BERTH_STOP_TIMEOUT_MS', 'soon', 'must be a number'],
+    ['BERTH_STOP_TIMEOUT_MS', '0', 'must be at least 1'],
+    ['BERTH_RUNTIME', 'vm', 'must be auto, docker or process'],
+    ['BERTH_PROVIDER', 'ehco', 'there is no such provider; there is echo'],
+  ])('says in plain words why %s=%s cannot be used', (name, value, words) => {
+    expect(() => load({ [name]: value })).toThrow(
+      `${name} (environment) cannot be used: ${words}.`,
+    );
+    const { settings } = surveySettings({ BERTH_HOME: home, [name]: value });
+    expect(settings.find((one) => one.name === name)).toMatchObject({ value, problem: words });
+    expect(settings.filter(({ problem }) => problem !== undefined)).toHaveLength(1);
+  });
+
+  it('tells what .env has that nobody reads', () => {
+    const path = join(home, '.env');
+    writeFileSync(path, 'BERTH_RUNTIM=process\nBERTH_LOG_LEVEL warn\nBERTH_HOME=/x\nOTHER=1\n');
+    expect(load().notes).toEqual([
+      `${path}: BERTH_HOME is not read from there; set it in the environment.`,
+      `${path}: there is no setting BERTH_RUNTIM; see \`berth config\`.`,
+      `${path}: line 2 is no setting; write it like NAME=value.`,
+    ]);
+    writeFileSync(path, 'BERTH_RUNTIME=process\n');
+    expect(load().notes).toEqual([]);
   });
 
   it('takes an empty variable for one that is not set, wherever it stands', () => {
@@ -131,6 +155,30 @@ describe('the configuration', () => {
     const { config } = load({ BERTH_ALLOW_UNISOLATED: 'claude, openai-compatible,,' });
     expect(config.unisolatedProviders).toEqual(['claude', 'openai-compatible']);
   });
+
+  it.each([
+    ['hold', 'hold', []],
+    ['slack=hold', 'repeat', [['slack', 'hold']]],
+    [
+      'hold,slack=repeat,web=hold',
+      'hold',
+      [
+        ['slack', 'repeat'],
+        ['web', 'hold'],
+      ],
+    ],
+  ])('reads what becomes of interrupted sends: %s', (text, otherwise, byChannel) => {
+    const { unknownSends } = load({ BERTH_UNKNOWN_SENDS: text }).config;
+    expect(unknownSends.otherwise).toBe(otherwise);
+    expect([...unknownSends.byChannel]).toEqual(byChannel);
+  });
+
+  it.each(['twice', 'repeat,', 'slack', 'slack=', '=hold', 'slack=hold;web=hold'])(
+    'refuses %s for interrupted sends, and says what to write',
+    (text) => {
+      expect(() => load({ BERTH_UNKNOWN_SENDS: text })).toThrow(/write repeat or hold/);
+    },
+  );
 
   it('says so when .env cannot be read', () => {
     mkdirSync(join(home, '.env'));

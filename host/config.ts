@@ -1,11 +1,13 @@
 /** The only reader of the environment: flags over environment over BERTH_HOME/.env over defaults. */
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism, totalmem } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
 import { z } from 'zod';
+import { findStrayLines } from '../shared/base/env-file.js';
 import { BerthError } from '../shared/base/errors.js';
+import { describeIssue } from '../shared/protocol/plain-words.js';
+import { settings } from './settings.js';
 
 export type RuntimeChoice = 'auto' | 'docker' | 'process';
 
@@ -32,6 +34,15 @@ export interface ProgramPaths {
   readonly agentImageDir: string;
 }
 
+/**
+ * What becomes of a send whose outcome is not known, where a repeat would show: sent again and marked, or held for the
+ * operator.
+ */
+export interface UnknownSendPolicy {
+  readonly otherwise: 'repeat' | 'hold';
+  readonly byChannel: ReadonlyMap<string, 'repeat' | 'hold'>;
+}
+
 export interface Config {
   readonly paths: HomePaths;
   readonly program: ProgramPaths;
@@ -50,6 +61,8 @@ export interface Config {
   readonly memoryBudgetMb: number;
   /** IANA name. */
   readonly timeZone: string;
+  readonly safetyScanMs: number;
+  readonly unknownSends: UnknownSendPolicy;
   /** PATH: what processes of the process runtime find. */
   readonly executablePath: string;
 }
@@ -60,96 +73,8 @@ export interface SettingValue {
   readonly value: string | null;
   readonly source: 'flag' | 'environment' | '.env' | 'default';
   readonly about: string;
-}
-
-/** Up to a day: a timer that is told to wait longer than 24 days does not wait at all. */
-const milliseconds = z.coerce.number().int().min(1).max(86_400_000);
-
-const settings = {
-  BERTH_HOME: {
-    about: 'Where groups/ and data/ lie',
-    schema: z.string().min(1),
-    fallback: undefined,
-  },
-  BERTH_RUNTIME: {
-    about: 'What runs agents: auto, docker or process (no isolation)',
-    schema: z.enum(['auto', 'docker', 'process']),
-    fallback: 'auto',
-  },
-  BERTH_LOG_LEVEL: {
-    about: 'debug, info, warn or error',
-    schema: z.enum(['debug', 'info', 'warn', 'error']),
-    fallback: 'info',
-  },
-  BERTH_PROVIDER: {
-    about: 'What thinks in agent groups that name no provider',
-    schema: z.string().min(1),
-    fallback: 'echo',
-  },
-  DOCKER_HOST: {
-    about: 'Where the container engine listens (unix:// or tcp://)',
-    schema: z.string().min(1),
-    fallback: undefined,
-  },
-  BERTH_BASE_IMAGE: {
-    about: 'What the agent image is built on, instead of the pinned Node image',
-    schema: z.string().min(1),
-    fallback: undefined,
-  },
-  BERTH_ENGINE_TIMEOUT_MS: {
-    about: 'How long one call to the engine may take',
-    schema: milliseconds,
-    fallback: '10000',
-  },
-  BERTH_STOP_TIMEOUT_MS: {
-    about: 'How long a stop may take in all',
-    schema: milliseconds,
-    fallback: '15000',
-  },
-  BERTH_POLL_INTERVAL_MS: {
-    about: 'How often to look where a file event was lost',
-    schema: milliseconds,
-    fallback: '2000',
-  },
-  BERTH_ALLOW_UNISOLATED: {
-    about: 'Providers that run tools and may do so without a container, separated by commas',
-    schema: z.string(),
-    fallback: '',
-  },
-  BERTH_MAX_CONTAINERS: {
-    about: 'How many containers may run at once',
-    schema: z.coerce.number().int().min(1).max(10_000),
-    fallback: String(defaultMaxContainers()),
-  },
-  BERTH_MEMORY_BUDGET_MB: {
-    about: 'What the memory limits of running containers may add up to',
-    schema: z.coerce.number().int().min(64),
-    fallback: String(defaultMemoryBudgetMb()),
-  },
-  BERTH_TIME_ZONE: {
-    about: 'Where schedules without a time zone of their own are told (Europe/Berlin)',
-    schema: z.string().refine(isTimeZone, 'there is no such time zone'),
-    fallback: Intl.DateTimeFormat().resolvedOptions().timeZone,
-  },
-} as const;
-
-/** Three quarters of the memory: the rest is for the host. */
-function defaultMemoryBudgetMb(): number {
-  return Math.floor((totalmem() / 2 ** 20) * 0.75);
-}
-
-/** Agents mostly wait for a model: a core serves ten. Fewer where memory would not do for a gigabyte each. */
-function defaultMaxContainers(): number {
-  const byMemory = Math.floor(defaultMemoryBudgetMb() / 1_024);
-  return Math.max(2, Math.min(availableParallelism() * 10, byMemory));
-}
-
-function isTimeZone(name: string): boolean {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
-  } catch {
-    return false;
-  }
+  /** Why the value cannot be used. */
+  readonly problem?: string;
 }
 
 export type SettingName = keyof typeof settings;
@@ -160,6 +85,8 @@ export type SettingFlags = Partial<Record<SettingName, string>>;
 export interface LoadedConfig {
   readonly config: Config;
   readonly settings: readonly SettingValue[];
+  /** What .env has that nobody reads. */
+  readonly notes: readonly string[];
 }
 
 /** Throws config_invalid, naming the setting, where it came from and what it may be. */
@@ -167,13 +94,25 @@ export function loadConfig(flags: SettingFlags = {}): LoadedConfig {
   return resolveConfig(flags, process.env);
 }
 
-export function resolveConfig(
+/** Every setting, also where some of them cannot be used. Throws config_invalid where .env cannot be read. */
+export function surveySettings(flags: SettingFlags): Omit<LoadedConfig, 'config'> {
+  const { settings, notes } = gatherSettings(flags, process.env);
+  return { settings, notes };
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+function gatherSettings(
   flags: SettingFlags,
-  environment: Readonly<Record<string, string | undefined>>,
-): LoadedConfig {
-  const program = programPaths();
-  const home = resolve(flags.BERTH_HOME ?? nonEmpty(environment['BERTH_HOME']) ?? program.root);
-  const dotEnv = readDotEnv(home);
+  environment: Environment,
+): Omit<LoadedConfig, 'config'> & {
+  readonly home: string;
+  readonly values: Readonly<Record<SettingName, SettingValue>>;
+} {
+  const home = resolve(
+    flags.BERTH_HOME ?? nonEmpty(environment['BERTH_HOME']) ?? programPaths().root,
+  );
+  const { values: dotEnv, notes } = readDotEnv(home);
   const values = Object.fromEntries(
     settingNames().map((name) => {
       // The home says where .env lies, and not the other way round.
@@ -181,6 +120,17 @@ export function resolveConfig(
       return [name, pick(name, flags, environment, file)];
     }),
   ) as Record<SettingName, SettingValue>;
+  const listed = settingNames().map((name) => {
+    const { problem } = checkSetting(name, values[name]);
+    const setting = problem === undefined ? values[name] : { ...values[name], problem };
+    return name === 'BERTH_HOME' && problem === undefined ? { ...setting, value: home } : setting;
+  });
+  return { home, values, settings: listed, notes };
+}
+
+export function resolveConfig(flags: SettingFlags, environment: Environment): LoadedConfig {
+  const program = programPaths();
+  const { home, values, settings: listed, notes } = gatherSettings(flags, environment);
   const read = <N extends SettingName>(
     name: N,
   ): z.infer<(typeof settings)[N]['schema']> | undefined => parseSetting(name, values[name]);
@@ -209,12 +159,23 @@ export function resolveConfig(
     maxContainers: get('BERTH_MAX_CONTAINERS'),
     memoryBudgetMb: get('BERTH_MEMORY_BUDGET_MB'),
     timeZone: get('BERTH_TIME_ZONE'),
+    safetyScanMs: get('BERTH_SAFETY_SCAN_MS'),
+    unknownSends: readUnknownSends(get('BERTH_UNKNOWN_SENDS')),
     executablePath: environment['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
   });
-  const listed = settingNames().map((name) =>
-    name === 'BERTH_HOME' ? { ...values[name], value: home } : values[name],
-  );
-  return { config, settings: listed };
+  return { config, settings: listed, notes };
+}
+
+function readUnknownSends(text: string): UnknownSendPolicy {
+  const parts = text.split(',').map((part) => part.split('=') as [string, string?]);
+  const choice = (word: string | undefined): 'repeat' | 'hold' =>
+    word === 'hold' ? 'hold' : 'repeat';
+  return {
+    otherwise: choice(parts.findLast(([, value]) => value === undefined)?.[0]),
+    byChannel: new Map(
+      parts.flatMap(([type, value]) => (value === undefined ? [] : [[type, choice(value)]])),
+    ),
+  };
 }
 
 function settingNames(): readonly SettingName[] {
@@ -229,8 +190,8 @@ function nonEmpty(value: string | undefined): string | undefined {
 function pick(
   name: SettingName,
   flags: SettingFlags,
-  environment: Readonly<Record<string, string | undefined>>,
-  dotEnv: Readonly<Record<string, string | undefined>>,
+  environment: Environment,
+  dotEnv: Environment,
 ): SettingValue {
   const { about, fallback } = settings[name];
   const flag = flags[name];
@@ -248,29 +209,63 @@ function parseSetting<N extends SettingName>(
   name: N,
   setting: SettingValue,
 ): z.infer<(typeof settings)[N]['schema']> | undefined {
-  if (setting.value === null) return undefined;
-  const schema: z.ZodType = settings[name].schema;
-  const result = schema.safeParse(setting.value);
-  if (!result.success) {
-    const why = result.error.issues.map((issue) => issue.message).join('; ');
-    throw new BerthError('config_invalid', `${name} (${setting.source}) cannot be used: ${why}.`, {
-      next: `Correct ${name}; \`berth config\` lists every setting.`,
-    });
+  const { value, problem } = checkSetting(name, setting);
+  if (problem !== undefined) {
+    throw new BerthError(
+      'config_invalid',
+      `${name} (${setting.source}) cannot be used: ${problem}.`,
+      { next: `Correct ${name}; \`berth config\` lists every setting.` },
+    );
   }
-  return result.data as z.infer<(typeof settings)[N]['schema']>;
+  return value as z.infer<(typeof settings)[N]['schema']> | undefined;
 }
 
-function readDotEnv(home: string): Readonly<Record<string, string | undefined>> {
+function checkSetting(
+  name: SettingName,
+  setting: SettingValue,
+): { readonly value?: unknown; readonly problem?: string } {
+  if (setting.value === null) return {};
+  const schema: z.ZodType = settings[name].schema;
+  const result = schema.safeParse(setting.value);
+  if (result.success) return { value: result.data };
+  return { problem: result.error.issues.map(describeIssue).join('; ') };
+}
+
+interface DotEnv {
+  readonly values: Environment;
+  readonly notes: readonly string[];
+}
+
+function readDotEnv(home: string): DotEnv {
   const path = join(home, '.env');
-  if (!existsSync(path)) return {};
+  if (!existsSync(path)) return { values: {}, notes: [] };
   try {
-    return parseEnv(readFileSync(path, 'utf8'));
+    const text = readFileSync(path, 'utf8');
+    const stray = findStrayLines(text);
+    // parseEnv would take a stray line and the setting after it for one.
+    const lines = text.split('\n').map((line, i) => (stray.includes(i + 1) ? '' : line));
+    const values = parseEnv(lines.join('\n'));
+    return { values, notes: [...noteNames(path, values), ...noteLines(path, stray)] };
   } catch (error) {
     throw new BerthError('config_invalid', `${path} cannot be read.`, {
       next: 'Correct the file or take it away.',
       cause: error,
     });
   }
+}
+
+function noteNames(path: string, values: Environment): readonly string[] {
+  return Object.keys(values).flatMap((name) => {
+    if (name === 'BERTH_HOME') {
+      return [`${path}: BERTH_HOME is not read from there; set it in the environment.`];
+    }
+    const isStray = name.startsWith('BERTH_') && !(name in settings);
+    return isStray ? [`${path}: there is no setting ${name}; see \`berth config\`.`] : [];
+  });
+}
+
+function noteLines(path: string, stray: readonly number[]): readonly string[] {
+  return stray.map((line) => `${path}: line ${line} is no setting; write it like NAME=value.`);
 }
 
 function homePaths(home: string): HomePaths {

@@ -2,6 +2,8 @@
 export type EchoCommand =
   | { readonly kind: 'say'; readonly text: string }
   | { readonly kind: 'sleep'; readonly ms: number; readonly text: string }
+  /** Silent for that long, and says so before. */
+  | { readonly kind: 'quiet'; readonly ms: number; readonly text: string }
   | { readonly kind: 'burst'; readonly count: number }
   | { readonly kind: 'fail' }
   | { readonly kind: 'exit'; readonly code: number }
@@ -14,12 +16,14 @@ const maxSleepMs = 3_600_000;
 const maxBurst = 1_000;
 
 const sleepUsage = `Write !sleep <ms> <text>, where <ms> is a whole number from 0 to ${maxSleepMs}.`;
+const quietUsage = sleepUsage.replace('!sleep', '!quiet');
 const burstUsage = `Write !burst <n>, where <n> is a whole number from 1 to ${maxBurst}.`;
 const exitUsage = 'Write !exit <code>, where <code> is a whole number from 0 to 255.';
 const sendUsage = 'Write !send <destination> <text>.';
 
 const parsers: Readonly<Record<string, (rest: string) => EchoCommand>> = {
-  '!sleep': parseSleep,
+  '!sleep': (rest) => parsePause('sleep', rest, sleepUsage),
+  '!quiet': (rest) => parsePause('quiet', rest, quietUsage),
   '!burst': parseBurst,
   '!fail': () => ({ kind: 'fail' }),
   '!exit': parseExit,
@@ -33,11 +37,11 @@ export function parseEchoCommand(text: string): EchoCommand {
   return parse === undefined ? { kind: 'say', text } : parse(rest);
 }
 
-function parseSleep(rest: string): EchoCommand {
+function parsePause(kind: 'sleep' | 'quiet', rest: string, usage: string): EchoCommand {
   const [number, text] = splitFirstWord(rest);
   const ms = parseWhole(number, 0, maxSleepMs);
-  if (ms === undefined || text === '') return { kind: 'usage', sentence: sleepUsage };
-  return { kind: 'sleep', ms, text };
+  if (ms === undefined || text === '') return { kind: 'usage', sentence: usage };
+  return { kind, ms, text };
 }
 
 function parseBurst(rest: string): EchoCommand {

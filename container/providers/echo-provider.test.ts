@@ -68,6 +68,7 @@ describe('echo', () => {
     ['!unknown thing', ['echo: !unknown thing']],
     ['  !burst 3 ', ['echo: 1', 'echo: 2', 'echo: 3']],
     ['!sleep 1 good morning', ['echo: good morning']],
+    ['!quiet 1 good night', ['echo: good night']],
     ['!toString x', ['echo: !toString x']],
   ])('answers %j', async (text, expected) => {
     const { replies, failures } = await say(text);
@@ -82,6 +83,8 @@ describe('echo', () => {
     '!sleep -1 hello',
     '!sleep 99999999 hello',
     '!sleep 5',
+    '!quiet',
+    '!quiet soon hello',
     '!burst',
     '!burst 0',
     '!burst 1001',

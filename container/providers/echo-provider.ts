@@ -70,6 +70,12 @@ export class EchoProvider implements Provider {
       case 'sleep':
         await this.#sleep(command.ms, control);
         return say(message, `echo: ${command.text}`);
+      case 'quiet':
+        control.progress(command.ms);
+        await delay(command.ms, control.signal);
+        control.signal.throwIfAborted();
+        control.progress();
+        return say(message, `echo: ${command.text}`);
       case 'burst':
         return say(message, ...countTo(command.count).map((number) => `echo: ${number}`));
       case 'fail':

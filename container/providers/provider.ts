@@ -49,8 +49,11 @@ export interface TurnResult {
 /** What a provider may do while its turn runs. */
 export interface TurnControl {
   readonly signal: AbortSignal;
-  /** A sign of life. Cheap: call it at every step, token or chunk. */
-  progress(): void;
+  /**
+   * A sign of life. Cheap: call it at every step, token or chunk. Before a step that shows none for long, such as a
+   * tool call with a timeout of its own, announce how long that may take at the most, in milliseconds.
+   */
+  progress(silenceMs?: number): void;
   /** Sends at once, ahead of the acks. It stays said even when the turn fails later and is run again. */
   send(reply: Reply): Promise<void>;
   /** Takes messages that have come since into this turn; they are acked when it ends. Often empty. */

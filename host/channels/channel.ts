@@ -2,8 +2,9 @@
  * The contract between Berth and a platform. For implementers:
  * - `onInbound` resolves when the message is on disk: acknowledge to the platform only then.
  * - `send` never reports `sent` for what the platform did not take, and never throws for what a platform says:
- *   a refusal is an outcome. What it does throw counts as `failed`, retryable. Before `start`, after `stop` and
- *   where `start` failed it answers `nobody-listening` or `failed`, retryable: it may be called at any time.
+ *   a refusal is an outcome. What it does throw counts as `unknown`: answer `failed` where nothing was taken. Before
+ *   `start`, after `stop` and where `start` failed it answers `nobody-listening` or `failed`, retryable: it may be
+ *   called at any time.
  * - Bad input from a platform never stops a channel.
  * - After `stop` resolves, nothing is received and nothing is running. `stop` may be called twice, and where
  *   `start` failed.
@@ -87,7 +88,11 @@ export type SendOutcome =
       readonly retryable: boolean;
       /** The platform's own wish, in milliseconds. */
       readonly retryAfterMs?: number;
-    };
+      /** The chat itself takes nothing from us any more: we were blocked or removed, or it is gone. */
+      readonly isChatGone?: boolean;
+    }
+  /** The platform may have taken it, as when the connection broke before it answered. */
+  | { readonly kind: 'unknown'; readonly reason: string };
 
 /** What a channel calls while it runs. */
 export interface ChannelEvents {

@@ -9,6 +9,7 @@ import { BerthError } from '../../shared/base/errors.js';
 import { newId } from '../../shared/base/ids.js';
 import { silentLogger } from '../../shared/base/logger.js';
 import type { InboundEvent, InboundOutcome, OutboundEvent } from './channel.js';
+import { defaultConnectionLimits } from './terminal-connection.js';
 import { TerminalChannel, type TerminalChannelDeps } from './terminal-channel.js';
 import { maxClientLineBytes } from './terminal-protocol.js';
 import { until } from '../../test/fakes/waiting.js';
@@ -159,7 +160,7 @@ describe('TerminalChannel', () => {
         sender: { id: 'me' },
         text: 'hi',
         isGroup: false,
-        isMention: true,
+        isMention: false,
       },
     ]);
   });
@@ -342,30 +343,34 @@ describe('TerminalChannel', () => {
     expect(acks.map((ack) => ack['messageId'])).toEqual(['m-0', 'm-1', 'm-2', 'm-3', 'm-4']);
   });
 
-  it('works on a few messages at a time, and stops reading while more wait', async () => {
-    let running = 0;
-    let most = 0;
-    answer = async (event) => {
-      running += 1;
-      most = Math.max(most, running);
-      await new Promise((resolve) => setImmediate(resolve));
-      running -= 1;
-      return { kind: 'accepted', messageId: `m-${event.text}` };
-    };
-    await start();
-    const terminal = await open();
-    const texts = Array.from({ length: 1_000 }, (_, n) => `${n}`);
-    terminal.write(
-      texts
-        .map((text) => `${JSON.stringify({ type: 'message', platformId: 'a', text })}\n`)
-        .join(''),
-    );
-    const acks = await terminal.waitFor('ack', 1_000);
-    expect(acks.map((ack) => ack['messageId'])).toEqual(texts.map((text) => `m-${text}`));
-    expect(inbound.map((event) => event.text)).toEqual(texts);
-    expect(most).toBeGreaterThan(1);
-    expect(most).toBeLessThanOrEqual(32);
-  });
+  it.each([
+    ['a few messages', {}, 'x', defaultConnectionLimits.linesAtOnce],
+    ['few large messages', { bytesAtOnce: 20_000 }, 'x'.repeat(10_000), 2],
+  ])(
+    'works on %s at a time, and stops reading while more wait',
+    async (_name, limit, text, atMost) => {
+      let running = 0;
+      let most = 0;
+      answer = async (event) => {
+        running += 1;
+        most = Math.max(most, running);
+        await new Promise((resolve) => setImmediate(resolve));
+        running -= 1;
+        return { kind: 'accepted', messageId: `m-${event.platformMessageId}` };
+      };
+      channel = makeChannel(socketPath, { limits: { ...defaultConnectionLimits, ...limit } });
+      await start();
+      const terminal = await open();
+      const ids = Array.from({ length: 1_000 }, (_, n) => `${n}`);
+      const lines = ids.map((id) => JSON.stringify({ type: 'message', platformId: 'a', text, id }));
+      terminal.write(lines.map((line) => `${line}\n`).join(''));
+      const acks = await terminal.waitFor('ack', 1_000);
+      expect(acks.map((ack) => ack['messageId'])).toEqual(ids.map((id) => `m-${id}`));
+      expect(inbound.map((event) => event.platformMessageId)).toEqual(ids);
+      expect(most).toBeGreaterThan(1);
+      expect(most).toBeLessThanOrEqual(atMost);
+    },
+  );
 
   it('acks what a program wrote before it closed its end, and does not take it for a listener', async () => {
     await start();
@@ -378,6 +383,7 @@ describe('TerminalChannel', () => {
   it('closes a client that does not read, and holds nobody up for it', async () => {
     channel = makeChannel(socketPath, {
       limits: {
+        ...defaultConnectionLimits,
         linesAtOnce: 4,
         unreadBytes: 64 * 1024,
         writeTimeoutMs: 60_000,
@@ -402,7 +408,7 @@ describe('TerminalChannel', () => {
 
   it('waits for a stalled client only for so long, and then knows that nobody listens', async () => {
     channel = makeChannel(socketPath, {
-      limits: { linesAtOnce: 4, unreadBytes: 1024 * 1024, writeTimeoutMs: 50, closeTimeoutMs: 50 },
+      limits: { ...defaultConnectionLimits, writeTimeoutMs: 50, closeTimeoutMs: 50 },
     });
     await start();
     const stalled = await subscribe('busy');

@@ -1,4 +1,4 @@
-/** Chats of this machine's user: programs write to and hear from a Unix socket. Every platformId is a direct chat. */
+/** Chats of this machine's user: programs write to and hear from a Unix socket. Every platformId is a chat. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { rm } from 'node:fs/promises';
 import { toBerthError } from '../../shared/base/errors.js';
@@ -20,6 +20,7 @@ import {
   type ConnectionLimits,
 } from './terminal-connection.js';
 import { spokenLineOf } from './terminal-lines.js';
+import { isMention } from './terminal-mention.js';
 import { TerminalListeners } from './terminal-listeners.js';
 import {
   encodeLine,
@@ -186,7 +187,7 @@ export class TerminalChannel implements Channel {
       sender: { id: line.sender },
       text: line.text,
       isGroup: false,
-      isMention: true,
+      isMention: isMention(line),
     });
     return answersTo(line, outcome);
   }

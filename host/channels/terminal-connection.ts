@@ -8,8 +8,10 @@ import { LineSplitter, type LineItem } from './ndjson.js';
 import { encodeLine, maxClientLineBytes } from './terminal-protocol.js';
 
 export interface ConnectionLimits {
-  /** Lines worked on at once. */
+  /** Lines worked on at once: what comes together is written to a session's file together. */
   readonly linesAtOnce: number;
+  /** The same in bytes; one line may go beyond. */
+  readonly bytesAtOnce: number;
   /** Bytes kept for a client that does not read; one line may go beyond. */
   readonly unreadBytes: number;
   /** The longest that a client may leave a line unread. */
@@ -19,7 +21,8 @@ export interface ConnectionLimits {
 }
 
 export const defaultConnectionLimits: ConnectionLimits = {
-  linesAtOnce: 32,
+  linesAtOnce: 256,
+  bytesAtOnce: 4 * 1024 * 1024,
   unreadBytes: 1024 * 1024,
   writeTimeoutMs: 10_000,
   closeTimeoutMs: 1_000,
@@ -44,6 +47,7 @@ export class TerminalConnection {
   /** The writes whose outcome is not known yet. */
   readonly #writes = new Set<(wasTaken: boolean) => void>();
   #working = 0;
+  #workingBytes = 0;
   #answers: Promise<void> = Promise.resolve();
   #isClosing = false;
   #hasLeft = false;
@@ -143,7 +147,7 @@ export class TerminalConnection {
 
   #pump(): void {
     const { socket, limits } = this.#deps;
-    while (this.#working < limits.linesAtOnce) {
+    while (this.#working < limits.linesAtOnce && this.#workingBytes < limits.bytesAtOnce) {
       const item = this.#waiting.shift();
       if (item === undefined) break;
       this.#begin(item);
@@ -153,13 +157,16 @@ export class TerminalConnection {
   }
 
   #begin(item: LineItem): void {
+    const bytes = item.kind === 'line' ? Buffer.byteLength(item.text) : 0;
     this.#working += 1;
+    this.#workingBytes += bytes;
     const answer = this.#deps.answer(item);
     this.#answers = this.#answers
       .then(() => answer)
       .then((lines) => {
         for (const line of lines) void this.write(line);
         this.#working -= 1;
+        this.#workingBytes -= bytes;
         this.#pump();
       });
   }

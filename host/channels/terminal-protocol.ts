@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { BerthError } from '../../shared/base/errors.js';
+import { describeIssues } from '../../shared/protocol/plain-words.js';
 
 export const terminalChannelType = 'terminal';
 
@@ -14,7 +15,7 @@ export const maxClientLineBytes = 512 * 1024;
 export const maxServerLineBytes = 8 * 1024 * 1024;
 
 /** A chat, thread, person or message id: short, and harmless in a table or a log. */
-const name = z
+export const nameSchema = z
   .string()
   .min(1)
   .max(200)
@@ -23,14 +24,16 @@ const name = z
 const clientLineSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('message'),
-    platformId: name,
-    threadId: name.nullable().default(null),
-    sender: name.default('me'),
+    platformId: nameSchema,
+    threadId: nameSchema.nullable().default(null),
+    sender: nameSchema.default('me'),
     text: z.string().min(1),
+    /** Whether the agent is spoken to; left out, an `@` before a word in the text says so. */
+    mention: z.boolean().optional(),
     /** Known again when it comes twice in the same chat. */
-    id: name.nullable().default(null),
+    id: nameSchema.nullable().default(null),
   }),
-  z.object({ type: z.literal('subscribe'), platformId: name }),
+  z.object({ type: z.literal('subscribe'), platformId: nameSchema }),
 ]);
 
 const spoken = {
@@ -102,7 +105,7 @@ export function parseClientLine(text: string): ClientLine | ErrorLine {
   return {
     type: 'error',
     code: 'invalid_input',
-    message: `The line does not fit: ${describeIssues(result.error)}.`,
+    message: `The line does not fit: ${describeIssues(result.error, 'the line')}.`,
     ...idOf(value),
   };
 }
@@ -117,14 +120,8 @@ export function parseServerLine(text: string): ServerLine | undefined {
 }
 
 function idOf(value: unknown): { id?: string } {
-  const parsed = z.object({ id: name }).safeParse(value);
+  const parsed = z.object({ id: nameSchema }).safeParse(value);
   return parsed.success ? { id: parsed.data.id } : {};
-}
-
-function describeIssues(error: z.ZodError): string {
-  return error.issues
-    .map((issue) => `${issue.path.join('.') || 'line'}: ${issue.message}`)
-    .join('; ');
 }
 
 /** A longer address is cut off without a word by the system: sun_path in unix(7) and in macOS's sys/un.h. */

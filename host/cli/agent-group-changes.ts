@@ -1,11 +1,12 @@
 import { isoAt } from '../../shared/base/clock.js';
 import { BerthError } from '../../shared/base/errors.js';
+import { providerNames } from '../../shared/protocol/provider-names.js';
 import { parseFolderName } from '../sessions/session-folder.js';
 import type { AgentGroup } from '../store/agent-groups.js';
 import { parseContainerConfig } from '../store/container-config.js';
 import type { Store } from '../store/store.js';
 import { ensureAgentFolder } from './agent-folder.js';
-import { usageError, type CommandContext } from './command-context.js';
+import { parseGiven, usageError, WrongValue, type CommandContext } from './command-context.js';
 import { removeEndedSessions } from './ended-sessions.js';
 import { getAgentGroup, parseName } from './references.js';
 import { writeStore } from './store-access.js';
@@ -26,7 +27,7 @@ export function createAgentGroup(
   const group = withOptions(options, {
     id: newId('ag'),
     name: parseName(name),
-    folder: parseFolderName(options.folder ?? folderFor(name)),
+    folder: parseGiven(() => parseFolderName(options.folder ?? folderFor(name))),
     isAdmin: false,
     provider: null,
     containerConfig: null,
@@ -85,16 +86,23 @@ export function deleteAgentGroup(
 function withOptions(options: AgentGroupOptions, group: AgentGroup): AgentGroup {
   const { provider, admin, containerConfig } = options;
   // Parsed before it is written; kept as it was given.
-  if (typeof containerConfig === 'string') parseContainerConfig(containerConfig);
+  if (typeof containerConfig === 'string') parseGiven(() => parseContainerConfig(containerConfig));
   return {
     ...group,
     isAdmin: admin ?? group.isAdmin,
     provider: orDefault(
-      typeof provider === 'string' ? parseName(provider) : provider,
+      typeof provider === 'string' ? parseProvider(provider) : provider,
       group.provider,
     ),
     containerConfig: orDefault(containerConfig, group.containerConfig),
   };
+}
+
+function parseProvider(name: string): string {
+  if (providerNames.includes(name)) return name;
+  throw new WrongValue(`There is no provider ${JSON.stringify(name)}.`, {
+    next: `Name one of these: ${providerNames.join(', ')}.`,
+  });
 }
 
 function orDefault(given: string | false | undefined, before: string | null): string | null {

@@ -1,7 +1,9 @@
 import { userInfo } from 'node:os';
+import { describeIssue } from '../../shared/protocol/plain-words.js';
 import { TerminalClient } from '../channels/terminal-client.js';
+import { nameSchema } from '../channels/terminal-protocol.js';
 import { runChat } from './chat.js';
-import type { AddCommands, CommandContext } from './command-context.js';
+import { usageError, type AddCommands, type CommandContext } from './command-context.js';
 import { ensureDaemon } from './ensure-daemon.js';
 
 interface ChatFlags {
@@ -20,6 +22,12 @@ export const addChatCommand: AddCommands = (program, act) => {
     .action(act(chat));
 };
 
+function assertName(option: string, value: string): void {
+  const { error } = nameSchema.safeParse(value);
+  if (error === undefined) return;
+  throw usageError(`--${option} ${error.issues.map(describeIssue).join('; ')}.`);
+}
+
 /** A start that takes longer than this is talked about. */
 const quietMs = 1_000;
 
@@ -29,6 +37,9 @@ async function chat(
   flags: ChatFlags,
 ): Promise<number> {
   const { config, output, edge } = context;
+  if (words.length > 0 && words.join(' ').trim() === '')
+    throw usageError('There is nothing to say.');
+  for (const [option, value] of Object.entries(flags)) assertName(option, String(value));
   await ensureDaemonQuietly(context);
   const interrupted = new AbortController();
   edge.onStopRequest(() => {
@@ -52,10 +63,15 @@ async function chat(
 
 /** Says what a long start is doing, and aloud when nothing isolates the agents of the daemon that it started. */
 async function ensureDaemonQuietly(context: CommandContext): Promise<void> {
-  const { output } = context;
+  const { output, notes } = context;
   const beganAt = performance.now();
+  const said = new Set<string>();
   const { state, wasRunning } = await ensureDaemon(context, (line) => {
-    if (performance.now() - beganAt > quietMs) output.note(line);
+    if (performance.now() - beganAt <= quietMs) return;
+    said.add(line);
+    output.note(line);
   });
-  if (!wasRunning && state.activity !== null) output.note(state.activity);
+  if (wasRunning) return;
+  const remarks = [...notes, ...(state.activity === null ? [] : [state.activity])];
+  for (const line of remarks) if (!said.has(line)) output.note(line);
 }

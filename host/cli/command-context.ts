@@ -1,5 +1,6 @@
 import { CommanderError, type Command } from 'commander';
 import type { Clock } from '../../shared/base/clock.js';
+import { BerthError, hasCode, type BerthErrorOptions } from '../../shared/base/errors.js';
 import type { NewId } from '../../shared/base/ids.js';
 import type { Config, SettingFlags, SettingValue } from '../config.js';
 import type { ProcessEdge } from './process-edge.js';
@@ -9,6 +10,8 @@ import type { TerminalOutput } from './terminal-output.js';
 export interface CommandContext {
   readonly config: Config;
   readonly settings: readonly SettingValue[];
+  /** What .env has that nobody reads. */
+  readonly notes: readonly string[];
   /** The settings that were given on the command line. */
   readonly flags: SettingFlags;
   readonly version: string;
@@ -23,10 +26,37 @@ export type Act = <Args extends unknown[]>(
   work: (context: CommandContext, ...args: Args) => unknown,
 ) => (...args: Args) => Promise<void>;
 
-/** Adds one noun's commands. */
-export type AddCommands = (program: Command, act: Act) => void;
+/** Adds one noun's commands. `inspect` is for those that work where a setting cannot be used. */
+export type AddCommands = (program: Command, act: Act, inspect: Inspect) => void;
+
+/** What a command gets that works even so. */
+export type Inspection = Pick<CommandContext, 'settings' | 'notes' | 'output'>;
+
+export type Inspect = (work: (inspection: Inspection) => number) => () => void;
 
 /** The command line itself is wrong: exit code 2. */
 export function usageError(message: string): CommanderError {
   return new CommanderError(2, 'berth.usage', message);
+}
+
+/** A value on the command line is not what it has to be: exit code 2. */
+export class WrongValue extends BerthError {
+  constructor(message: string, options: BerthErrorOptions = {}) {
+    super('invalid_input', message, options);
+  }
+}
+
+/** For values that are parsed elsewhere: what does not fit is the fault of who typed it. */
+export function parseGiven<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (!hasCode(error, 'invalid_input')) throw error;
+    const { message, next, facts } = error;
+    throw new WrongValue(message, {
+      ...(next === undefined ? {} : { next }),
+      cause: error,
+      facts,
+    });
+  }
 }

@@ -1,31 +1,39 @@
 import type { SettingValue } from '../config.js';
-import type { AddCommands, CommandContext } from './command-context.js';
+import type { AddCommands, Inspection } from './command-context.js';
 import { formatTable, type Column } from './table.js';
 
-export const addConfigCommand: AddCommands = (program, act) => {
+export const addConfigCommand: AddCommands = (program, _act, inspect) => {
   program
     .command('config')
-    .description('list every setting, its value and where that came from')
-    .action(act(list));
+    .description(
+      'list every setting, its value and where that came from; exit code 1 for a bad one',
+    )
+    .action(inspect(list));
 };
 
 const columns: readonly Column<SettingValue>[] = [
   { title: 'setting', value: ({ name }) => name },
   { title: 'value', value: ({ value }) => value ?? '-' },
   { title: 'from', value: ({ source }) => source },
-  { title: 'about', value: ({ about }) => about },
+  { title: 'about', value: describe },
 ];
 
-function list({ settings, output }: CommandContext): void {
+function list({ settings, notes, output }: Inspection): number {
+  for (const note of notes) output.note(note);
   output.result(settings, (width) => {
     const table = formatTable(columns, settings, Number.POSITIVE_INFINITY, '');
     return table.split('\n').every((line) => line.length <= width) ? table : inParagraphs(settings);
   });
+  return settings.some(({ problem }) => problem !== undefined) ? 1 : 0;
+}
+
+function describe({ about, problem }: SettingValue): string {
+  return problem === undefined ? about : `CANNOT BE USED: ${problem}. ${about}`;
 }
 
 /** Where the table is too wide: nothing here may be cut. */
 function inParagraphs(settings: readonly SettingValue[]): string {
   return settings
-    .map(({ name, value, source, about }) => `${name}=${value ?? ''}  (${source})\n  ${about}`)
+    .map((one) => `${one.name}=${one.value ?? ''}  (${one.source})\n  ${describe(one)}`)
     .join('\n');
 }

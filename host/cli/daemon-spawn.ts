@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, constants, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BerthError } from '../../shared/base/errors.js';
+import { assertSocketPath } from '../channels/terminal-protocol.js';
 import type { CommandContext } from './command-context.js';
+import { makeFolder } from './home-access.js';
 import { settingFlags } from './setting-flags.js';
 
 export interface SpawnedDaemon {
@@ -19,8 +21,9 @@ export interface SpawnedDaemon {
 /** Starts this program once more as a daemon of its own. What it says before it ends goes to daemon-start.log. */
 export async function spawnDaemon(context: CommandContext): Promise<SpawnedDaemon> {
   const { config, edge } = context;
-  const { home, logsDir } = config.paths;
-  mkdirSync(logsDir, { recursive: true, mode: 0o700 });
+  const { home, logsDir, socket } = config.paths;
+  assertSocketPath(socket);
+  makeFolder(logsDir);
   const path = join(logsDir, 'daemon-start.log');
   // Appended, so that two starts at once do not write over each other.
   const { O_APPEND, O_CREAT, O_TRUNC, O_WRONLY } = constants;

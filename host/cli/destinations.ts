@@ -1,7 +1,7 @@
 import { isoAt } from '../../shared/base/clock.js';
 import { BerthError } from '../../shared/base/errors.js';
 import type { Destination } from '../../shared/protocol/session-message.js';
-import type { AddCommands, CommandContext } from './command-context.js';
+import { WrongValue, type AddCommands, type CommandContext } from './command-context.js';
 import { chatName, getAgentGroup, parseChatName, parseName } from './references.js';
 import { readStore, writeStore } from './store-access.js';
 import { formatTable } from './table.js';
@@ -101,7 +101,7 @@ function remove(context: CommandContext, reference: string, name: string): void 
 /** Agents write these names; they are kept plain. Throws invalid_input. */
 function parseDestinationName(name: string): string {
   if (/^[A-Za-z0-9_-]{1,63}$/.test(name)) return name;
-  throw new BerthError('invalid_input', `${JSON.stringify(name)} cannot be a destination's name.`, {
+  throw new WrongValue(`${JSON.stringify(name)} cannot be a destination's name.`, {
     next: 'Use 1 to 63 letters, digits, dashes or underscores.',
   });
 }

@@ -2,7 +2,7 @@ import { Option } from 'commander';
 import type { AddCommands, CommandContext } from './command-context.js';
 import { endDaemon } from './end-daemon.js';
 import { ensureDaemon } from './ensure-daemon.js';
-import { describeReady } from './ready-words.js';
+import { describeReady, listProblems } from './ready-words.js';
 import { runDaemon } from './run-daemon.js';
 
 export const addLifecycleCommands: AddCommands = (program, act) => {
@@ -23,6 +23,7 @@ async function start(
   context: CommandContext,
   { detach, detached }: { readonly detach?: boolean; readonly detached?: boolean },
 ): Promise<number> {
+  if (detached !== true) tellNotes(context);
   if (detach !== true) return runDaemon(context, { isDetached: detached === true });
   await startDetached(context);
   return 0;
@@ -36,20 +37,29 @@ async function stop(context: CommandContext): Promise<void> {
 }
 
 async function restart(context: CommandContext): Promise<void> {
+  tellNotes(context);
   const wasRunning = await endDaemon(context, 'keep');
   if (!wasRunning) context.output.note('The daemon was not running.');
   await startDetached(context);
 }
 
+function tellNotes({ notes, output }: CommandContext): void {
+  for (const note of notes) output.note(note);
+}
+
 async function startDetached(context: CommandContext): Promise<void> {
   const { output, config } = context;
+  const said = new Set<string | null>();
   const { state, wasRunning } = await ensureDaemon(context, (line) => {
+    said.add(line);
     output.note(line);
   });
   const { socket } = config.paths;
-  output.result({ wasRunning, ...state, socket }, () =>
+  const problems = listProblems(state);
+  const remark = said.has(state.activity) ? null : state.activity;
+  output.result({ wasRunning, ...state, problems, socket }, () =>
     wasRunning
-      ? `The daemon runs already (pid ${state.pid}).`
-      : describeReady({ ...state, remark: state.activity, socket }),
+      ? [`The daemon runs already (pid ${state.pid}).`, ...problems].join('\n')
+      : describeReady({ ...state, remark, problems, socket }),
   );
 }

@@ -1,8 +1,9 @@
 import { isoAt } from '../../shared/base/clock.js';
 import { BerthError } from '../../shared/base/errors.js';
+import { assertTimeZone } from '../schedule/recurrence.js';
 import type { MessagingGroup } from '../store/messaging-groups.js';
 import type { Store } from '../store/store.js';
-import { usageError, type CommandContext } from './command-context.js';
+import { parseGiven, usageError, type CommandContext } from './command-context.js';
 import { removeEndedSessions } from './ended-sessions.js';
 import { chatName, getMessagingGroup, parseChatName, parseName } from './references.js';
 import { writeStore } from './store-access.js';
@@ -12,6 +13,8 @@ export interface MessagingGroupOptions {
   readonly group?: boolean;
   /** `false`: none. */
   readonly admin?: string | false;
+  /** `false`: the install's. */
+  readonly timeZone?: string | false;
 }
 
 export function createMessagingGroup(
@@ -103,6 +106,7 @@ function insertChat(
     name: null,
     isGroup: false,
     adminUserId: null,
+    timeZone: null,
     createdAt: isoAt(context.clock.now()),
   });
   store.messagingGroups.insert(group);
@@ -110,12 +114,18 @@ function insertChat(
 }
 
 function withOptions(options: MessagingGroupOptions, group: MessagingGroup): MessagingGroup {
-  const { name, group: isGroup, admin } = options;
+  const { name, group: isGroup, admin, timeZone } = options;
+  if (typeof timeZone === 'string') {
+    parseGiven(() => {
+      assertTimeZone(timeZone);
+    });
+  }
   const adminUserId = typeof admin === 'string' ? parseName(admin) : admin;
   return {
     ...group,
     name: name === undefined ? group.name : parseName(name),
     isGroup: isGroup ?? group.isGroup,
     adminUserId: adminUserId === undefined ? group.adminUserId : adminUserId || null,
+    timeZone: timeZone === undefined ? group.timeZone : timeZone || null,
   };
 }

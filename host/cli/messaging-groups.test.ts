@@ -62,6 +62,22 @@ describe('berth messaging-groups', () => {
     ).toMatchObject({ name: 'Team', adminUserId: null, isGroup: false, allowedSenders: ['bob'] });
   });
 
+  it('has a time zone of its own until that is taken away', async () => {
+    await cli.run('messaging-groups', 'create', 'terminal:a', '--time-zone', 'Asia/Tokyo');
+    expect((await cli.run('messaging-groups', 'show', 'terminal:a')).stdout).toMatch(
+      /time zone +Asia\/Tokyo/,
+    );
+    const update = ['messaging-groups', 'update', 'terminal:a'];
+    expect(await cli.failure(...update, '--time-zone', 'Mars/Phobos')).toMatchObject({
+      code: 'invalid_input',
+      message: 'There is no time zone "Mars/Phobos".',
+    });
+    expect(await cli.json(...update, '--no-time-zone')).toMatchObject({ timeZone: null });
+    expect((await cli.run('messaging-groups', 'show', 'terminal:a')).stdout).toContain(
+      "(the install's)",
+    );
+  });
+
   it('shows its latest messages with what became of them and why', async () => {
     await cli.run('wirings', 'create', 'terminal:a', 'main');
     cli.store((store) => {

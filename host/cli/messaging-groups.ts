@@ -23,6 +23,7 @@ export const addMessagingGroupCommands: AddCommands = (program, act) => {
     .option('--name <name>', 'for people')
     .option('--group', 'several people talk there: an agent may have to be mentioned')
     .option('--admin <sender>', 'its admin: is always on the allowlist')
+    .option('--time-zone <zone>', 'where its schedules are told, like Europe/Berlin')
     .action(act(create));
   noun
     .command('show <chat>')
@@ -37,6 +38,8 @@ export const addMessagingGroupCommands: AddCommands = (program, act) => {
     .option('--no-group', 'one person talks there')
     .option('--admin <sender>', 'its admin')
     .option('--no-admin', 'no admin')
+    .option('--time-zone <zone>', 'where its schedules are told, like Europe/Berlin')
+    .option('--no-time-zone', "the install's")
     .option('--allow <sender...>', 'put on the allowlist')
     .option('--disallow <sender...>', 'take off the allowlist')
     .action(act(update));
@@ -111,6 +114,7 @@ function show(
       ['name', group.name ?? '-'],
       ['group', group.isGroup ? 'yes' : 'no'],
       ['admin', group.adminUserId ?? '-'],
+      ['time zone', group.timeZone ?? `${context.config.timeZone} (the install's)`],
       ['allowed', allowedSenders.join(', ') || '-'],
       ['wired to', wiredTo.join(', ') || 'nothing: nobody answers here'],
       ['created', group.createdAt],

@@ -3,12 +3,20 @@ import { Command, CommanderError } from 'commander';
 import { systemClock } from '../../shared/base/clock.js';
 import { toBerthError } from '../../shared/base/errors.js';
 import { newId } from '../../shared/base/ids.js';
-import { loadConfig, programVersion } from '../config.js';
+import { loadConfig, programVersion, surveySettings } from '../config.js';
 import { addAgentGroupCommands } from './agent-groups.js';
 import { addChatCommand } from './chat-command.js';
-import type { Act, AddCommands, CommandContext } from './command-context.js';
+import {
+  WrongValue,
+  type Act,
+  type AddCommands,
+  type CommandContext,
+  type Inspect,
+} from './command-context.js';
 import { addConfigCommand } from './config.js';
+import { addDeadLetterCommands } from './dead-letters.js';
 import { addDestinationCommands } from './destinations.js';
+import { assertHomeReadable } from './home-access.js';
 import { addImageCommands } from './image.js';
 import { addLifecycleCommands } from './lifecycle.js';
 import { addLogsCommand } from './logs.js';
@@ -18,6 +26,7 @@ import type { ProcessEdge } from './process-edge.js';
 import { addSessionCommands } from './sessions.js';
 import { addGlobalOptions, readSettingFlags, type GlobalOptions } from './setting-flags.js';
 import { addStatusCommand } from './status.js';
+import { addTaskCommands } from './tasks.js';
 import { TerminalOutput } from './terminal-output.js';
 import { addWiringCommands } from './wirings.js';
 
@@ -31,6 +40,8 @@ const nouns: readonly AddCommands[] = [
   addWiringCommands,
   addDestinationCommands,
   addSessionCommands,
+  addDeadLetterCommands,
+  addTaskCommands,
   addImageCommands,
   addMigrateCommand,
   addConfigCommand,
@@ -49,13 +60,17 @@ export async function runProgram(edge: ProcessEdge): Promise<number> {
       const code = await work(makeContext(program, edge, output), ...args);
       if (typeof code === 'number') exitCode = code;
     };
+  const inspect: Inspect = (work) => () => {
+    const flags = readSettingFlags(program.opts<GlobalOptions>());
+    exitCode = work({ ...surveySettings(flags), output });
+  };
   try {
     describeProgram(program, edge, isJson);
-    for (const addCommands of nouns) addCommands(program, act);
+    for (const addCommands of nouns) addCommands(program, act, inspect);
     if (edge.argv.length === 0) program.outputHelp();
     else await program.parseAsync(edge.argv, { from: 'user' });
   } catch (error) {
-    exitCode = report(error, output);
+    exitCode = report(error, output, commandOf(program, edge.argv));
   }
   await output.flush();
   return exitCode;
@@ -79,10 +94,12 @@ function describeProgram(program: Command, edge: ProcessEdge, isJson: () => bool
 
 function makeContext(program: Command, edge: ProcessEdge, output: TerminalOutput): CommandContext {
   const flags = readSettingFlags(program.opts<GlobalOptions>());
-  const { config, settings } = loadConfig(flags);
+  const { config, settings, notes } = loadConfig(flags);
+  assertHomeReadable(config.paths);
   return {
     config,
     settings,
+    notes,
     flags,
     version: programVersion(),
     output,
@@ -92,17 +109,30 @@ function makeContext(program: Command, edge: ProcessEdge, output: TerminalOutput
   };
 }
 
-function report(error: unknown, output: TerminalOutput): number {
+function report(error: unknown, output: TerminalOutput, command: string): number {
   if (!(error instanceof CommanderError)) {
     output.failure(toBerthError(error));
-    return 1;
+    return error instanceof WrongValue ? 2 : 1;
   }
   if (error.exitCode === 0) return 0;
-  const next = 'See `berth --help`.';
+  const next = `See \`${command} --help\`.`;
   if (error.code !== 'commander.help') {
     output.failure({ code: 'usage', message: error.message.replace(/^error: /, ''), next });
   } else if (output.isJson) {
     output.failure({ code: 'usage', message: 'The command is not complete.', next });
   }
   return 2;
+}
+
+/** The command that was meant, as far as it can be told: `berth wirings create`. */
+function commandOf(program: Command, argv: readonly string[]): string {
+  const names = [program.name()];
+  let commands = program.commands;
+  for (const word of argv) {
+    const found = commands.find((command) => command.name() === word);
+    if (found === undefined) continue;
+    names.push(word);
+    commands = found.commands;
+  }
+  return names.join(' ');
 }

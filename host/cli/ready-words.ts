@@ -1,13 +1,25 @@
+import type { DaemonState } from '../store/daemon-state.js';
+
 export interface ReadyFacts {
   readonly pid: number;
   readonly runtime: string | null;
   /** What is to be said aloud, if anything. */
   readonly remark: string | null;
+  readonly problems: readonly string[];
   readonly socket: string;
 }
 
-/** One line, and a second one for the remark. */
-export function describeReady({ pid, runtime, remark, socket }: ReadyFacts): string {
+/** One line, and one more for the remark and for each problem. */
+export function describeReady({ pid, runtime, remark, problems, socket }: ReadyFacts): string {
   const ready = `Ready: pid ${pid}, runtime ${runtime ?? 'unknown'}, socket ${socket}`;
-  return remark === null ? ready : `${ready}\n${remark}`;
+  const lines = [ready, ...(remark === null ? [] : [remark])];
+  return [...lines, ...problems.map((problem) => `Problem: ${problem}`)].join('\n');
+}
+
+/** What is wrong with a daemon that is ready: its runtime, and channels that do not run. */
+export function listProblems({ phase, problem, channels }: DaemonState): readonly string[] {
+  const down = Object.entries(channels)
+    .filter(([, how]) => phase === 'ready' && how !== 'running')
+    .map(([type, how]) => `the channel ${type} does not run (${how})`);
+  return [...(problem === null ? [] : [problem]), ...down];
 }

@@ -4,7 +4,9 @@ import type { AgentGroup } from '../store/agent-groups.js';
 import type { MessagingGroup } from '../store/messaging-groups.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
+import type { Task } from '../store/tasks.js';
 import type { Wiring } from '../store/wirings.js';
+import { WrongValue } from './command-context.js';
 
 /** By id, folder, name (in any case) or the beginning of an id. Throws not_found, or invalid_input when several fit. */
 export function getAgentGroup(store: Store, reference: string): AgentGroup {
@@ -49,6 +51,17 @@ export function getSession(store: Store, reference: string): Session {
   });
 }
 
+export function getTask(store: Store, reference: string): Task {
+  const exact = store.tasks.find(reference);
+  if (exact !== undefined) return exact;
+  return pickOne(reference, store.tasks.list(), {
+    noun: 'task',
+    command: 'tasks',
+    ways: [],
+    describe: ({ id }) => id,
+  });
+}
+
 /** `terminal:local` */
 export function chatName(chat: Pick<MessagingGroup, 'channelType' | 'platformId'>): string {
   return `${chat.channelType}:${chat.platformId}`;
@@ -58,7 +71,7 @@ export function chatName(chat: Pick<MessagingGroup, 'channelType' | 'platformId'
 export function parseChatName(text: string): { channelType: string; platformId: string } {
   const [, channelType, platformId] = /^([a-z][a-z0-9-]*):(\P{Cc}{1,200})$/u.exec(text) ?? [];
   if (channelType !== undefined && platformId !== undefined) return { channelType, platformId };
-  throw new BerthError('invalid_input', `${JSON.stringify(text)} names no chat.`, {
+  throw new WrongValue(`${JSON.stringify(text)} names no chat.`, {
     next: 'Write it as channel:id, like terminal:local.',
   });
 }
@@ -67,7 +80,7 @@ export function parseChatName(text: string): { channelType: string; platformId: 
 export function parseName(text: string): string {
   const name = text.trim();
   if (/^\P{Cc}{1,100}$/u.test(name)) return name;
-  throw new BerthError('invalid_input', `${JSON.stringify(text)} cannot be a name.`, {
+  throw new WrongValue(`${JSON.stringify(text)} cannot be a name.`, {
     next: 'Use 1 to 100 characters on one line.',
   });
 }

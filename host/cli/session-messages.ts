@@ -41,7 +41,8 @@ interface Saying {
   readonly text: string;
 }
 
-function describeRow(row: ConversationRow): Saying {
+/** Who said it, and what; a row that is no message says why. */
+export function describeRow(row: ConversationRow): Saying {
   const { direction, kind, content } = row;
   const unreadable = (why: string): Saying => ({
     who: direction === 'in' ? kind : 'agent',

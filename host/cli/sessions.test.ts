@@ -48,7 +48,7 @@ describe('berth sessions', () => {
     expect(await cli.json('sessions', 'show', id)).toMatchObject({
       id,
       path: join(cli.home, 'data', 'sessions', id),
-      dueItems: [{ kind: 'wake', attempts: 2 }],
+      dueItems: [{ kind: 'wake', attempts: 2 }, { kind: 'prune' }],
       deadLetters: [{ direction: 'in', messageId: 'm-1', reason: 'it failed' }],
     });
     const { stdout } = await cli.run('sessions', 'show', id);
@@ -91,6 +91,23 @@ describe('berth sessions', () => {
     expect(stdout.trimEnd().split('\n')).toHaveLength(3);
   });
 
+  it('tells what was done to its files', async () => {
+    const id = addSession(cli);
+    cli.store((store) => {
+      store.repairs.settle(id, {
+        file: 'outbound.db',
+        action: 'rolled-back',
+        detail: 'A writer was killed.',
+        createdAt: new Date().toISOString(),
+      });
+    });
+    const { stdout } = await cli.run('sessions', 'show', id);
+    expect(stdout).toMatch(/Repairs[^]*outbound\.db +rolled-back +A writer was killed\./);
+    expect(await cli.json('sessions', 'show', id)).toMatchObject({
+      repairs: [{ file: 'outbound.db', action: 'rolled-back' }],
+    });
+  });
+
   it('says which file is damaged', async () => {
     const id = addSession(cli);
     writeConversation(cli, id, 1);
@@ -117,7 +134,7 @@ describe('berth sessions', () => {
     const closed = await cli.json('sessions', 'show', id);
     expect(closed).toMatchObject({
       status: 'closed',
-      dueItems: [{ kind: 'wake', attempts: 0 }],
+      dueItems: [{ kind: 'wake', attempts: 0 }, { kind: 'prune' }],
     });
     expect(await cli.json('sessions', 'close', id)).toMatchObject({ status: 'closed' });
     expect(await cli.json('sessions', 'show', id)).toEqual(closed);

@@ -1,7 +1,6 @@
 import { isoAt } from '../../shared/base/clock.js';
 import { Option } from 'commander';
 import { join } from 'node:path';
-import type { DueKind } from '../store/due-items.js';
 import type { Session, SessionStatus } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import type { AddCommands, CommandContext } from './command-context.js';
@@ -10,9 +9,12 @@ import { chatName, getSession } from './references.js';
 import { printMessages } from './session-messages.js';
 import { readStore, writeStore } from './store-access.js';
 import { formatFields, formatSection, formatTable } from './table.js';
-import { describeAge } from './time-words.js';
+import { describeAge, describeWait } from './time-words.js';
 
 const statuses: readonly SessionStatus[] = ['active', 'closed', 'set-aside'];
+
+/** How many of the newest are shown. */
+const shownRepairs = 10;
 
 export const addSessionCommands: AddCommands = (program, act) => {
   const noun = program.command('sessions').description('conversations, each with its own files');
@@ -65,13 +67,14 @@ function show(context: CommandContext, reference: string): void {
   const { clock, output } = context;
   const facts = readStore(context, (store) => {
     const session = getSession(store, reference);
-    const kinds: readonly DueKind[] = ['wake', 'deliver'];
     return {
       ...session,
       ...namer(store)(session),
       path: folderOf(context, session),
-      dueItems: kinds.flatMap((kind) => store.dueItems.find(session.id, kind) ?? []),
+      dueItems: store.dueItems.listForSession(session.id),
+      tasks: store.tasks.listForSession(session.id),
       deadLetters: store.deadLetters.listForSession(session.id),
+      repairs: store.repairs.listForSession(session.id, shownRepairs),
     };
   });
   output.result(facts, (width) => {
@@ -102,7 +105,34 @@ function show(context: CommandContext, reference: string): void {
       width - 2,
       '',
     );
-    return `${fields}${formatSection('Dead letters', letters)}`;
+    const tasks = formatTable(
+      [
+        { title: 'planned', value: ({ dueAt }) => describeWait(dueAt, clock.now()) },
+        { title: 'every', value: ({ recurrence }) => recurrence ?? 'once' },
+        { title: 'task', value: ({ id }) => id, whole: true },
+        { title: 'text', value: ({ text }) => text },
+      ],
+      facts.tasks,
+      width - 2,
+      '',
+    );
+    const repairs = formatTable(
+      [
+        { title: 'when', value: ({ createdAt }) => describeAge(createdAt, clock.now()) },
+        { title: 'file', value: ({ file }) => file },
+        { title: 'action', value: ({ action }) => action },
+        { title: 'detail', value: ({ detail }) => detail },
+      ],
+      facts.repairs,
+      width - 2,
+      '',
+    );
+    return [
+      fields,
+      formatSection('Tasks', tasks),
+      formatSection('Dead letters', letters),
+      formatSection('Repairs', repairs),
+    ].join('');
   });
 }
 
@@ -123,21 +153,31 @@ function path(context: CommandContext, reference: string): void {
 
 /** The daemon stops its container, gives up what still waits in it, and tells the chat. */
 function close(context: CommandContext, reference: string): void {
-  const { session, hadWork } = writeStore(context, (store) => {
+  const { clock } = context;
+  const { session, hadWork, endedTasks } = writeStore(context, (store) => {
     const session = getSession(store, reference);
-    const hadWork = store.dueItems.find(session.id, 'wake') !== undefined;
+    const wake = store.dueItems.find(session.id, 'wake');
     if (session.status === 'active') {
       store.sessions.setStatus(session.id, 'closed', 'closed with `berth sessions close`');
-      const dueAt = isoAt(Date.now());
-      if (hadWork) store.dueItems.set({ sessionId: session.id, kind: 'wake', dueAt, attempts: 0 });
+      const dueAt = isoAt(clock.now());
+      if (wake !== undefined)
+        store.dueItems.set({ sessionId: session.id, kind: 'wake', dueAt, attempts: 0 });
     }
-    return { session: store.sessions.find(session.id) ?? session, hadWork };
+    // They belong to the conversation; the daemon ends their rows.
+    const endedTasks = store.tasks.deleteForSession(session.id);
+    const isPlanOnly = endedTasks > 0 && (wake?.dueAt ?? '') > isoAt(clock.now());
+    const hadWork = wake !== undefined && !isPlanOnly;
+    return { session: store.sessions.find(session.id) ?? session, hadWork, endedTasks };
   });
   context.output.result(session, () => {
     const waiting = hadWork
       ? ' Messages waited in it; the daemon gives them up and tells the chat.'
       : '';
-    return `The session ${session.id} is ${session.status}. The next message begins another.${waiting}`;
+    const tasks =
+      endedTasks > 0
+        ? ` ${endedTasks === 1 ? 'A planned task ends' : `${endedTasks} planned tasks end`} with it.`
+        : '';
+    return `The session ${session.id} is ${session.status}. The next message begins another.${waiting}${tasks}`;
   });
 }
 

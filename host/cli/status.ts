@@ -3,6 +3,7 @@ import { hasCode } from '../../shared/base/errors.js';
 import type { DaemonState } from '../store/daemon-state.js';
 import type { AddCommands, CommandContext } from './command-context.js';
 import { findDaemon } from './daemon-presence.js';
+import { listProblems } from './ready-words.js';
 import { readStore } from './store-access.js';
 import { formatFields } from './table.js';
 import { describeDuration } from './time-words.js';
@@ -10,6 +11,9 @@ import { describeDuration } from './time-words.js';
 interface Counts {
   readonly activeSessions: number;
   readonly runningContainers: number;
+  /** Sessions with work to do that wait for their container. */
+  readonly waitingSessions: number;
+  readonly maxContainers: number;
   readonly due: number;
   readonly deadLetters: number;
 }
@@ -45,7 +49,11 @@ function status(context: CommandContext): number {
 
 function describeState(state: DaemonState, nowMs: number): object {
   const uptimeMs = Math.max(0, nowMs - Date.parse(state.startedAt));
-  return { ...state, isolates: isolates(state), uptimeMs };
+  return { ...state, problem: problemOf(state), isolates: isolates(state), uptimeMs };
+}
+
+function problemOf(state: DaemonState): string | null {
+  return listProblems(state).join('; ') || null;
 }
 
 function isolates({ runtime }: DaemonState): boolean | null {
@@ -58,6 +66,11 @@ function describeDaemon(kind: string, state: DaemonState | undefined): string {
   return `${state.phase === 'ready' ? 'running' : state.phase}, pid ${state.pid}, version ${state.version}`;
 }
 
+function describeLoopDelay(delay: DaemonState['loopDelay']): string | undefined {
+  if (delay === null) return undefined;
+  return `held for ${delay.longestMs} ms at the most; 99 of 100 waits when it was last busy under ${delay.p99Ms} ms`;
+}
+
 type Field = readonly [name: string, value: string | undefined];
 
 function fieldsOf(state: DaemonState, nowMs: number): readonly Field[] {
@@ -67,18 +80,24 @@ function fieldsOf(state: DaemonState, nowMs: number): readonly Field[] {
     ['uptime', describeDuration(nowMs - Date.parse(state.startedAt))],
     ['runtime', state.runtime === null ? undefined : `${state.runtime}, ${isolation}`],
     ['remark', state.activity ?? undefined],
-    ['problem', state.problem ?? undefined],
+    ['problem', problemOf(state) ?? undefined],
     ['channels', channels.join(', ') || 'none'],
+    ['event loop', describeLoopDelay(state.loopDelay)],
   ];
 }
 
 function fieldsOfCounts(counts: Counts): readonly Field[] {
   return [
     ['sessions', `${counts.activeSessions} active`],
-    ['containers', `${counts.runningContainers} running`],
+    ['containers', describeContainers(counts)],
     ['due', `${counts.due}`],
     ['dead letters', `${counts.deadLetters}`],
   ];
+}
+
+function describeContainers({ runningContainers, maxContainers, waitingSessions }: Counts): string {
+  const waiting = waitingSessions === 0 ? '' : `, ${waitingSessions} sessions wait for one`;
+  return `${runningContainers} running of ${maxContainers} at the most${waiting}`;
 }
 
 /** Undefined while the database is of another version than this program: the daemon's own word is shown all the same. */
@@ -87,6 +106,8 @@ function count(context: CommandContext): Counts | undefined {
     return readStore(context, (store) => ({
       activeSessions: store.sessions.countByStatus('active'),
       runningContainers: store.sessions.countByContainerStatus('running'),
+      waitingSessions: store.sessions.countWaiting(isoAt(context.clock.now())),
+      maxContainers: context.config.maxContainers,
       due: store.dueItems.countDue(isoAt(context.clock.now())),
       deadLetters: store.deadLetters.count(),
     }));

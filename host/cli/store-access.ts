@@ -6,6 +6,7 @@ import { isDaemonLockHeld } from '../store/daemon-lock.js';
 import type { Store } from '../store/store.js';
 import type { Config } from '../config.js';
 import type { CommandContext } from './command-context.js';
+import { makeFolder } from './home-access.js';
 
 export function centralPaths({ paths, program }: Config): {
   centralDb: string;
@@ -29,6 +30,7 @@ export function readStore<T>(context: CommandContext, use: (store: Store) => T):
 export function writeStore<T>(context: CommandContext, use: (store: Store) => T): T {
   const { config, clock, output } = context;
   const paths = centralPaths(config);
+  makeFolder(config.paths.dataDir);
   const isFresh = !existsSync(paths.centralDb);
   if (!isFresh && listPendingMigrations(paths).length > 0) assertNoDaemon(config);
   const { store, applied, backup } = openStore(paths, clock.now());

@@ -1,7 +1,29 @@
 import { describe, expect, it } from 'vitest';
-import { describeAge, describeDuration, parseSince } from './time-words.js';
+import {
+  describeAge,
+  describeDuration,
+  describeLocal,
+  describeWait,
+  parseSince,
+} from './time-words.js';
 
 const now = Date.parse('2026-01-31T12:00:00.000Z');
+
+describe('a time to come', () => {
+  it.each([
+    ['2026-01-31T12:05:00.000Z', 'in 5m'],
+    ['2026-02-02T13:00:00.000Z', 'in 2d 1h'],
+    ['2026-01-31T12:00:00.000Z', 'due'],
+    ['2026-01-31T11:00:00.000Z', 'due'],
+  ])('%s is %s at noon', (iso, expected) => {
+    expect(describeWait(iso, now)).toBe(expected);
+  });
+
+  it('is told as clocks show it there, with seconds where there are any', () => {
+    expect(describeLocal('2026-01-31T12:00:00.000Z', 'Asia/Tokyo')).toBe('2026-01-31 21:00');
+    expect(describeLocal('2026-07-31T12:00:05.000Z', 'Europe/Berlin')).toBe('2026-07-31 14:00:05');
+  });
+});
 
 describe('time in words', () => {
   it.each([

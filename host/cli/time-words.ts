@@ -1,4 +1,4 @@
-import { BerthError } from '../../shared/base/errors.js';
+import { WrongValue } from './command-context.js';
 
 const units = [
   { name: 'd', ms: 86_400_000 },
@@ -26,6 +26,20 @@ export function describeAge(iso: string | null, nowMs: number): string {
   return `${largest} ago`;
 }
 
+/** `in 5m`, in the two largest units; `due` for what has come. */
+export function describeWait(iso: string, nowMs: number): string {
+  const waitMs = Date.parse(iso) - nowMs;
+  return waitMs <= 0 ? 'due' : `in ${describeDuration(waitMs)}`;
+}
+
+/** `2026-01-31 09:00`, or with its seconds, where the clocks of the time zone stand so. */
+export function describeLocal(iso: string, timeZone: string): string {
+  // The way in which Swedes write a time is the one that sorts.
+  return new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'medium' })
+    .format(Date.parse(iso))
+    .replace(/:00$/, '');
+}
+
 /** `10m`, `2h` before now, or an ISO-8601 time; in epoch milliseconds. Throws invalid_input. */
 export function parseSince(text: string, nowMs: number): number {
   const relative = /^(\d+)([dhms])$/.exec(text);
@@ -33,7 +47,7 @@ export function parseSince(text: string, nowMs: number): number {
   if (unit !== undefined) return nowMs - Number(relative?.[1]) * unit.ms;
   const at = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
   if (!Number.isNaN(at)) return at;
-  throw new BerthError('invalid_input', `${JSON.stringify(text)} is no time.`, {
+  throw new WrongValue(`${JSON.stringify(text)} is no time.`, {
     next: 'Write it like 10m, 2h, 1d or 2026-01-31T12:00:00Z.',
   });
 }

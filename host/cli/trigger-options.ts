@@ -4,6 +4,7 @@ import {
   triggerRulesSchema,
   type TriggerRules,
 } from '../store/trigger-rules.js';
+import { parseGiven, usageError } from './command-context.js';
 
 export const modeChoices = triggerRulesSchema.shape.mode.options;
 export const ignoredChoices = ['drop', 'accumulate'] as const;
@@ -25,13 +26,23 @@ export function mergeTriggerRules(
   options: TriggerOptions,
 ): string | undefined {
   const { trigger, mode, pattern, ignored } = options;
-  if (trigger !== undefined) return JSON.stringify(parseTriggerRules(trigger));
+  if (trigger !== undefined) return JSON.stringify(parseGiven(() => parseTriggerRules(trigger)));
   if (mode === undefined && pattern === undefined && ignored === undefined) return undefined;
   const known = mode === undefined ? parseTriggerRules(before) : readRules(before);
   const newMode = mode ?? (pattern === undefined ? known.mode : 'pattern');
   const newPattern = pattern ?? (newMode === 'pattern' ? known.pattern : undefined);
-  const rules = { mode: newMode, pattern: newPattern, ignored: ignored ?? known.ignored };
-  return JSON.stringify(parseTriggerRules(JSON.stringify(rules)));
+  return rulesFrom({ mode: newMode, pattern: newPattern, ignored: ignored ?? known.ignored });
+}
+
+function rulesFrom(rules: {
+  readonly mode: string;
+  readonly pattern: string | undefined;
+  readonly ignored: string;
+}): string {
+  if (rules.mode === 'pattern' && rules.pattern === undefined) {
+    throw usageError('The mode pattern needs --pattern.');
+  }
+  return JSON.stringify(parseGiven(() => parseTriggerRules(JSON.stringify(rules))));
 }
 
 /** Rules that were broken by hand can be replaced. */

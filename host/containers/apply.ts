@@ -3,6 +3,7 @@ import type { Clock } from '../../shared/base/clock.js';
 import { BerthError, toBerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { SessionFolders } from '../sessions/session-folder.js';
+import type { Settlement } from '../sessions/settlement.js';
 import type { AgentGroup } from '../store/agent-groups.js';
 import { parseContainerConfig } from '../store/container-config.js';
 import type { Session } from '../store/sessions.js';
@@ -13,6 +14,7 @@ import type { ObservedState } from './observed-state.js';
 import { assertProviderAllowed } from './provider-policy.js';
 import type { ContainerRuntime, ContainerSpec } from './runtime/container-runtime.js';
 import type { StartFailures } from './start-failures.js';
+import type { WaitingRoom } from './waiting-room.js';
 import type { Step, StepKind } from './step.js';
 
 export interface ApplyDeps {
@@ -21,6 +23,8 @@ export interface ApplyDeps {
   readonly folders: SessionFolders;
   readonly observed: ObservedState;
   readonly startFailures: StartFailures;
+  readonly waitingRoom: WaitingRoom;
+  readonly settlement: Settlement;
   readonly clock: Clock;
   readonly log: Logger;
   readonly installId: string;
@@ -35,8 +39,11 @@ export interface ApplyDeps {
   readonly stopGraceMs: number;
   /** A session's container runs: its outbound.db may change from now on. */
   readonly onRunning: (sessionId: string) => void;
-  /** A session's container has ended; resolves when what it left behind has been dealt with. */
-  readonly onEnded: (sessionId: string) => Promise<void>;
+  /**
+   * A session's container has ended, and the try of the condemned messages has failed with it; resolves when what it
+   * left behind has been dealt with.
+   */
+  readonly onEnded: (sessionId: string, condemned: ReadonlySet<string>) => Promise<void>;
 }
 
 /** A run that ends sooner than this counts as a failed start. */
@@ -46,6 +53,8 @@ export class StepExecutor {
   readonly #deps: ApplyDeps;
   /** Containers whose output this daemon follows. */
   readonly #attached = new Set<string>();
+  /** By session: what its container was stopped for. */
+  readonly #condemned = new Map<string, ReadonlySet<string>>();
 
   constructor(deps: ApplyDeps) {
     this.#deps = deps;
@@ -57,7 +66,7 @@ export class StepExecutor {
 
   async apply(step: Step): Promise<void> {
     const executors: { [K in StepKind]: (step: Extract<Step, { kind: K }>) => Promise<void> } = {
-      start: (it) => this.#start(it.sessionId),
+      start: (it) => this.#startIfAdmitted(it),
       adopt: (it) => this.#adopt(it),
       stop: (it) => this.#stop(it),
       settle: (it) => this.#settle(it),
@@ -67,14 +76,33 @@ export class StepExecutor {
     await execute(step);
   }
 
-  async #start(sessionId: string): Promise<void> {
-    const { store, runtime, observed, clock, startFailures, log, onRunning } = this.#deps;
-    const session = store.sessions.find(sessionId);
+  async #startIfAdmitted(step: Extract<Step, { kind: 'start' }>): Promise<void> {
+    const { store, waitingRoom, startFailures } = this.#deps;
+    const session = store.sessions.find(step.sessionId);
     if (session === undefined) return;
+    try {
+      if (!waitingRoom.admit(session, step.isSpare)) return;
+    } catch (error) {
+      await startFailures.note(session, toBerthError(error));
+      return;
+    }
+    let isRunning = false;
+    try {
+      isRunning = await this.#start(session);
+    } finally {
+      waitingRoom.started(session.id, isRunning);
+    }
+  }
+
+  /** Whether it runs now. */
+  async #start(session: Session): Promise<boolean> {
+    const { store, runtime, observed, clock, startFailures, log, onRunning } = this.#deps;
+    const { id: sessionId } = session;
     const beganAt = performance.now();
     try {
       const spec = await this.#prepareSpec(session);
       store.sessions.setContainerStatus(sessionId, 'starting');
+      log.debug({ sessionId }, 'container starting');
       const containerId = await runtime.start(spec);
       this.#attached.add(containerId);
       observed.note({
@@ -87,10 +115,15 @@ export class StepExecutor {
       store.sessions.setContainerStatus(sessionId, 'running');
       const durationMs = Math.round(performance.now() - beganAt);
       log.info({ sessionId, containerId, durationMs }, 'container started');
+      // It had put the start off; a blank session has no other work.
+      if (session.status === 'warm') store.dueItems.clear(sessionId, 'wake');
+      startFailures.noteStart();
       onRunning(sessionId);
+      return true;
     } catch (error) {
       store.sessions.setContainerStatus(sessionId, 'stopped');
       await startFailures.note(session, toBerthError(error));
+      return false;
     }
   }
 
@@ -109,6 +142,10 @@ export class StepExecutor {
       batchSize: 20,
       pollIntervalMs: this.#deps.pollIntervalMs,
       heartbeatIntervalMs: 1_000,
+      keepMessagesDays: config.keepMessagesDays,
+      keptMessageIds: store.deadLetters
+        .listForSession(session.id)
+        .map(({ messageId }) => messageId),
     });
     assertMountsAllowed(workspace, { sessionDir: folders.folderOf(session.id), groupsDir });
     return containerSpecFor({
@@ -144,16 +181,29 @@ export class StepExecutor {
 
   async #stop(step: Extract<Step, { kind: 'stop' }>): Promise<void> {
     const { runtime, log, stopGraceMs } = this.#deps;
-    const { sessionId, containerId, reason } = step;
+    const { sessionId, containerId, reason, failsTurn } = step;
+    if (failsTurn) await this.#condemn(sessionId);
     await runtime.stop(containerId, stopGraceMs);
+    this.#deps.observed.noteExit(containerId);
     log.info({ sessionId, containerId, reason }, 'container stopped');
   }
 
+  /** Read before the stop: a runner that is told to leave gives back what it is at. */
+  async #condemn(sessionId: string): Promise<void> {
+    const { store, settlement } = this.#deps;
+    const session = store.sessions.find(sessionId);
+    if (session === undefined) return;
+    const { claimed, waiting } = await settlement.listUnderWay(session);
+    this.#condemned.set(sessionId, new Set(claimed.length > 0 ? claimed : waiting));
+  }
+
   async #settle(step: Extract<Step, { kind: 'settle' }>): Promise<void> {
-    const { store, startFailures, clock, log, onEnded } = this.#deps;
+    const { store, startFailures, waitingRoom, clock, log, onEnded } = this.#deps;
     const { sessionId, wasExpected, startedAtMs } = step;
-    await onEnded(sessionId);
+    await onEnded(sessionId, this.#condemned.get(sessionId) ?? new Set());
+    this.#condemned.delete(sessionId);
     store.sessions.setContainerStatus(sessionId, 'stopped');
+    waitingRoom.vacated(sessionId);
     const session = store.sessions.find(sessionId);
     if (session === undefined || wasExpected) return;
     log.warn({ sessionId }, 'container ended by itself');

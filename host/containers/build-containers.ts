@@ -1,16 +1,57 @@
 import { StepExecutor, type ApplyDeps } from './apply.js';
 import { ObservedState } from './observed-state.js';
+import { Planner, type PlannerDeps } from './planner.js';
 import { Reconciler, type ReconcilerDeps } from './reconciler.js';
 import { StartFailures, type StartFailuresDeps } from './start-failures.js';
+import { Vitals, type VitalsDeps } from './vitals.js';
+import { WarmPool, type WarmPoolDeps } from './warm-pool.js';
+import { WaitingNotices, type WaitingNoticesDeps } from './waiting-notices.js';
+import { WaitingRoom, type WaitingRoomDeps } from './waiting-room.js';
 
-export type ContainersDeps = Omit<ApplyDeps, 'observed' | 'startFailures'> &
-  Omit<ReconcilerDeps, 'observed' | 'executor' | 'startFailures'> &
-  StartFailuresDeps;
+/** What the room's parts are to each other. */
+type Inner =
+  | 'observed'
+  | 'vitals'
+  | 'notices'
+  | 'startFailures'
+  | 'waitingRoom'
+  | 'planner'
+  | 'executor'
+  | 'onTurn';
+
+export type ContainersDeps = Omit<ApplyDeps, Inner> &
+  Omit<ReconcilerDeps, Inner> &
+  Omit<PlannerDeps, Inner> &
+  Omit<StartFailuresDeps, Inner> &
+  Omit<WaitingRoomDeps, Inner> &
+  Omit<WarmPoolDeps, Inner> &
+  WaitingNoticesDeps &
+  VitalsDeps;
+
+export interface Containers {
+  readonly reconciler: Reconciler;
+  readonly warmPool: WarmPool;
+}
 
 /** The room's parts, joined. */
-export function buildContainers(deps: ContainersDeps): Reconciler {
+export function buildContainers(deps: ContainersDeps): Containers {
   const observed = new ObservedState();
-  const startFailures = new StartFailures(deps);
-  const executor = new StepExecutor({ ...deps, observed, startFailures });
-  return new Reconciler({ ...deps, observed, executor, startFailures });
+  const notices = new WaitingNotices(deps);
+  const startFailures = new StartFailures({ ...deps, notices });
+  const onTurn = (sessionId: string): void => {
+    reconciler.nudge(sessionId);
+  };
+  const waitingRoom = new WaitingRoom({ ...deps, observed, notices, onTurn });
+  const vitals = new Vitals(deps);
+  const planner = new Planner({ ...deps, observed, vitals, waitingRoom });
+  const executor = new StepExecutor({ ...deps, observed, startFailures, waitingRoom });
+  const reconciler: Reconciler = new Reconciler({
+    ...deps,
+    observed,
+    notices,
+    planner,
+    executor,
+    waitingRoom,
+  });
+  return { reconciler, warmPool: new WarmPool({ ...deps, onTurn }) };
 }

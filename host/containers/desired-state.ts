@@ -3,8 +3,14 @@ import type { Session } from '../store/sessions.js';
 
 /** What should be true of a session's container. */
 export type DesiredState =
-  | { readonly kind: 'running' }
-  | { readonly kind: 'absent'; readonly reason: string }
+  /** `isSpare`: nobody waits for it, so that it only runs where there is room. */
+  | { readonly kind: 'running'; readonly isSpare: boolean }
+  | {
+      readonly kind: 'absent';
+      readonly reason: string;
+      /** The turn that it ends by this has failed. */
+      readonly failsTurn: boolean;
+    }
   /** A running one may go on, none needs to be started. */
   | { readonly kind: 'either' };
 
@@ -14,14 +20,43 @@ export interface DesiredFacts {
   readonly wake: DueItem | undefined;
   /** ISO-8601. */
   readonly now: string;
+  readonly isRunning: boolean;
+  /** Why its turn is taken for stuck; undefined where it is not. */
+  readonly stuckReason: string | undefined;
+  /** How long a container with nothing to do is kept, in milliseconds. */
+  readonly idleTimeoutMs: number;
+  /** Its files are damaged, and nobody may use them. */
+  readonly needsRepair: boolean;
+  /** Somebody else waits for its place. */
+  readonly isToMakeRoom: boolean;
 }
 
 export function decideDesired(facts: DesiredFacts): DesiredState {
-  const { session, hasAgentGroup, wake, now } = facts;
-  if (session === undefined) return { kind: 'absent', reason: 'its session does not exist' };
-  if (session.status !== 'active')
-    return { kind: 'absent', reason: `its session is ${session.status}` };
-  if (!hasAgentGroup) return { kind: 'absent', reason: 'its agent group does not exist' };
-  if (wake !== undefined && wake.dueAt <= now) return { kind: 'running' };
+  const { session, hasAgentGroup, isRunning, stuckReason } = facts;
+  if (session === undefined) return absent('its session does not exist');
+  if (session.status !== 'active' && session.status !== 'warm') {
+    return absent(`its session is ${session.status}`);
+  }
+  if (!hasAgentGroup) return absent('its agent group does not exist');
+  if (isRunning && stuckReason !== undefined) {
+    return { kind: 'absent', reason: stuckReason, failsTurn: true };
+  }
+  if (facts.needsRepair) return absent('its files are to be repaired');
+  return decideByWork(session, facts);
+}
+
+function decideByWork(session: Session, facts: DesiredFacts): DesiredState {
+  const { wake, now, isRunning, isToMakeRoom, idleTimeoutMs } = facts;
+  const isWarm = session.status === 'warm';
+  if (wake !== undefined && wake.dueAt <= now) return { kind: 'running', isSpare: isWarm };
+  if (isRunning && isToMakeRoom) return absent('another session needs its place');
+  // A blank session has a wake only where its start has failed and is to be tried later.
+  if (isWarm) return wake === undefined ? { kind: 'running', isSpare: true } : { kind: 'either' };
+  const idleMs = Date.parse(now) - Date.parse(session.lastActive ?? session.createdAt);
+  if (isRunning && idleMs >= idleTimeoutMs) return absent('it had nothing to do');
   return { kind: 'either' };
+}
+
+function absent(reason: string): DesiredState {
+  return { kind: 'absent', reason, failsTurn: false };
 }

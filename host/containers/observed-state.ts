@@ -33,6 +33,12 @@ export class ObservedState {
     this.#entries.set(container.containerId, { container, notedAt: performance.now() });
   }
 
+  /** It was stopped; the next listing says the same. */
+  noteExit(containerId: string): void {
+    const entry = this.#entries.get(containerId);
+    if (entry !== undefined) this.note({ ...entry.container, state: 'exited' });
+  }
+
   forget(containerId: string): void {
     this.#entries.delete(containerId);
   }

@@ -14,15 +14,15 @@ function container(
   return { containerId, owner, state, startedAtMs, exitCode: state === 'exited' ? 1 : null };
 }
 
-const run: DesiredState = { kind: 'running' };
+const run: DesiredState = { kind: 'running', isSpare: false };
 const either: DesiredState = { kind: 'either' };
-const absent: DesiredState = { kind: 'absent', reason: 'closed' };
+const absent: DesiredState = { kind: 'absent', reason: 'closed', failsTurn: false };
 
 const old = container('old', 100);
 const young = container('young', 200);
 const dead = container('dead', 150, 'exited');
 
-const start = { kind: 'start', sessionId };
+const start = { kind: 'start', sessionId, isSpare: false };
 const adopt = (containerId: string): object => ({ kind: 'adopt', sessionId, containerId });
 const remove = (containerId: string): object => ({ kind: 'remove', sessionId, containerId });
 const stop = (containerId: string, reason: string): object => ({
@@ -30,6 +30,7 @@ const stop = (containerId: string, reason: string): object => ({
   sessionId,
   containerId,
   reason,
+  failsTurn: false,
 });
 const settle = (wasExpected: boolean, startedAtMs: number | null): object => ({
   kind: 'settle',

@@ -27,7 +27,7 @@ export function planSteps(facts: PlanFacts): readonly Step[] {
   }
   // A start comes after the clean-up has been seen to be done.
   if (cleanUp.length > 0 || desired.kind !== 'running') return cleanUp;
-  return [{ kind: 'start', sessionId }];
+  return [{ kind: 'start', sessionId, isSpare: desired.isSpare }];
 }
 
 /** Takes away what must not run, and what has ended; before that, what the session's last container left is settled. */
@@ -38,12 +38,17 @@ function planCleanUp(
 ): readonly Step[] {
   const ended = containers.filter(({ state }) => state === 'exited');
   const gone = [...surplus, ...ended];
-  const reason = desired.kind === 'absent' ? desired.reason : 'its session has a newer one';
+  const why =
+    desired.kind === 'absent'
+      ? desired
+      : { reason: 'its session has a newer one', failsTurn: false };
+  const { reason, failsTurn } = why;
   const steps: Step[] = surplus.map(({ containerId }) => ({
     kind: 'stop',
     sessionId,
     containerId,
     reason,
+    failsTurn,
   }));
   const hasVanished = isNoted && containers.length === 0;
   const isForsaken = desired.kind === 'absent' && hasWork;

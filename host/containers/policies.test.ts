@@ -32,15 +32,46 @@ const workspace = {
 
 describe('the desired state of a session', () => {
   const due = { sessionId: 's-1', kind: 'wake', dueAt: now, attempts: 0 } as const;
-  const facts: DesiredFacts = { session, hasAgentGroup: true, wake: undefined, now };
+  const later = { ...due, dueAt: '2026-01-31T12:00:00.001Z' };
+  const facts: DesiredFacts = {
+    session,
+    hasAgentGroup: true,
+    wake: undefined,
+    now,
+    isRunning: true,
+    stuckReason: undefined,
+    idleTimeoutMs: 60_000,
+    isToMakeRoom: false,
+    needsRepair: false,
+  };
+  const warm: Session = { ...session, status: 'warm' };
+  const hourAgo = '2026-01-31T11:00:00.000Z';
 
   it.each<[string, Partial<DesiredFacts>, string]>([
     ['nothing waits', {}, 'either'],
     ['a message waits', { wake: due }, 'running'],
-    ['its time comes later', { wake: { ...due, dueAt: '2026-01-31T12:00:00.001Z' } }, 'either'],
+    ['its time comes later', { wake: later }, 'either'],
     ['it was closed', { session: { ...session, status: 'closed' }, wake: due }, 'absent'],
     ['it was set aside', { session: { ...session, status: 'set-aside' }, wake: due }, 'absent'],
     ['it does not exist', { session: undefined, wake: due }, 'absent'],
+    ['it is blank, and waits for its conversation', { session: warm }, 'running'],
+    ['it is blank, and could not be started', { session: warm, wake: later }, 'either'],
+    ['it was used a moment ago', { session: { ...session, lastActive: now } }, 'either'],
+    ['it had nothing to do for long', { session: { ...session, lastActive: hourAgo } }, 'absent'],
+    [
+      'it had nothing to do for long, and a message waits',
+      { session: { ...session, lastActive: hourAgo }, wake: due },
+      'running',
+    ],
+    [
+      'it had nothing to do for long, and has no container',
+      { session: { ...session, lastActive: hourAgo }, isRunning: false },
+      'either',
+    ],
+    ['another needs its place', { isToMakeRoom: true }, 'absent'],
+    ['another needs its place, and a message waits', { isToMakeRoom: true, wake: due }, 'running'],
+    ['its turn hangs', { stuckReason: 'it hangs', wake: due }, 'absent'],
+    ['its turn hung, and it is gone', { stuckReason: 'x', wake: due, isRunning: false }, 'running'],
     ['its agent group does not exist', { hasAgentGroup: false, wake: due }, 'absent'],
   ])('when %s', (_, fields, kind) => {
     expect(decideDesired({ ...facts, ...fields }).kind).toBe(kind);
@@ -105,16 +136,23 @@ describe('the specification of a container', () => {
 
 describe('a provider that runs tools', () => {
   const nowhere = { isolates: false, name: 'process' };
+  const known = ['echo', 'claude'];
 
   it('needs a container, or leave by name', () => {
     expect(() => {
-      assertProviderAllowed('claude', nowhere, []);
+      assertProviderAllowed('claude', nowhere, [], known);
     }).toThrow(expect.objectContaining({ code: 'spec_refused' }));
     expect(() => {
-      assertProviderAllowed('claude', nowhere, ['claude-2', 'Claude']);
-    }).toThrow();
-    assertProviderAllowed('claude', nowhere, ['claude']);
-    assertProviderAllowed('claude', { isolates: true, name: 'docker' }, []);
+      assertProviderAllowed('claude', nowhere, ['claude-2', 'Claude'], known);
+    }).toThrow(/runs tools/);
+    assertProviderAllowed('claude', nowhere, ['claude'], known);
+    assertProviderAllowed('claude', { isolates: true, name: 'docker' }, [], known);
+  });
+
+  it('is not one that there is not, wherever it would run and whatever is allowed', () => {
+    expect(() => {
+      assertProviderAllowed('cluade', { isolates: true, name: 'docker' }, ['cluade'], known);
+    }).toThrow('There is no provider "cluade".');
   });
 
   it('is not echo, which needs neither', () => {

@@ -70,14 +70,19 @@ describe('the reconciler', () => {
     });
   });
 
-  it('starts sessions side by side', async () => {
+  it('starts sessions side by side, and no more at once than the engine can do', async () => {
     const release = room.runtime.holdStarts();
-    for (let count = 0; count < 5; count += 1) await room.addWaitingSession();
+    for (let count = 0; count < 7; count += 1) await room.addWaitingSession();
     room.reconciler.start();
     await until(() => {
-      expect(room.runtime.starts).toHaveLength(5);
+      expect(room.runtime.starts).toHaveLength(4);
     });
+    await settled();
+    expect(room.runtime.starts).toHaveLength(4);
     release();
+    await until(() => {
+      expect(room.runtime.starts).toHaveLength(7);
+    });
   });
 
   it('starts nothing for a session that has nothing to do', async () => {

@@ -9,23 +9,27 @@ import { PollLoop } from '../../shared/base/poll-loop.js';
 import { SingleFlight } from '../../shared/base/single-flight.js';
 import type { Store } from '../store/store.js';
 import type { StepExecutor } from './apply.js';
-import { decideDesired } from './desired-state.js';
 import type { ObservedState } from './observed-state.js';
-import { planSteps } from './plan.js';
+import type { Planner } from './planner.js';
 import type { ContainerRuntime } from './runtime/container-runtime.js';
-import type { StartFailures } from './start-failures.js';
+import type { WaitingNotices } from './waiting-notices.js';
+import type { WaitingRoom } from './waiting-room.js';
 
 export interface ReconcilerDeps {
   readonly store: Store;
   readonly runtime: ContainerRuntime;
   readonly observed: ObservedState;
   readonly executor: StepExecutor;
-  readonly startFailures: StartFailures;
+  readonly planner: Planner;
+  readonly waitingRoom: WaitingRoom;
+  readonly notices: WaitingNotices;
   readonly clock: Clock;
   readonly log: Logger;
   /** The longest time between two listings, in milliseconds. */
   readonly resyncIntervalMs: number;
   readonly stopGraceMs: number;
+  /** A session could not be looked after: its files may be damaged. */
+  readonly onTrouble: (sessionId: string, error: unknown) => void;
   /** The engine does not answer (an error), or answers again (undefined). */
   readonly onEngineState: (problem: BerthError | undefined) => void;
 }
@@ -46,13 +50,17 @@ export class Reconciler {
   readonly #suspects = new Map<string, number>();
   #problem: BerthError | undefined;
   #isStopping = false;
+  #noteFirstLook: () => void = () => undefined;
+  /** Resolves when the runtime has answered for the first time, or has not. */
+  readonly firstLook: Promise<void>;
 
   constructor(deps: ReconcilerDeps) {
     this.#deps = deps;
+    this.firstLook = new Promise((resolve) => (this.#noteFirstLook = resolve));
     this.#looks = new SingleFlight((sessionId) => this.#look(sessionId));
     this.#resync = new PollLoop({
       name: 'containers',
-      look: () => this.#observe(),
+      look: () => this.#observe().finally(this.#noteFirstLook),
       intervalMs: () => this.#nextResyncMs(),
       log: deps.log,
     });
@@ -64,6 +72,7 @@ export class Reconciler {
       this.#suspects.set(containerId, performance.now());
       this.#resync.nudge();
     });
+    this.#deps.waitingRoom.start();
     this.#resync.start();
   }
 
@@ -80,9 +89,15 @@ export class Reconciler {
     this.#resync.nudge();
   }
 
+  /** A session has come to rest: its container may make room for another. */
+  noteRest(): void {
+    this.#deps.waitingRoom.serve();
+  }
+
   /** Starts nothing more; what is being started is waited for. Containers go on. */
   async stop(): Promise<void> {
     this.#isStopping = true;
+    await this.#deps.waitingRoom.stop();
     await this.#resync.stop();
     await this.#looks.idle();
   }
@@ -127,20 +142,21 @@ export class Reconciler {
   }
 
   async #observe(): Promise<void> {
-    const { runtime, observed, store } = this.#deps;
+    const { runtime, observed, store, waitingRoom } = this.#deps;
     const beganAt = performance.now();
     try {
       const containers = await runtime.list();
       const wasListed = observed.isListed;
       observed.replace(containers, beganAt);
       this.#clearSuspects();
-      this.#setProblem(undefined);
-      if (!wasListed) this.#nudgeWaiting();
+      const isBack = this.#setProblem(undefined);
+      waitingRoom.sync();
+      if (!wasListed || isBack) await this.#lookAtWaiting();
     } catch (error) {
       const isNew = this.#problem === undefined;
       this.#setProblem(toBerthError(error));
       // Who comes later is told when it comes.
-      if (isNew) for (const sessionId of this.#listWaiting()) void this.#looks.request(sessionId);
+      if (isNew) await this.#lookAtWaiting();
       return;
     }
     const sessionIds = new Set([
@@ -150,41 +166,57 @@ export class Reconciler {
     for (const sessionId of sessionIds) this.nudge(sessionId);
   }
 
-  #setProblem(problem: BerthError | undefined): void {
+  /** Whether this has changed anything. */
+  #setProblem(problem: BerthError | undefined): boolean {
     const { log, onEngineState } = this.#deps;
-    if (this.#problem?.code === problem?.code) return;
+    if (this.#problem?.code === problem?.code) return false;
     this.#problem = problem;
     if (problem === undefined) {
       log.info({}, 'container engine answers again');
-      this.#nudgeWaiting();
     } else {
       log.error({ err: problem }, 'container engine does not answer');
     }
     onEngineState(problem);
+    return true;
   }
 
-  #listWaiting(): readonly string[] {
+  /** A few at a time: there may be thousands, and each look reads several rows. */
+  async #lookAtWaiting(): Promise<void> {
     const { store, clock } = this.#deps;
-    return store.dueItems
-      .listDue(isoAt(clock.now()), 10_000)
-      .filter(({ kind }) => kind === 'wake')
-      .map(({ sessionId }) => sessionId);
-  }
-
-  #nudgeWaiting(): void {
-    for (const sessionId of this.#listWaiting()) this.nudge(sessionId);
+    const due = store.dueItems.listDue(isoAt(clock.now()), 10_000);
+    for (const [index, { kind, sessionId }] of due.entries()) {
+      if (kind === 'wake' && !this.#isStopping) void this.#looks.request(sessionId);
+      if (index % 20 === 19) await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   /** While the engine is away, whoever waits is told, of each message once. */
   async #tellWaiting(sessionId: string): Promise<void> {
-    const { store, observed, startFailures } = this.#deps;
+    const { store, observed, notices } = this.#deps;
     const session = store.sessions.find(sessionId);
     if (session === undefined || observed.listForSession(sessionId).length > 0) return;
-    await startFailures.tellWaiting(session);
+    await notices.tellTrouble(session);
+  }
+
+  #isRunning(sessionId: string): boolean {
+    return this.#deps.observed.listForSession(sessionId).some(({ state }) => state === 'running');
+  }
+
+  /** A session that waits for its turn is not looked at each time another one moves. */
+  #isKeptWaiting(sessionId: string): boolean {
+    const { waitingRoom, observed, store } = this.#deps;
+    return (
+      this.#problem === undefined &&
+      waitingRoom.isKeptWaiting(sessionId) &&
+      observed.listForSession(sessionId).length === 0 &&
+      store.sessions.find(sessionId)?.status === 'active' &&
+      !store.repairs.isWanted(sessionId)
+    );
   }
 
   async #look(sessionId: string): Promise<void> {
-    const { observed, executor, log } = this.#deps;
+    const { observed, executor, planner, log } = this.#deps;
+    if (this.#isKeptWaiting(sessionId)) return;
     try {
       for (let round = 0; round < maxRounds; round += 1) {
         if (this.#problem !== undefined) {
@@ -192,35 +224,17 @@ export class Reconciler {
           return;
         }
         if (!observed.isListed || this.#isStopping) return;
-        const steps = this.#plan(sessionId);
+        const steps = await planner.plan(sessionId, executor.attached);
         if (steps.length === 0) return;
         for (const step of steps) await executor.apply(step);
+        // It waits for its turn, or until it may be tried again: that is told by another look.
+        if (steps.some(({ kind }) => kind === 'start') && !this.#isRunning(sessionId)) return;
       }
       log.error({ sessionId }, 'session does not come to rest');
     } catch (err) {
       // The next listing looks again.
       log.warn({ err, sessionId }, 'step failed');
+      this.#deps.onTrouble(sessionId, err);
     }
-  }
-
-  #plan(sessionId: string): ReturnType<typeof planSteps> {
-    const { store, observed, executor, clock } = this.#deps;
-    const session = store.sessions.find(sessionId);
-    const wake = store.dueItems.find(sessionId, 'wake');
-    const desired = decideDesired({
-      session,
-      hasAgentGroup:
-        session !== undefined && store.agentGroups.find(session.agentGroupId) !== undefined,
-      wake,
-      now: isoAt(clock.now()),
-    });
-    return planSteps({
-      sessionId,
-      desired,
-      containers: observed.listForSession(sessionId),
-      attached: executor.attached,
-      isNoted: session !== undefined && session.containerStatus !== 'stopped',
-      hasWork: wake !== undefined,
-    });
   }
 }

@@ -2,20 +2,21 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { hasCode, type BerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
-import type { Mailbox } from '../sessions/mailbox.js';
 import { backoffMs } from '../sessions/retry-policy.js';
 import type { Settlement } from '../sessions/settlement.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
+import type { WaitingNotices } from './waiting-notices.js';
 
 export interface StartFailuresDeps {
   readonly store: Store;
-  readonly mailbox: Mailbox;
   readonly settlement: Settlement;
   readonly clock: Clock;
   readonly chance: () => number;
   readonly log: Logger;
-  readonly onNotice: () => void;
+  readonly notices: WaitingNotices;
+  /** The engine answers, but starts nothing (an error), or starts containers again (undefined). */
+  readonly onStartTrouble: (problem: BerthError | undefined) => void;
   /** The wake index has changed. */
   readonly onPutOff: () => void;
 }
@@ -28,6 +29,8 @@ const maxAttempts = 5;
 
 export class StartFailures {
   readonly #deps: StartFailuresDeps;
+  /** What kept the engine from starting the last container; undefined where nothing did. */
+  #trouble: string | undefined;
 
   constructor(deps: StartFailuresDeps) {
     this.#deps = deps;
@@ -35,6 +38,7 @@ export class StartFailures {
 
   /** A start failed. What is wrong with the engine never ends a message; what is wrong with the session does. */
   async note(session: Session, error: BerthError): Promise<void> {
+    const { settlement, notices, log, onStartTrouble } = this.#deps;
     const isEngines = hasCode(
       error,
       'engine_unreachable',
@@ -44,45 +48,41 @@ export class StartFailures {
       'disk_full',
     );
     const attempts = this.#putOff(session.id);
-    this.#deps.log.error(
-      { err: error, sessionId: session.id, attempt: attempts },
-      'container not started',
-    );
+    const fields = { err: error, sessionId: session.id, attempt: attempts };
+    // The engine's trouble is that of all sessions: it is said once.
+    if (isEngines && error.message === this.#trouble) log.debug(fields, 'container not started');
+    else log.error(fields, 'container not started');
+    if (isEngines) {
+      this.#trouble = error.message;
+      onStartTrouble(error);
+    }
     const isFinal = hasCode(error, 'spec_refused', 'invalid_input');
+    if (session.status === 'warm') return;
     if (isFinal || (!isEngines && attempts >= maxAttempts)) {
-      await this.#deps.settlement.giveUp(session, error.message);
+      await settlement.giveUp(session, error.message);
       return;
     }
-    await this.tellWaiting(session);
+    await notices.tellTrouble(session);
+  }
+
+  /** A start went well. */
+  noteStart(): void {
+    if (this.#trouble === undefined) return;
+    this.#trouble = undefined;
+    this.#deps.log.info({}, 'containers can be started again');
+    this.#deps.onStartTrouble(undefined);
   }
 
   /** A container ended although there is work: the next start waits, unless this one had run for a while. */
   async noteEnd(session: Session, wasShort: boolean): Promise<void> {
     const { store, clock, settlement } = this.#deps;
-    const wake = store.dueItems.find(session.id, 'wake');
-    if (wake === undefined || wake.dueAt > isoAt(clock.now())) return;
     if (!wasShort) return;
+    const isWarm = session.status === 'warm';
+    const wake = store.dueItems.find(session.id, 'wake');
+    if (!isWarm && (wake === undefined || wake.dueAt > isoAt(clock.now()))) return;
     const attempts = this.#putOff(session.id);
-    if (attempts > maxAttempts)
+    if (attempts > maxAttempts && !isWarm)
       await settlement.giveUp(session, 'The agent ends right after its start.');
-  }
-
-  /** Tells the chat once per waiting message that the answer will take longer. */
-  async tellWaiting(session: Session): Promise<void> {
-    const { store, mailbox, clock, onNotice } = this.#deps;
-    const open = await mailbox.inbound(session.id, (inbound) => inbound.listOpen());
-    const first = open.find(({ status }) => status === 'pending');
-    if (first === undefined) return;
-    const addresses = await mailbox.inbound(session.id, (inbound) =>
-      inbound.findAddresses([first.id]),
-    );
-    const address = addresses.get(first.id);
-    if (address === undefined) return;
-    const text =
-      'The agent cannot be started right now. Your message is kept and will be answered as soon as it can.';
-    const id = `waiting-${session.id}-${first.id}`;
-    store.notices.insert({ id, address, inReplyTo: first.id, text }, isoAt(clock.now()));
-    onNotice();
   }
 
   #putOff(sessionId: string): number {

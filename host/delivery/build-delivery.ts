@@ -1,11 +1,15 @@
 import { DeliveryBatch, type DeliveryBatchDeps } from './delivery-batch.js';
 import { DeliveryLoop, type DeliveryLoopDeps } from './delivery-loop.js';
+import { DeadLetterDesk, type DeadLetterDeskDeps } from './dead-letter-desk.js';
+import { FailureReports, type FailureReportsDeps } from './failure-reports.js';
 import { NoticeSender, type NoticeSenderDeps } from './notice-sender.js';
 import { OutboundWatcher, type OutboundWatcherDeps } from './outbound-watcher.js';
 import { OutboxFiles, type OutboxFilesDeps } from './outbox-files.js';
 
 export type DeliveryDeps = Omit<DeliveryLoopDeps, 'batch'> &
-  Omit<DeliveryBatchDeps, 'outboxFiles'> &
+  Omit<DeliveryBatchDeps, 'outboxFiles' | 'reports'> &
+  FailureReportsDeps &
+  Omit<DeadLetterDeskDeps, 'loop' | 'reports'> &
   NoticeSenderDeps &
   Omit<OutboundWatcherDeps, 'onChange'> &
   OutboxFilesDeps;
@@ -13,12 +17,14 @@ export type DeliveryDeps = Omit<DeliveryLoopDeps, 'batch'> &
 export interface Delivery {
   readonly loop: DeliveryLoop;
   readonly notices: NoticeSender;
+  readonly deadLetters: DeadLetterDesk;
   readonly watcher: OutboundWatcher;
 }
 
 /** The room's parts, joined. */
 export function buildDelivery(deps: DeliveryDeps): Delivery {
-  const batch = new DeliveryBatch({ ...deps, outboxFiles: new OutboxFiles(deps) });
+  const reports = new FailureReports(deps);
+  const batch = new DeliveryBatch({ ...deps, outboxFiles: new OutboxFiles(deps), reports });
   const loop = new DeliveryLoop({ ...deps, batch });
   const watcher = new OutboundWatcher({
     ...deps,
@@ -26,5 +32,6 @@ export function buildDelivery(deps: DeliveryDeps): Delivery {
       loop.nudge(sessionId);
     },
   });
-  return { loop, notices: new NoticeSender(deps), watcher };
+  const deadLetters = new DeadLetterDesk({ ...deps, loop, reports });
+  return { loop, notices: new NoticeSender(deps), deadLetters, watcher };
 }

@@ -6,11 +6,13 @@ import type { OutboundRow } from '../../shared/protocol/outbound-reader.js';
 import type { Address, ChatOut } from '../../shared/protocol/session-message.js';
 import type { Channel, OutboundEvent, SendOutcome } from '../channels/channel.js';
 import type { Mailbox } from '../sessions/mailbox.js';
-import { planRetry, type RetryLimits } from '../sessions/retry-policy.js';
+import { retryLimitsOf } from '../sessions/retry-limits.js';
+import { planRetry } from '../sessions/retry-policy.js';
 import type { DeliveryRetry } from '../store/delivery-retries.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
-import { chatKey } from './delivery-policy.js';
+import { chatKey, wouldShowTwice, type UnknownSends } from './delivery-policy.js';
+import type { FailureReports, Undelivered } from './failure-reports.js';
 import type { OutboxFiles } from './outbox-files.js';
 import { sendBounded } from './sender.js';
 
@@ -19,16 +21,21 @@ export interface PlannedSend {
   readonly channel: Channel;
   readonly address: Address;
   readonly chat: ChatOut;
+  /** It may have arrived before, and says so. */
+  readonly isRepeat: boolean;
+  /** A send of it was begun before. */
+  readonly wasBegun: boolean;
 }
 
 export interface DeliveryBatchDeps {
   readonly store: Store;
   readonly mailbox: Mailbox;
   readonly outboxFiles: OutboxFiles;
+  readonly reports: FailureReports;
   readonly clock: Clock;
   readonly chance: () => number;
-  readonly retry: RetryLimits;
   readonly sendTimeoutMs: number;
+  readonly unknownSendsOf: (channelType: string) => UnknownSends;
   readonly log: Logger;
 }
 
@@ -51,6 +58,14 @@ const batchSize = 25;
 
 /** A platform's wish to be left alone is heeded up to a day. */
 const longestWishMs = 24 * 60 * 60 * 1_000;
+
+/** A send that went wrong, and what is known of it. */
+type Failure = Extract<SendOutcome, { kind: 'failed' }> & {
+  /** It may have arrived all the same. */
+  readonly maybeSent?: boolean;
+  /** The reason is plain enough for whoever waits. */
+  readonly isPlain?: boolean;
+};
 
 /** What is noted after some sends. */
 interface Ledger {
@@ -83,14 +98,11 @@ export class DeliveryBatch {
   }
 
   /** Notes rows that will never be sent. */
-  async refuse(
-    session: Session,
-    refusals: readonly { messageOutId: string; reason: string }[],
-  ): Promise<void> {
+  async refuse(session: Session, refusals: readonly Undelivered[]): Promise<void> {
     if (refusals.length === 0) return;
-    const records = refusals.map(({ messageOutId }) => failedRecord(messageOutId));
+    await this.#deps.reports.report(session, refusals);
+    const records = refusals.map(({ row }) => failedRecord(row.id));
     await this.#note(session, { records, forget: [] });
-    for (const { messageOutId, reason } of refusals) this.#giveUp(session, messageOutId, reason);
   }
 
   async #sendGroup(
@@ -98,6 +110,7 @@ export class DeliveryBatch {
     group: readonly PlannedSend[],
     { blocked, retries }: SendState,
   ): Promise<Ledger> {
+    const { log } = this.#deps;
     const ledger: Ledger = { records: [], forget: [], dueTimes: [] };
     const begun = group.map(({ row }) => ({
       messageOutId: row.id,
@@ -105,6 +118,7 @@ export class DeliveryBatch {
       platformMessageId: null,
     }));
     await this.#note(session, { records: begun, forget: [] });
+    log.debug({ sessionId: session.id }, 'sends begun');
     for (const planned of group) {
       const chat = chatKey(planned.address);
       if (blocked.has(chat)) {
@@ -112,17 +126,19 @@ export class DeliveryBatch {
         continue;
       }
       const outcome = await this.#sendOne(session, planned);
-      const failures = retries.get(planned.row.id)?.attempts ?? 0;
-      if (!this.#enter(session, planned, outcome, failures, ledger)) blocked.add(chat);
+      log.debug({ sessionId: session.id, messageId: planned.row.id }, 'send ended');
+      const retry = retries.get(planned.row.id);
+      if (!(await this.#enter(session, planned, outcome, retry, ledger))) blocked.add(chat);
     }
     await this.#note(session, ledger);
+    log.debug({ sessionId: session.id }, 'sends noted');
     return ledger;
   }
 
   async #sendOne(
     session: Session,
     { row, channel, address, chat }: PlannedSend,
-  ): Promise<SendOutcome> {
+  ): Promise<SendOutcome | Failure> {
     try {
       const names = chat.operation === 'post' ? chat.files : [];
       const event: OutboundEvent = {
@@ -136,8 +152,9 @@ export class DeliveryBatch {
       return await sendBounded(channel, event, this.#deps.sendTimeoutMs);
     } catch (error) {
       // It was not sent: unless its files are at fault, it may go well next time.
-      const retryable = !hasCode(error, 'file_refused');
-      return { kind: 'failed', reason: toBerthError(error).message, retryable };
+      const isRefused = hasCode(error, 'file_refused');
+      const reason = toBerthError(error).message;
+      return { kind: 'failed', reason, retryable: !isRefused, isPlain: isRefused };
     }
   }
 
@@ -156,18 +173,17 @@ export class DeliveryBatch {
   }
 
   /** Writes an outcome into the ledger. False: this chat takes nothing more for now. */
-  #enter(
+  async #enter(
     session: Session,
     planned: PlannedSend,
-    outcome: SendOutcome,
-    failures: number,
+    outcome: SendOutcome | Failure,
+    retry: DeliveryRetry | undefined,
     ledger: Ledger,
-  ): boolean {
-    const { store } = this.#deps;
-    const { row, address } = planned;
+  ): Promise<boolean> {
+    const { row } = planned;
     switch (outcome.kind) {
       case 'sent':
-        if (failures > 0) store.deliveryRetries.clear(session.id, row.id);
+        this.#forgetFailures(session, planned, retry);
         ledger.records.push({
           messageOutId: row.id,
           status: 'delivered',
@@ -175,58 +191,97 @@ export class DeliveryBatch {
         });
         return true;
       case 'nobody-listening':
-        store.awaitedListeners.add(session.id, address.channelType, address.platformId);
+        this.#awaitListener(session, planned, retry);
         ledger.forget.push(row.id);
         return false;
       case 'failed':
-        return this.#enterFailure(session, row.id, outcome, failures, ledger);
+        return this.#enterFailure(session, planned, outcome, retry, ledger);
+      case 'unknown': {
+        const failure = this.#judgeUnknown(planned, outcome.reason);
+        return this.#enterFailure(session, planned, failure, retry, ledger);
+      }
     }
   }
 
-  #enterFailure(
+  #forgetFailures(
     session: Session,
-    messageOutId: string,
-    outcome: Extract<SendOutcome, { kind: 'failed' }>,
-    failures: number,
+    { row, wasBegun }: PlannedSend,
+    retry: DeliveryRetry | undefined,
+  ): void {
+    const { store } = this.#deps;
+    if (retry !== undefined) store.deliveryRetries.clear(session.id, row.id);
+    if (retry === undefined && !wasBegun) return;
+    // Given up just before a crash, and sent after all.
+    store.deadLetters.remove({ sessionId: session.id, direction: 'out', messageId: row.id });
+  }
+
+  #awaitListener(
+    session: Session,
+    { row, address, isRepeat }: PlannedSend,
+    retry: DeliveryRetry | undefined,
+  ): void {
+    const { store, clock } = this.#deps;
+    store.awaitedListeners.add(session.id, address.channelType, address.platformId);
+    if (!isRepeat || retry?.maybeSent === true) return;
+    store.deliveryRetries.set({
+      sessionId: session.id,
+      messageOutId: row.id,
+      attempts: retry?.attempts ?? 0,
+      dueAt: isoAt(clock.now()),
+      reason: 'nobody listened',
+      maybeSent: true,
+    });
+  }
+
+  /** Where a repeat does no harm, it is a failure like others. */
+  #judgeUnknown({ channel, chat }: PlannedSend, why: string): Failure {
+    if (!wouldShowTwice(channel, chat)) return { kind: 'failed', reason: why, retryable: true };
+    return {
+      kind: 'failed',
+      reason: `${why}: it may have arrived`,
+      retryable: this.#deps.unknownSendsOf(channel.type) === 'repeat',
+      maybeSent: true,
+    };
+  }
+
+  async #enterFailure(
+    session: Session,
+    { row, chat, isRepeat }: PlannedSend,
+    failure: Failure,
+    retry: DeliveryRetry | undefined,
     ledger: Ledger,
-  ): boolean {
-    const { store, clock, chance, retry, log } = this.#deps;
-    const attempts = failures + 1;
-    const plan = outcome.retryable
-      ? planRetry(attempts, retry, chance())
+  ): Promise<boolean> {
+    const { store, clock, chance, reports, log } = this.#deps;
+    const { reason } = failure;
+    const attempts = (retry?.attempts ?? 0) + 1;
+    const maybeSent = isRepeat || failure.maybeSent === true;
+    const limits = retryLimitsOf(store, session);
+    const plan = failure.retryable
+      ? planRetry(attempts, limits, chance())
       : { kind: 'give-up' as const };
-    const fields = { sessionId: session.id, messageId: messageOutId, attempt: attempts };
     if (plan.kind === 'give-up') {
-      ledger.records.push(failedRecord(messageOutId));
-      this.#giveUp(session, messageOutId, outcome.reason);
+      const tellsChat = chat.operation === 'post' && failure.isChatGone !== true;
+      const isPlain = failure.isPlain === true;
+      await reports.report(session, [{ row, reason, maybeSent, tellsChat, isPlain }]);
+      ledger.records.push(failedRecord(row.id));
       return true;
     }
-    const waitMs = Math.max(plan.waitMs, heedWish(outcome.retryAfterMs ?? 0));
+    const waitMs = Math.max(plan.waitMs, heedWish(failure.retryAfterMs ?? 0));
     const dueAt = isoAt(clock.now() + waitMs);
-    log.warn({ ...fields, waitMs, reason: outcome.reason }, 'delivery will be tried again');
+    const fields = { sessionId: session.id, messageId: row.id, attempt: attempts };
+    log.warn({ ...fields, waitMs, reason, maybeSent }, 'delivery will be tried again');
+    const { id: messageOutId } = row;
     store.deliveryRetries.set({
       sessionId: session.id,
       messageOutId,
       attempts,
       dueAt,
-      reason: outcome.reason,
+      reason,
+      maybeSent,
     });
     ledger.forget.push(messageOutId);
     ledger.dueTimes.push(dueAt);
     return false;
-  }
-
-  #giveUp(session: Session, messageOutId: string, reason: string): void {
-    const { store, clock, log } = this.#deps;
-    log.error({ sessionId: session.id, messageId: messageOutId, reason }, 'delivery given up');
-    store.deliveryRetries.clear(session.id, messageOutId);
-    store.deadLetters.insert({
-      sessionId: session.id,
-      direction: 'out',
-      messageId: messageOutId,
-      reason,
-      createdAt: isoAt(clock.now()),
-    });
   }
 
   async #note(session: Session, ledger: Pick<Ledger, 'records' | 'forget'>): Promise<void> {

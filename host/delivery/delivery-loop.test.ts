@@ -183,7 +183,7 @@ describe('delivery', () => {
     expect(room.deliversIn()).toBeUndefined();
   });
 
-  it('sets a session aside whose outbound.db is damaged, and delivers for the others', async () => {
+  it('asks for the repair of a session whose outbound.db is damaged, and delivers for the others', async () => {
     const other = room.addSession();
     room.runnerOf(other.id).say('o-2');
     writeFileSync(outboundDbPath(room.folders.outDir(room.session.id)), 'no database');
@@ -193,15 +193,16 @@ describe('delivery', () => {
     expect(room.damaged).toEqual([room.session.id]);
     expect(room.texts()).toEqual(['o-2']);
     await room.deliver();
-    expect(room.damaged).toEqual([room.session.id]);
+    expect(room.store.repairs.listWanted(room.session.id)).toHaveLength(1);
+    expect(room.store.sessions.find(room.session.id)?.status).toBe('active');
   });
 
   it('says nothing of a session that was never written to', async () => {
     const blank = room.addSession();
     await room.deliver(blank);
-    await room.delivery.loop.finish(blank.id);
+    await room.delivery.loop.finish(blank.id, new Set());
     await room.deliver({ ...blank, id: 's-unknown' });
-    await room.delivery.loop.finish('s-unknown');
+    await room.delivery.loop.finish('s-unknown', new Set());
     expect(room.damaged).toEqual([]);
     expect(room.deliversIn(blank)).toBeUndefined();
   });

@@ -3,21 +3,30 @@
  * outcome after it, so that a crash in between is seen afterwards. One session's trouble stays its own.
  */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
-import { BerthError, hasCode, toBerthError } from '../../shared/base/errors.js';
+import { BerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { SingleFlight } from '../../shared/base/single-flight.js';
 import type { DeliveryRecord } from '../../shared/protocol/inbound-writer.js';
 import type { OutboundRow } from '../../shared/protocol/outbound-reader.js';
 import type { Address } from '../../shared/protocol/session-message.js';
+import { outboundDbName } from '../../shared/protocol/workspace.js';
 import type { Channel } from '../channels/channel.js';
 import type { Mailbox } from '../sessions/mailbox.js';
+import type { SessionRecovery } from '../sessions/session-recovery.js';
 import type { SessionRegistry } from '../sessions/session-registry.js';
 import type { Settlement } from '../sessions/settlement.js';
 import type { DeliveryRetry } from '../store/delivery-retries.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import type { DeliveryBatch, PlannedSend } from './delivery-batch.js';
-import { chatKey, decideDelivery } from './delivery-policy.js';
+import {
+  chatKey,
+  decideDelivery,
+  type DeliveryFacts,
+  type UnknownSends,
+} from './delivery-policy.js';
+import type { Undelivered } from './failure-reports.js';
+import { mayWriteTo } from './write-permission.js';
 
 export interface DeliveryLoopDeps {
   readonly store: Store;
@@ -26,19 +35,25 @@ export interface DeliveryLoopDeps {
   readonly settlement: Settlement;
   readonly batch: DeliveryBatch;
   readonly findChannel: (channelType: string) => Channel | undefined;
+  readonly unknownSendsOf: (channelType: string) => UnknownSends;
   readonly clock: Clock;
+  /** When to look again after a look that failed, in milliseconds. */
+  readonly lookAgainMs: number;
   readonly log: Logger;
-  /** A session's files cannot be used. */
-  readonly onDamaged: (sessionId: string, reason: string) => void;
+  /** What becomes of a session whose files cannot be used. */
+  readonly recovery: Pick<SessionRecovery, 'assertWhole' | 'repair' | 'report'>;
   /** When to look again has been planned. */
   readonly onPlanned: () => void;
 }
 
+/** Of one look: more than that no agent writes by mistake. */
+const maxRefused = 10_000;
+
 /** How many rows are looked at together. */
 const pageSize = 100;
 
-/** When to look again after a look that failed, in milliseconds. */
-const retryLookMs = 5_000;
+/** One for each file of a session. */
+const maxMends = 3;
 
 /** What is found out while a session's rows are gone through. */
 interface Look {
@@ -51,12 +66,14 @@ interface Look {
   /** Seq of the last row before the first one that is not final. */
   settledThrough: number;
   isContiguous: boolean;
+  /** How many rows will never be sent. */
+  refused: number;
 }
 
 /** What becomes of the rows that are looked at together. */
 interface Page {
   readonly sends: PlannedSend[];
-  readonly refusals: { readonly messageOutId: string; readonly reason: string }[];
+  readonly refusals: Undelivered[];
   /** Rows whose time has not come. */
   readonly waiting: Set<string>;
 }
@@ -66,7 +83,13 @@ export class DeliveryLoop {
   readonly #looks: SingleFlight;
   /** A shortcut, not the truth: up to which seq everything is final. Without it the whole file is read once. */
   readonly #settledThrough = new Map<string, number>();
-  readonly #endedContainers = new Set<string>();
+  /** With the messages whose try has failed with the container, whatever it said of them. */
+  readonly #endedContainers = new Map<string, ReadonlySet<string>>();
+  /** From which seq on something that was final is so no more. */
+  readonly #reopened = new Map<string, number>();
+  /** Looks that could not be planned in the database, as when the disk is full. */
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+  #isStopping = false;
 
   constructor(deps: DeliveryLoopDeps) {
     this.#deps = deps;
@@ -82,13 +105,27 @@ export class DeliveryLoop {
    * One more look after a session's container has ended: what it still claims, nobody works on. Throws when that
    * could not be written down: until it is, no other container may claim anything.
    */
-  async finish(sessionId: string): Promise<void> {
-    this.#endedContainers.add(sessionId);
+  async finish(sessionId: string, condemned: ReadonlySet<string>): Promise<void> {
+    this.#endedContainers.set(sessionId, condemned);
     await this.#looks.request(sessionId);
     if (!this.#endedContainers.has(sessionId)) return;
     throw new BerthError('io_failed', 'What a container left behind could not be dealt with.', {
       facts: { sessionId },
     });
+  }
+
+  /** A row that was final is to be sent after all: looks from its seq on. */
+  reopen(sessionId: string, seq: number): void {
+    this.#reopened.set(sessionId, Math.min(seq, this.#reopened.get(sessionId) ?? seq));
+    this.nudge(sessionId);
+  }
+
+  /** Resolves when no look is in progress; none begins by itself any more. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    await this.drain();
   }
 
   /** Resolves when no look is in progress. */
@@ -98,49 +135,75 @@ export class DeliveryLoop {
 
   /** Never rejects: what goes wrong is this session's own. */
   async #look(sessionId: string): Promise<void> {
-    const containerEnded = this.#endedContainers.delete(sessionId);
+    const condemned = this.#endedContainers.get(sessionId);
+    this.#endedContainers.delete(sessionId);
     try {
-      await this.#lookInto(sessionId, containerEnded);
+      await this.#lookInto(sessionId, condemned);
     } catch (err) {
-      if (containerEnded) this.#endedContainers.add(sessionId);
+      if (condemned !== undefined) this.#endedContainers.set(sessionId, condemned);
       this.#deps.log.warn({ err, sessionId }, 'delivery look failed');
       this.#lookAgainSoon(sessionId);
     }
   }
 
-  async #lookInto(sessionId: string, containerEnded: boolean): Promise<void> {
-    const { store, settlement, onDamaged, onPlanned } = this.#deps;
+  async #lookInto(sessionId: string, condemned: ReadonlySet<string> | undefined): Promise<void> {
+    const { store, recovery, onPlanned } = this.#deps;
     const session = store.sessions.find(sessionId);
     if (session === undefined) return;
     if (session.status === 'set-aside') {
       this.#forget(sessionId);
       return;
     }
-    try {
-      const acks = await settlement.readAcks(session);
-      await this.#deliver(session);
-      await settlement.settle(session, acks, containerEnded);
-    } catch (error) {
-      const isMissing = hasCode(error, 'database_missing');
-      // A session that was never written to has no files yet.
-      if (isMissing && store.dueItems.find(sessionId, 'wake') === undefined) return;
-      if (!isMissing && !hasCode(error, 'database_corrupt', 'database_unreadable')) throw error;
-      this.#forget(sessionId);
-      onDamaged(sessionId, toBerthError(error).message);
-      return;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.#goThrough(session, condemned);
+        break;
+      } catch (error) {
+        if (!recovery.report(sessionId, error)) throw error;
+        this.#settledThrough.delete(sessionId);
+        // After its container has ended, what was found can be mended at once.
+        if (condemned === undefined || attempt === maxMends) return;
+      }
     }
     onPlanned();
   }
 
+  async #goThrough(session: Session, condemned: ReadonlySet<string> | undefined): Promise<void> {
+    const { settlement, recovery } = this.#deps;
+    let failed = condemned;
+    if (condemned !== undefined) {
+      const unanswered = await recovery.repair(session.id);
+      if (unanswered !== undefined) {
+        this.#settledThrough.delete(session.id);
+        failed = new Set([...condemned, ...unanswered]);
+      }
+    }
+    await recovery.assertWhole(session.id);
+    const acks = await settlement.readAcks(session);
+    await this.#deliver(session);
+    await settlement.settle(session, acks, failed);
+  }
+
   #lookAgainSoon(sessionId: string): void {
-    const { store, clock, log, onPlanned } = this.#deps;
-    const dueAt = isoAt(clock.now() + retryLookMs);
+    const { store, clock, lookAgainMs, log, onPlanned } = this.#deps;
+    const dueAt = isoAt(clock.now() + lookAgainMs);
     try {
       store.dueItems.set({ sessionId, kind: 'deliver', dueAt, attempts: 0 });
       onPlanned();
     } catch (err) {
       log.error({ err, sessionId }, 'delivery not planned');
+      this.#remember(sessionId);
     }
+  }
+
+  /** What cannot be written down is kept in mind: a disk that has room again tells nobody. */
+  #remember(sessionId: string): void {
+    if (this.#isStopping || this.#timers.has(sessionId)) return;
+    const timer = setTimeout(() => {
+      this.#timers.delete(sessionId);
+      this.nudge(sessionId);
+    }, this.#deps.lookAgainMs);
+    this.#timers.set(sessionId, timer);
   }
 
   /** Nothing can be done for this session any more. */
@@ -153,7 +216,7 @@ export class DeliveryLoop {
 
   async #deliver(session: Session): Promise<void> {
     const { store, mailbox, clock } = this.#deps;
-    const from = this.#settledThrough.get(session.id) ?? 0;
+    const from = this.#takeStart(session.id);
     const look: Look = {
       session,
       now: isoAt(clock.now()),
@@ -162,6 +225,7 @@ export class DeliveryLoop {
       dueTimes: [],
       settledThrough: from,
       isContiguous: true,
+      refused: 0,
     };
     for (let after = from; ;) {
       const rows = await mailbox.outbound(session.id, (outbound) =>
@@ -171,9 +235,20 @@ export class DeliveryLoop {
       const last = rows.at(-1);
       if (last === undefined || rows.length < pageSize) break;
       after = last.seq;
+      // A file may hold very many rows: after each page others get their turn.
+      await new Promise((resolve) => setImmediate(resolve));
     }
     this.#settledThrough.set(session.id, look.settledThrough);
     this.#planNext(look);
+  }
+
+  /** After which seq to look. */
+  #takeStart(sessionId: string): number {
+    const reopened = this.#reopened.get(sessionId) ?? Number.POSITIVE_INFINITY;
+    const from = Math.min(this.#settledThrough.get(sessionId) ?? 0, reopened - 1);
+    this.#settledThrough.set(sessionId, from);
+    this.#reopened.delete(sessionId);
+    return from;
   }
 
   async #deliverPage(look: Look, rows: readonly OutboundRow[]): Promise<void> {
@@ -184,6 +259,8 @@ export class DeliveryLoop {
     );
     const page: Page = { sends: [], refusals: [], waiting: new Set() };
     for (const row of rows) this.#sort(look, row, records.get(row.id), page);
+    look.refused += page.refusals.length;
+    if (look.refused > maxRefused) throw this.#flooded(session);
     await batch.refuse(session, page.refusals);
     const unsent = await batch.send(session, page.sends, look);
     look.dueTimes.push(...unsent.dueTimes);
@@ -193,13 +270,19 @@ export class DeliveryLoop {
     }
   }
 
+  #flooded({ id }: Session): BerthError {
+    const { log } = this.#deps;
+    log.error({ sessionId: id }, 'agent writes what is no message');
+    return new BerthError('database_corrupt', 'outbound.db is full of what is no message.', {
+      facts: { path: outboundDbName },
+    });
+  }
+
   /** Puts a row where its decision says. */
   #sort(look: Look, row: OutboundRow, record: DeliveryRecord | undefined, page: Page): void {
-    const { session, now } = look;
-    const address = addressOf(row) ?? this.#deps.sessions.projectionOf(session).routing;
-    const channel = address === undefined ? undefined : this.#deps.findChannel(address.channelType);
-    const isAllowed = address !== undefined && this.#isAllowed(session, address);
-    const decision = decideDelivery(row, { now, record, address, isAllowed, channel });
+    const isBegun = record?.status === 'sending';
+    const maybeSent = look.retries.get(row.id)?.maybeSent === true;
+    const decision = decideDelivery(row, { ...this.#findGoal(look, row), record, maybeSent });
     switch (decision.kind) {
       case 'settled':
         return;
@@ -208,12 +291,25 @@ export class DeliveryLoop {
         page.waiting.add(row.id);
         return;
       case 'refuse':
-        page.refusals.push({ messageOutId: row.id, reason: decision.reason });
+        page.refusals.push({ row, ...decision, maybeSent: isBegun || maybeSent });
         return;
       case 'send':
         if (this.#mustWait(look, row, decision.address)) page.waiting.add(row.id);
-        else page.sends.push({ row, ...decision });
+        else page.sends.push({ row, ...decision, wasBegun: isBegun });
     }
+  }
+
+  /** Where a row goes, and what that means. */
+  #findGoal({ session, now }: Look, row: OutboundRow): Omit<DeliveryFacts, 'record' | 'maybeSent'> {
+    const { store, sessions, findChannel, unknownSendsOf } = this.#deps;
+    const address = addressOf(row) ?? sessions.projectionOf(session).routing;
+    return {
+      now,
+      address,
+      isAllowed: address !== undefined && mayWriteTo(store, session, address),
+      channel: address === undefined ? undefined : findChannel(address.channelType),
+      unknownSends: unknownSendsOf(address?.channelType ?? ''),
+    };
   }
 
   /** Whether an earlier failure keeps this row back, or one for the same chat before it. */
@@ -225,23 +321,6 @@ export class DeliveryLoop {
       look.blocked.add(chat);
     }
     return look.blocked.has(chat);
-  }
-
-  /** An agent may write to the chats that are wired to it and to its destinations. */
-  #isAllowed(session: Session, address: Address): boolean {
-    const { store } = this.#deps;
-    const chat = store.messagingGroups.findByPlatform(address.channelType, address.platformId);
-    if (chat?.id === session.messagingGroupId) return true;
-    const isDestination = store.destinations
-      .list(session.agentGroupId)
-      .some(
-        ({ channelType, platformId }) =>
-          channelType === address.channelType && platformId === address.platformId,
-      );
-    if (isDestination || chat === undefined) return isDestination;
-    return store.wirings
-      .listForMessagingGroup(chat.id)
-      .some((wiring) => wiring.agentGroupId === session.agentGroupId);
   }
 
   #planNext(look: Look): void {

@@ -19,14 +19,17 @@ const row: OutboundRow = {
   platformId: null,
   threadId: null,
   content: '{"text":"hi"}',
+  recurs: 0,
 };
 
 const facts: DeliveryFacts = {
   now,
   record: undefined,
+  maybeSent: false,
   address,
   isAllowed: true,
   channel: cautious,
+  unknownSends: 'repeat',
 };
 
 const sent = { platformMessageId: null };
@@ -41,18 +44,7 @@ describe('what becomes of a reply', () => {
     ['it is new', {}, {}, 'send'],
     ['it was delivered', {}, { record: { ...sent, status: 'delivered' } }, 'settled'],
     ['it was given up', {}, { record: { ...sent, status: 'failed' } }, 'settled'],
-    [
-      'it was being sent, where a repeat would show',
-      {},
-      { record: { ...sent, status: 'sending' } },
-      'refuse',
-    ],
-    [
-      'it was being sent, where a repeat does not show',
-      {},
-      { record: { ...sent, status: 'sending' }, channel: idempotent },
-      'send',
-    ],
+    ['it recurs', { recurs: 1 }, {}, 'refuse'],
     ['its time has come', { deliverAfter: now }, {}, 'send'],
     [
       'its time has come, told by another clock',
@@ -93,6 +85,58 @@ describe('what becomes of a reply', () => {
       expect(Date.parse(dueAt)).not.toBeNaN();
     },
   );
+});
+
+describe('what becomes of a reply whose sending was interrupted', () => {
+  const interrupted = { record: { ...sent, status: 'sending' } } as const;
+  const edit = { content: '{"operation":"edit","messageId":"o-0","text":"hi"}' };
+  const reaction = { content: '{"operation":"react","messageId":"m-1","emoji":"hi"}' };
+
+  const cases: readonly [
+    title: string,
+    row: Partial<OutboundRow>,
+    facts: Partial<DeliveryFacts>,
+    becomes: 'sent as it is' | 'sent as a repeat' | 'held',
+  ][] = [
+    ['where that is the policy', {}, interrupted, 'sent as a repeat'],
+    ['and had been before', {}, { ...interrupted, maybeSent: true, unknownSends: 'hold' }, 'held'],
+    ['by a policy of care', {}, { ...interrupted, unknownSends: 'hold' }, 'held'],
+    [
+      'on a channel where a repeat does not show',
+      {},
+      { ...interrupted, channel: idempotent, unknownSends: 'hold' },
+      'sent as it is',
+    ],
+    ['and is an edit', edit, { ...interrupted, unknownSends: 'hold' }, 'sent as it is'],
+    ['and is a reaction', reaction, interrupted, 'sent as it is'],
+    ['in an earlier try', {}, { maybeSent: true }, 'sent as a repeat'],
+    [
+      'in an earlier try, and a person wants it sent',
+      {},
+      { maybeSent: true, unknownSends: 'hold' },
+      'sent as a repeat',
+    ],
+    [
+      'in an earlier try, where a repeat does not show',
+      {},
+      { maybeSent: true, channel: idempotent },
+      'sent as it is',
+    ],
+  ];
+
+  it.each(cases)('%s', (_, rowFields, factFields, becomes) => {
+    const decision = decideDelivery({ ...row, ...rowFields }, { ...facts, ...factFields });
+    if (becomes === 'held') {
+      expect(decision).toMatchObject({ kind: 'refuse', tellsChat: true });
+      expect(decision.kind === 'refuse' && decision.reason).toContain('may have arrived');
+      return;
+    }
+    const isRepeat = becomes === 'sent as a repeat';
+    expect(decision).toMatchObject({ kind: 'send', isRepeat });
+    const chat = decision.kind === 'send' ? decision.chat : undefined;
+    const text = chat?.operation === 'react' ? chat.emoji : chat?.text;
+    expect(text).toMatch(isRepeat ? /may be a repeat.*\nhi$/ : /^hi$/);
+  });
 });
 
 describe('the key of a chat', () => {

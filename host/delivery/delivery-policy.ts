@@ -9,17 +9,27 @@ import {
   type ChatOut,
 } from '../../shared/protocol/session-message.js';
 
+/**
+ * What becomes of a send whose outcome is not known, on a channel where a repeat would show: sent again, saying that it
+ * may be a repeat, or held for the operator.
+ */
+export type UnknownSends = 'repeat' | 'hold';
+
 export interface DeliveryFacts {
   /** ISO-8601. */
   readonly now: string;
   /** What is noted of this row, if anything. */
   readonly record: DeliveryRecord | undefined;
+  /** The outcome of an earlier send is not known, and it was decided to send it again. */
+  readonly maybeSent: boolean;
   /** Where the row goes: its own address, or else the session's. */
   readonly address: Address | undefined;
   /** The agent may write there. */
   readonly isAllowed: boolean;
   /** The channel of that address; undefined where there is none. */
   readonly channel: Channel | undefined;
+  /** The policy for that channel. */
+  readonly unknownSends: UnknownSends;
 }
 
 export type DeliveryDecision =
@@ -31,9 +41,16 @@ export type DeliveryDecision =
       readonly channel: Channel;
       readonly address: Address;
       readonly chat: ChatOut;
+      /** It may have arrived before; the chat says so. */
+      readonly isRepeat: boolean;
     }
   /** Will never be sent. */
-  | { readonly kind: 'refuse'; readonly reason: string };
+  | {
+      readonly kind: 'refuse';
+      readonly reason: string;
+      /** The chat itself may be reached, and somebody may wait there. */
+      readonly tellsChat: boolean;
+    };
 
 /** The years after 9999 are written in another way, and sort before all others. */
 const latestMs = Date.UTC(9999, 11, 31);
@@ -43,39 +60,76 @@ export function decideDelivery(row: OutboundRow, facts: DeliveryFacts): Delivery
   const { record, address, channel } = facts;
   if (record !== undefined && record.status !== 'sending') return { kind: 'settled' };
   const parsed = parseRow(row);
-  if ('refused' in parsed) return { kind: 'refuse', reason: parsed.refused };
+  if ('refused' in parsed) {
+    return { kind: 'refuse', reason: parsed.refused, tellsChat: parsed.tellsChat };
+  }
   if (parsed.dueAt > facts.now) return { kind: 'not-yet', dueAt: parsed.dueAt };
-  if (address === undefined) return { kind: 'refuse', reason: 'it names no chat to go to' };
-  if (!facts.isAllowed) {
-    return { kind: 'refuse', reason: `this agent may not write to ${chatName(address)}` };
+  if (address === undefined) return refuse('it names no chat to go to');
+  if (!facts.isAllowed) return refuse(`this agent may not write to ${chatName(address)}`);
+  if (channel === undefined) return refuse(`there is no channel of type ${address.channelType}`);
+  return decideSend(parsed.chat, channel, address, facts);
+}
+
+/** Nothing stands against it, unless it may have been sent before. */
+function decideSend(
+  chat: ChatOut,
+  channel: Channel,
+  address: Address,
+  { record, maybeSent, unknownSends }: DeliveryFacts,
+): DeliveryDecision {
+  if (!wouldShowTwice(channel, chat)) {
+    return { kind: 'send', channel, address, chat, isRepeat: false };
   }
-  if (channel === undefined) {
-    return { kind: 'refuse', reason: `there is no channel of type ${address.channelType}` };
+  const wasInterrupted = record !== undefined;
+  if (wasInterrupted && unknownSends === 'hold') {
+    const reason =
+      'the daemon stopped while it was being sent: it may have arrived, and is not sent again by itself';
+    return { kind: 'refuse', reason, tellsChat: true };
   }
-  if (record?.status === 'sending' && !channel.sendsAreIdempotent) {
-    return {
-      kind: 'refuse',
-      reason:
-        'the daemon stopped while it was being sent: it may have arrived, and is not sent again',
-    };
-  }
-  return { kind: 'send', channel, address, chat: parsed.chat };
+  const isRepeat = wasInterrupted || maybeSent;
+  return { kind: 'send', channel, address, chat: isRepeat ? asRepeat(chat) : chat, isRepeat };
+}
+
+/** Sending it twice does harm: an edit or a reaction only does again what it has done. */
+export function wouldShowTwice(channel: Channel, chat: ChatOut): boolean {
+  return !channel.sendsAreIdempotent && chat.operation === 'post';
+}
+
+/** A text that may have arrived before, saying so. */
+export function asRepeatText(text: string): string {
+  return `(Sending this was interrupted before, so it may be a repeat.)\n${text}`;
+}
+
+function asRepeat(chat: ChatOut): ChatOut {
+  return chat.operation === 'post' ? { ...chat, text: asRepeatText(chat.text) } : chat;
+}
+
+/** Whoever waits in the chat that it came from learns nothing from where else the agent could not write. */
+function refuse(reason: string): DeliveryDecision {
+  return { kind: 'refuse', reason, tellsChat: false };
 }
 
 /** `dueAt`: ISO-8601 as the databases store it, so that it compares as text; empty: at once. */
-function parseRow(row: OutboundRow): { chat: ChatOut; dueAt: string } | { refused: string } {
-  if (row.content === null) return { refused: 'its content is too long' };
+function parseRow(
+  row: OutboundRow,
+): { chat: ChatOut; dueAt: string } | { refused: string; tellsChat: boolean } {
+  if (row.content === null) return { refused: 'its content is too long', tellsChat: true };
+  if (row.recurs === 1) {
+    const refused = 'a message has no recurrence: schedule a task that writes it';
+    return { refused, tellsChat: true };
+  }
   const dueAtMs = row.deliverAfter === null ? undefined : Date.parse(row.deliverAfter);
-  if (Number.isNaN(dueAtMs)) return { refused: 'its deliver_after is not a time' };
+  if (Number.isNaN(dueAtMs)) {
+    return { refused: 'its deliver_after is not a time', tellsChat: true };
+  }
   const dueAt = dueAtMs === undefined ? '' : isoAt(Math.min(dueAtMs, latestMs));
   try {
     const content = parseOutboundContent(row.kind, row.content);
-    if (content.kind === 'system') {
-      return { refused: `there is no system action ${JSON.stringify(content.system.action)}` };
-    }
-    return { chat: content.chat, dueAt };
+    if (content.kind === 'chat') return { chat: content.chat, dueAt };
+    const refused = `there is no system action ${JSON.stringify(content.system.action)}`;
+    return { refused, tellsChat: false };
   } catch (error) {
-    return { refused: toBerthError(error).message };
+    return { refused: toBerthError(error).message, tellsChat: row.kind === 'chat' };
   }
 }
 

@@ -107,7 +107,7 @@ describe('a send that fails', () => {
     expect(attempts()).toEqual({ 'o-1': 1 });
     room.clock.advance(1_000);
     await room.deliver();
-    expect(room.texts()).toEqual(['o-1']);
+    expect(room.texts()).toEqual([expect.stringContaining('o-1')]);
   });
 
   it('is noted only for replies whose sending has begun', async () => {

@@ -108,9 +108,44 @@ describe('what the host itself has to say', () => {
     note('n-1', 'hanging');
     note('n-2', 'broken');
     note('n-3');
-    await becomes({ 'n-1': 'pending', 'n-2': 'pending', 'n-3': 'sent' });
+    await becomes({ 'n-1': 'sending', 'n-2': 'pending', 'n-3': 'sent' });
     note('n-4');
-    await becomes({ 'n-1': 'pending', 'n-2': 'pending', 'n-3': 'sent', 'n-4': 'sent' });
+    await becomes({ 'n-1': 'sending', 'n-2': 'pending', 'n-3': 'sent', 'n-4': 'sent' });
     expect(hanging.sends).toHaveLength(1);
+  });
+
+  const repeat = expect.stringMatching(/may be a repeat.*\ntext of n-1$/s) as unknown;
+
+  it.each([
+    { unknownSends: 'repeat', sendsAreIdempotent: true, becomes: 'sent', texts: ['text of n-1'] },
+    { unknownSends: 'repeat', sendsAreIdempotent: false, becomes: 'sent', texts: [repeat] },
+    { unknownSends: 'hold', sendsAreIdempotent: true, becomes: 'sent', texts: ['text of n-1'] },
+    { unknownSends: 'hold', sendsAreIdempotent: false, becomes: 'failed', texts: [] },
+  ] as const)(
+    'and was interrupted by a crash follows the policy: $unknownSends, idempotent $sendsAreIdempotent',
+    async ({ becomes: status, texts, ...options }) => {
+      room[Symbol.dispose]();
+      room = new DeliveryRoom(options);
+      note('n-1');
+      room.store.notices.begin('n-1');
+      room.delivery.notices.start();
+      await becomes({ 'n-1': status });
+      expect(room.texts()).toEqual(texts);
+      expect(room.said).toEqual(['n-1']);
+    },
+  );
+
+  it('is said again, as a possible repeat, where the channel does not answer', async () => {
+    room.channel.willAnswer({ kind: 'unknown', reason: 'reset' });
+    room.delivery.notices.start();
+    note('n-1');
+    await becomes({ 'n-1': 'pending' });
+    await until(() => {
+      expect(room.channel.sends).toHaveLength(1);
+    });
+    room.clock.advance(1_000);
+    room.delivery.notices.nudge();
+    await becomes({ 'n-1': 'sent' });
+    expect(room.texts()).toEqual([repeat]);
   });
 });

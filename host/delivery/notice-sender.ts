@@ -1,4 +1,7 @@
-/** Says in the chats what the host itself has to say. Notices are rows: a restart loses none. */
+/**
+ * Says in the chats what the host itself has to say. Notices are rows: a restart loses none, and `sending` before a send
+ * shows afterwards which one was interrupted.
+ */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { PollLoop } from '../../shared/base/poll-loop.js';
@@ -7,6 +10,7 @@ import type { Channel } from '../channels/channel.js';
 import { planRetry, type RetryLimits } from '../sessions/retry-policy.js';
 import type { Notice } from '../store/notices.js';
 import type { Store } from '../store/store.js';
+import { asRepeatText, type UnknownSends } from './delivery-policy.js';
 import { sendBounded } from './sender.js';
 
 export interface NoticeSenderDeps {
@@ -17,6 +21,7 @@ export interface NoticeSenderDeps {
   readonly retry: RetryLimits;
   readonly sendTimeoutMs: number;
   readonly pollIntervalMs: number;
+  readonly unknownSendsOf: (channelType: string) => UnknownSends;
   readonly log: Logger;
   /** A notice has been said, or never will be. */
   readonly onSaid: (notice: Notice) => void;
@@ -80,23 +85,37 @@ export class NoticeSender {
   }
 
   async #say(notice: Notice): Promise<void> {
-    const { store, findChannel, sendTimeoutMs, log } = this.#deps;
-    const channel = findChannel(notice.address.channelType);
+    const { findChannel, log } = this.#deps;
+    const { channelType } = notice.address;
+    const channel = findChannel(channelType);
     if (channel === undefined) {
-      log.error(
-        { notice: notice.id, channel: notice.address.channelType },
-        'notice has no channel',
-      );
+      log.error({ notice: notice.id, channel: channelType }, 'notice has no channel');
       this.#settle(notice, 'failed');
       return;
     }
+    // One channel's notices are said one after the other: what is in `sending` here was left so.
+    if (notice.status === 'sending' && this.#isHeld(channel)) {
+      log.error({ notice: notice.id }, 'notice was interrupted: it may have been said');
+      this.#settle(notice, 'failed');
+      return;
+    }
+    const maybeSent = notice.maybeSent || notice.status === 'sending';
+    await this.#send({ ...notice, maybeSent }, channel);
+  }
+
+  async #send(notice: Notice, channel: Channel): Promise<void> {
+    const { store, sendTimeoutMs, log } = this.#deps;
+    const { id, address, inReplyTo, maybeSent } = notice;
+    const text = maybeSent && !channel.sendsAreIdempotent ? asRepeatText(notice.text) : notice.text;
+    store.notices.begin(id);
+    log.debug({ notice: id }, 'notice begun');
     const outcome = await sendBounded(
       channel,
       {
-        address: notice.address,
-        messageId: notice.id,
-        inReplyTo: notice.inReplyTo,
-        chat: { operation: 'post', text: notice.text, files: [] },
+        address,
+        messageId: id,
+        inReplyTo,
+        chat: { operation: 'post', text, files: [] },
         targetPlatformId: null,
         files: [],
       },
@@ -107,11 +126,22 @@ export class NoticeSender {
         this.#settle(notice, 'sent');
         return;
       case 'nobody-listening':
-        store.notices.postpone(notice.id, untilSomebodyListens, notice.tries);
+        store.notices.postpone(notice, untilSomebodyListens);
         return;
       case 'failed':
         this.#postpone(notice, outcome);
+        return;
+      case 'unknown':
+        this.#postpone(
+          { ...notice, maybeSent: true },
+          { ...outcome, retryable: !this.#isHeld(channel) },
+        );
     }
+  }
+
+  /** What may have been said is not said again. */
+  #isHeld(channel: Channel): boolean {
+    return !channel.sendsAreIdempotent && this.#deps.unknownSendsOf(channel.type) === 'hold';
   }
 
   #postpone(notice: Notice, outcome: { reason: string; retryable: boolean }): void {
@@ -123,7 +153,7 @@ export class NoticeSender {
       this.#settle(notice, 'failed');
       return;
     }
-    store.notices.postpone(notice.id, isoAt(clock.now() + plan.waitMs), tries);
+    store.notices.postpone({ ...notice, tries }, isoAt(clock.now() + plan.waitMs));
   }
 
   #settle(notice: Notice, status: 'sent' | 'failed'): void {

@@ -11,19 +11,15 @@ export async function sendBounded(
   const sending = attempt(channel, event);
   const ended = await new Deadline(timeoutMs).wait(sending);
   if (ended === 'done') return sending;
-  return {
-    kind: 'failed',
-    reason: `the ${channel.type} channel did not answer within ${timeoutMs} ms`,
-    // Where a repeat would show, what may have arrived is not sent again.
-    retryable: channel.sendsAreIdempotent,
-  };
+  const reason = `the ${channel.type} channel did not answer within ${timeoutMs} ms`;
+  return { kind: 'unknown', reason };
 }
 
-/** It may also throw at once. */
+/** It may also throw at once. How far it came by then, nobody knows. */
 async function attempt(channel: Channel, event: OutboundEvent): Promise<SendOutcome> {
   try {
     return await channel.send(event);
   } catch (error) {
-    return { kind: 'failed', reason: toBerthError(error).message, retryable: true };
+    return { kind: 'unknown', reason: toBerthError(error).message };
   }
 }

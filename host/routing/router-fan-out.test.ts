@@ -1,4 +1,5 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RoutingRoom } from '../../test/fakes/routing-room.js';
 import type { Verdict } from '../store/received-messages.js';
@@ -92,12 +93,12 @@ describe('a message for several agents', () => {
   it('is completed by a second attempt after one write failed, and nothing is doubled', async () => {
     wireThree();
     const blocked = room.addSession({ agentGroupId: 'ag-middle' });
-    mkdirSync(room.folders.folderOf(blocked.id), { recursive: true });
-    writeFileSync(room.folders.inDir(blocked.id), 'in the way');
+    const inTheWay = join(room.folders.inDir(blocked.id), 'inbound.db.new');
+    mkdirSync(inTheWay, { recursive: true });
     const event = room.event('hi');
     await expect(room.router.route(event)).rejects.toThrow();
     expect(room.receivedRows()).toEqual([]);
-    rmSync(room.folders.inDir(blocked.id));
+    rmSync(inTheWay, { recursive: true });
     expect(await room.router.route(event)).toMatchObject({ kind: 'accepted' });
     for (const { id } of room.store.sessions.list()) {
       expect(room.texts(id)).toEqual(['hi']);

@@ -150,6 +150,14 @@ describe('the router', () => {
     expect(room.store.sessions.list()).toEqual([]);
   });
 
+  it('has to be mentioned in a chat that an admin calls a group, whatever the platform says', async () => {
+    const group = room.addAgentGroup();
+    room.addWiring(room.addChat({ isGroup: true }), group, { triggerRules: '{"mode":"mention"}' });
+    expect(await room.router.route(room.event('chatter'))).toMatchObject({ kind: 'refused' });
+    const mention = room.event('you there', { isMention: true });
+    expect(await room.router.route(mention)).toMatchObject({ kind: 'accepted' });
+  });
+
   it('stays in a thread that a mention has opened, and in no other', async () => {
     const group = room.addAgentGroup();
     room.addWiring(room.addChat(), group, { triggerRules: '{"mode":"mention-sticky"}' });

@@ -87,8 +87,10 @@ export class Router {
     const twin = this.#writing.get(messageId);
     if (twin !== undefined) return () => twin.then(() => this.route(event));
     const deliveries: Delivery[] = [];
+    // The platform may not know that several people talk there: then an admin has said so.
+    const heard = { ...event, isGroup: event.isGroup || chat.isGroup };
     for (const wiring of this.#listWirings(chat)) {
-      deliveries.push(await this.#applyWiring(wiring, chat, event, messageId));
+      deliveries.push(await this.#applyWiring(wiring, chat, heard, messageId));
     }
     const outcome = this.#finish(event, chat, messageId, deliveries).finally(() => {
       this.#writing.delete(messageId);
@@ -103,7 +105,7 @@ export class Router {
     messageId: string,
     deliveries: readonly Delivery[],
   ): Promise<InboundOutcome> {
-    const { store, clock, onPosted } = this.#deps;
+    const { store, clock, onPosted, log } = this.#deps;
     const verdicts: Verdict[] = [];
     const settled = await Promise.allSettled(deliveries.map(({ written }) => written));
     for (const [index, result] of settled.entries()) {
@@ -112,6 +114,7 @@ export class Router {
       if (verdict?.verdict === 'refused') verdicts.push(verdict);
       else if (verdict !== undefined) verdicts.push({ ...verdict, sessionId: result.value });
     }
+    log.debug({ messageId }, 'message written');
     const receivedAt = isoAt(clock.now());
     const { platformMessageId } = event;
     store.transaction(() => {
@@ -127,6 +130,7 @@ export class Router {
         receivedAt,
       });
     });
+    log.debug({ messageId }, 'message recorded');
     for (const { verdict, sessionId = '' } of verdicts) {
       if (verdict === 'engaged') onPosted(sessionId);
     }
@@ -186,6 +190,7 @@ export class Router {
       name: event.chatName ?? null,
       isGroup: event.isGroup,
       adminUserId: null,
+      timeZone: null,
       createdAt: isoAt(clock.now()),
     };
     // Both or neither: a chat that is known already does not wire itself any more.
@@ -224,6 +229,9 @@ export class Router {
     event: InboundEvent,
     messageId: string,
   ): Promise<Delivery> {
+    if (this.#deps.store.agentGroups.find(wiring.agentGroupId) === undefined) {
+      return refused(wiring, `its agent group ${wiring.agentGroupId} does not exist`);
+    }
     const rules = readWiringRules(wiring);
     if ('unusable' in rules) {
       const { unusable: reason } = rules;
@@ -263,7 +271,7 @@ export class Router {
       isAddressed,
       isThreadEngaged: rules.trigger.mode === 'mention-sticky' && store.engagedThreads.has(thread),
     });
-    if (rules.trigger.mode === 'mention-sticky' && isAddressed && engagement.kind === 'engaged') {
+    if (rules.trigger.mode === 'mention-sticky' && engagement.kind === 'engaged') {
       store.engagedThreads.add(thread, isoAt(clock.now()));
     }
     return engagement;

@@ -44,8 +44,9 @@ export class SessionPoster {
     const session = sessions.ensure(key);
     const { written } = await this.#queue(session, event, messageId, kind);
     const recovered = written.catch(async (error: unknown) => {
-      if (!hasCode(error, 'database_corrupt', 'database_unreadable')) throw error;
-      // One damaged session must not close the chat: it is set aside, and the next one takes over.
+      if (!hasCode(error, 'database_corrupt', 'database_missing', 'database_unreadable'))
+        throw error;
+      // It could not be repaired. That must not close the chat: it is set aside, and the next one takes over.
       onDamaged(session.id, toBerthError(error).message);
       const next = sessions.ensure(key);
       await (

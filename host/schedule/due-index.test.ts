@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { until } from '../../test/fakes/waiting.js';
 import { TempHome } from '../../test/fakes/temp-home.js';
 import type { DueKind } from '../store/due-items.js';
 import type { Session } from '../store/sessions.js';
@@ -10,6 +11,8 @@ describe('the index of due work', () => {
   let first: Session;
   let second: Session;
   let due: string[];
+  let uptimeMs: number;
+  let clockSet: number[];
   /** What is done with a due item; by default it is dealt with. */
   let handle: (sessionId: string, kind: DueKind) => void;
 
@@ -19,17 +22,21 @@ describe('the index of due work', () => {
     first = home.addSession();
     second = home.addSession();
     due = [];
+    uptimeMs = 0;
+    clockSet = [];
     handle = (sessionId, kind): void => {
       home.store.dueItems.clear(sessionId, kind);
     };
     index = new DueIndex({
       store: home.store,
       clock: home.clock,
+      monotonicNow: () => uptimeMs,
       log: home.log,
       onDue: ({ sessionId, kind }) => {
         due.push(`${kind} ${sessionId}`);
         handle(sessionId, kind);
       },
+      onClockSet: (byMs) => clockSet.push(byMs),
     });
   });
 
@@ -49,6 +56,7 @@ describe('the index of due work', () => {
     const step = 10;
     for (let passed = 0; passed < ms; passed += step) {
       home.clock.advance(step);
+      uptimeMs += step;
       vi.advanceTimersByTime(step);
     }
   }
@@ -98,10 +106,9 @@ describe('the index of due work', () => {
   });
 
   it('is not put off by being told again and again', () => {
-    handle = (): void => undefined;
     index.start();
-    plan(first, 0);
     for (let told = 0; told < 20; told += 1) {
+      plan(first, 0);
       index.refresh();
       pass(10);
     }
@@ -147,12 +154,33 @@ describe('the index of due work', () => {
     expect(due).toEqual(['wake s-2']);
   });
 
-  it('notices within half a minute that the clock was set forward', () => {
+  it('notices within a second that the clock was set forward, and says so', () => {
     plan(first, 3_600_000);
     index.start();
     home.clock.advance(3_600_000);
-    pass(30_000);
+    pass(1_000);
     expect(due).toEqual(['wake s-1']);
+    expect(clockSet).toEqual([3_600_000]);
+    expect(home.logLines.at(-1)).toContain('system clock was set');
+  });
+
+  it('notices within a second that the clock was set back, and reports what waits once more', () => {
+    handle = (): void => undefined;
+    plan(first, -7_200_000);
+    index.start();
+    home.clock.advance(-3_600_000);
+    pass(1_000);
+    expect(clockSet).toEqual([-3_600_000]);
+    expect(due).toEqual(['wake s-1', 'wake s-1']);
+  });
+
+  it('takes a clock that is being corrected a little for what it is', () => {
+    index.start();
+    for (let second = 0; second < 60; second += 1) {
+      home.clock.advance(second % 2 === 0 ? 400 : -400);
+      pass(1_000);
+    }
+    expect(clockSet).toEqual([]);
   });
 
   it('waits longer when the clock was set back, and is told of new work as ever', () => {
@@ -167,6 +195,68 @@ describe('the index of due work', () => {
     expect(due).toEqual(['wake s-2']);
     pass(3_600_000 - 5_500 + 1_000);
     expect(due).toEqual(['wake s-2', 'wake s-1']);
+  });
+
+  describe('with thousands that wait', () => {
+    const count = 3_000;
+
+    beforeEach(() => {
+      handle = (): void => undefined;
+      home.store.transaction(() => {
+        for (let i = 0; i < count; i += 1) {
+          plan(home.addSession({ id: `s-many-${i}` }), -60_000 + (i % 7));
+        }
+      });
+    });
+
+    it('reports all of them, in slices that let others have their turn', async () => {
+      let turns = 0;
+      const other = setInterval(() => (turns += 1), 0);
+      index.start();
+      expect(due.length).toBeLessThan(count);
+      await until(() => {
+        expect(new Set(due).size).toBe(count);
+      });
+      clearInterval(other);
+      expect(due).toHaveLength(count);
+      expect(turns).toBeGreaterThan(0);
+    });
+
+    it('does not read them again while nothing changes, and reports what is new at once', async () => {
+      index.start();
+      await until(() => {
+        expect(due).toHaveLength(count);
+      });
+      for (let i = 0; i < 20; i += 1) {
+        plan(first, 0);
+        index.refresh();
+        pass(100);
+      }
+      expect(due.slice(count).every((item) => item === 'wake s-1')).toBe(true);
+      expect(due.length - count).toBeGreaterThanOrEqual(20);
+    });
+
+    it('reports them again after a while: the safety net', async () => {
+      index.start();
+      await until(() => {
+        expect(due).toHaveLength(count);
+      });
+      pass(31_000);
+      await until(() => {
+        expect(due).toHaveLength(2 * count);
+      });
+    });
+  });
+
+  it('reports what another process put in, however long it took to be seen', () => {
+    index.start();
+    pass(10_000);
+    home.central((db) => {
+      const dueAt = home.clock.iso(-2_000);
+      db.prepare(`INSERT INTO due_items VALUES (?, 'wake', ?, 0)`).run(first.id, dueAt);
+    });
+    index.look();
+    expect(due).toEqual(['wake s-1']);
   });
 
   it('does nothing before its start, and nothing after its end', () => {

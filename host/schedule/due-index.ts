@@ -1,4 +1,7 @@
-/** Finds due work through the central database: one timer to the earliest, never a look into every session. */
+/**
+ * Finds due work through the central database: one timer to the earliest, never a look into every session. What has
+ * been reported is not read again while nothing changes, however much of it waits; once in a while all of it is.
+ */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { DueItem } from '../store/due-items.js';
@@ -7,22 +10,42 @@ import type { Store } from '../store/store.js';
 export interface DueIndexDeps {
   readonly store: Store;
   readonly clock: Clock;
+  /** Milliseconds that go on evenly, whatever the clock is set to. */
+  readonly monotonicNow: () => number;
   readonly log: Logger;
-  /** Called for everything that is due, again and again until it is cleared or put off. */
+  /** Called for everything that is due, once soon, and now and then again until it is cleared or put off. */
   readonly onDue: (item: DueItem) => void;
+  /** The system clock was set forward, or back (negative), by as many milliseconds. */
+  readonly onClockSet: (byMs: number) => void;
 }
 
 /** The longest sleep: a clock that was set back or forward is noticed this late, in milliseconds. */
-const longestSleepMs = 30_000;
-/** The shortest: what stays due is not asked for more often than this. */
+const longestSleepMs = 1_000;
+/** The shortest: many changes are looked at together. */
 const shortestSleepMs = 50;
-const pageSize = 1_000;
+/** How often everything that is due is reported again: the safety net. */
+const fullWalkEveryMs = 30_000;
+/** Another process has read its clock some time before what it wrote could be seen. */
+const foreignDelayMs = 5_000;
+/** A clock that is only being corrected moves by less, from one look at it to the next. */
+const clockJumpMs = 500;
+/** How many are reported before others get their turn. */
+const pageSize = 100;
+const afterFailureMs = 1_000;
+const everything = '';
 
 export class DueIndex {
   readonly #deps: DueIndexDeps;
   #timer: NodeJS.Timeout | undefined;
+  #nextPage: NodeJS.Immediate | undefined;
+  /** When to walk next, by the clock. */
   #wakesAt = Number.POSITIVE_INFINITY;
   #isRunning = false;
+  /** What became due before that time (ISO-8601) has been reported. */
+  #reportedBefore = everything;
+  #fullWalkAt = 0;
+  /** How far the clock is ahead of the uptime. */
+  #clockLead = 0;
 
   constructor(deps: DueIndexDeps) {
     this.#deps = deps;
@@ -30,53 +53,115 @@ export class DueIndex {
 
   start(): void {
     this.#isRunning = true;
-    this.look();
+    this.#clockLead = this.#measureLead();
+    this.#walk();
   }
 
   stop(): void {
     this.#isRunning = false;
     clearTimeout(this.#timer);
+    clearImmediate(this.#nextPage);
   }
 
-  /** Something was put into the index: the next due time may have changed, or have come already. */
+  /** Something was put into the index by this process: the next due time may have changed, or have come already. */
   refresh(): void {
     if (!this.#isRunning) return;
-    const next = this.#findNextAfter('');
+    const earliest = this.#deps.store.dueItems.takeEarliestChange();
+    if (earliest === undefined) return;
+    this.#reportFrom(earliest);
     // Told again and again, it must not begin its shortest sleep anew each time.
     const soonest = this.#deps.clock.now() + shortestSleepMs;
-    if (Math.max(next, soonest) < this.#wakesAt) this.#sleepUntil(next);
+    const dueMs = Date.parse(earliest);
+    if (Math.max(dueMs, soonest) < this.#wakesAt) this.#sleepUntil(dueMs);
   }
 
-  /** Reports what is due now. Called by the timer, and when another process has written. */
+  /** Another process may have put something into the index. */
   look(): void {
     if (!this.#isRunning) return;
+    this.#reportFrom(isoAt(this.#deps.clock.now() - foreignDelayMs));
+    this.#walk();
+  }
+
+  #reportFrom(iso: string): void {
+    if (iso < this.#reportedBefore) this.#reportedBefore = iso;
+  }
+
+  /** Reports what is due now. */
+  #walk(): void {
+    // What is being reported goes on, and is followed by another walk.
+    if (this.#nextPage !== undefined) return;
+    const { clock, monotonicNow, store } = this.#deps;
+    if (monotonicNow() >= this.#fullWalkAt) {
+      this.#fullWalkAt = monotonicNow() + fullWalkEveryMs;
+      this.#reportedBefore = everything;
+    }
+    const until = isoAt(clock.now());
+    this.#reportFrom(store.dueItems.takeEarliestChange() ?? until);
+    const from = this.#reportedBefore;
+    this.#reportedBefore = until;
+    this.#reportPage({ dueAt: from }, until);
+  }
+
+  #reportPage(after: { readonly dueAt: string }, until: string): void {
+    this.#nextPage = undefined;
     const { store, clock, onDue, log } = this.#deps;
-    const now = isoAt(clock.now());
     try {
-      for (const item of store.dueItems.listDue(now, pageSize)) onDue(item);
-      // Reporting takes a while: what has become due meanwhile is next.
-      this.#sleepUntil(this.#findNextAfter(now));
+      const page = store.dueItems.listDuePage(after, until, pageSize);
+      for (const item of page) onDue(item);
+      const last = page.at(-1);
+      if (last !== undefined && page.length === pageSize) {
+        this.#nextPage = setImmediate(() => {
+          this.#reportPage(last, until);
+        });
+        return;
+      }
+      this.#sleepUntil(this.#findNext(until));
     } catch (err) {
       log.error({ err }, 'due work could not be read');
-      this.#sleepUntil(clock.now() + 1_000);
+      this.#reportedBefore = everything;
+      this.#sleepUntil(clock.now() + afterFailureMs);
     }
   }
 
-  #findNextAfter(iso: string): number {
-    const next = Date.parse(this.#deps.store.dueItems.findNextAfter(iso) ?? '');
+  /** Reporting takes a while: what has become due meanwhile is next, and so is what others have told of. */
+  #findNext(until: string): number {
+    if (this.#reportedBefore < until) return this.#deps.clock.now();
+    const next = Date.parse(this.#deps.store.dueItems.findNextAfter(until) ?? '');
     return Number.isNaN(next) ? Number.POSITIVE_INFINITY : next;
   }
 
   #sleepUntil(epochMs: number): void {
     if (!this.#isRunning) return;
+    const { clock, monotonicNow } = this.#deps;
+    const fullWalkAt = clock.now() + this.#fullWalkAt - monotonicNow();
+    this.#wakesAt = Math.max(Math.min(epochMs, fullWalkAt), clock.now() + shortestSleepMs);
+    this.#doze();
+  }
+
+  #doze(): void {
     clearTimeout(this.#timer);
-    const waitMs = Math.min(
-      Math.max(epochMs - this.#deps.clock.now(), shortestSleepMs),
-      longestSleepMs,
-    );
-    this.#wakesAt = this.#deps.clock.now() + waitMs;
+    const waitMs = Math.min(this.#wakesAt - this.#deps.clock.now(), longestSleepMs);
     this.#timer = setTimeout(() => {
-      this.look();
+      this.#noticeClock();
+      if (this.#deps.clock.now() >= this.#wakesAt) this.#walk();
+      else this.#doze();
     }, waitMs);
+  }
+
+  /** All times have come nearer or gone further away: everything is looked at anew. */
+  #noticeClock(): void {
+    const { clock, log, onClockSet } = this.#deps;
+    const lead = this.#measureLead();
+    const byMs = Math.round(lead - this.#clockLead);
+    this.#clockLead = lead;
+    if (Math.abs(byMs) < clockJumpMs) return;
+    log.warn({ byMs }, 'system clock was set');
+    onClockSet(byMs);
+    this.#reportedBefore = everything;
+    this.#wakesAt = clock.now();
+  }
+
+  #measureLead(): number {
+    return this.#deps.clock.now() - this.#deps.monotonicNow();
   }
 }

@@ -1,3 +1,4 @@
+import { renameSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openStore } from '../store/central-db.js';
 import { TempHome } from '../../test/fakes/temp-home.js';
@@ -14,6 +15,7 @@ describe('the watch on what commands write', () => {
   let running: Session;
   let stopped: Session;
   let changes: number;
+  let replaced = 0;
 
   beforeEach(async () => {
     home = new TempHome();
@@ -23,12 +25,17 @@ describe('the watch on what commands write', () => {
     await home.post(stopped, 'm-2');
     command = openStore(home.centralPaths, home.clock.now()).store;
     changes = 0;
+    replaced = 0;
     watch = new CentralWatch({
       store: home.store,
       mailbox: home.mailbox,
       sessions: new SessionRegistry(home),
       log: home.log,
       pollIntervalMs: 5,
+      path: home.centralPaths.centralDb,
+      onReplaced: () => {
+        replaced += 1;
+      },
       onChange: () => {
         changes += 1;
       },
@@ -36,6 +43,14 @@ describe('the watch on what commands write', () => {
     watch.start();
     await until(() => {
       expect(changes).toBe(1);
+    });
+  });
+
+  it('notices when the file is taken away while it is open', async () => {
+    const { centralDb } = home.centralPaths;
+    renameSync(centralDb, `${centralDb}.away`);
+    await until(() => {
+      expect(replaced).toBeGreaterThan(0);
     });
   });
 

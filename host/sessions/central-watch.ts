@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import type { Logger } from '../../shared/base/logger.js';
 import { PollLoop } from '../../shared/base/poll-loop.js';
 import type { Store } from '../store/store.js';
@@ -10,18 +11,24 @@ export interface CentralWatchDeps {
   readonly sessions: SessionRegistry;
   readonly log: Logger;
   readonly pollIntervalMs: number;
+  /** Where the central database lies. */
+  readonly path: string;
   /** Another process has written to the central database. */
   readonly onChange: () => void;
+  /** The file was taken away or replaced while it was open: what is written goes nowhere. */
+  readonly onReplaced: () => void;
 }
 
 /** Notices what commands write, and brings the mailboxes of running sessions up to date with it. */
 export class CentralWatch {
   readonly #deps: CentralWatchDeps;
   readonly #loop: PollLoop;
+  #inode: bigint | undefined;
   #version = 0;
 
   constructor(deps: CentralWatchDeps) {
     this.#deps = deps;
+    this.#inode = findInode(deps.path);
     this.#loop = new PollLoop({
       name: 'central database',
       look: () => this.#look(),
@@ -39,7 +46,10 @@ export class CentralWatch {
   }
 
   async #look(): Promise<void> {
-    const { store, onChange } = this.#deps;
+    const { store, path, onChange, onReplaced } = this.#deps;
+    const inode = findInode(path);
+    if (inode !== this.#inode) onReplaced();
+    this.#inode = inode;
     const version = store.dataVersion();
     if (version === this.#version) return;
     this.#version = version;
@@ -57,4 +67,8 @@ export class CentralWatch {
       log.warn({ err, sessionId }, 'session not brought up to date');
     }
   }
+}
+
+function findInode(path: string): bigint | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 }

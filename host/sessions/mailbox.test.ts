@@ -180,7 +180,7 @@ describe('the mailbox of a session', () => {
     home.runnerOf(session.id).say('o-1');
     rmSync(path);
     await expect(home.mailbox.post(session.id, message('m-2'))).rejects.toSatisfy((error) =>
-      hasCode(error, 'database_corrupt'),
+      hasCode(error, 'database_missing'),
     );
   });
 });

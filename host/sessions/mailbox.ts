@@ -3,9 +3,11 @@
  * holding up the thread; a damaged one is that session's trouble alone.
  */
 import { existsSync, renameSync, rmSync } from 'node:fs';
-import { BerthError, hasCode } from '../../shared/base/errors.js';
+import { BerthError, errnoOf, hasCode } from '../../shared/base/errors.js';
 import { delay } from '../../shared/base/lifecycle.js';
 import type { Migration } from '../../shared/base/migrate.js';
+import { InboundPruner } from '../../shared/protocol/inbound-pruner.js';
+import { InboundReopener } from '../../shared/protocol/inbound-reopener.js';
 import { InboundWriter, type NewInboundRow } from '../../shared/protocol/inbound-writer.js';
 import { OutboundReader } from '../../shared/protocol/outbound-reader.js';
 import type { Address, Destination, InboundStatus } from '../../shared/protocol/session-message.js';
@@ -17,6 +19,15 @@ export interface MailboxDeps {
   readonly inboundMigrations: readonly Migration[];
   /** How long to try a locked file before giving up with database_busy, in milliseconds. */
   readonly lockTimeoutMs: number;
+  /** What to do when a message cannot be written because of damage; without it, nothing. */
+  readonly recovery?: MailboxRecovery;
+}
+
+export interface MailboxRecovery {
+  /** Messages wait in the session: where its inbound.db is missing, it was lost. */
+  isInUse(sessionId: string): boolean;
+  /** Resolves when it may be tried once more. */
+  restore(sessionId: string, error: unknown): Promise<void>;
 }
 
 export interface Post {
@@ -31,10 +42,15 @@ interface WaitingPost {
   readonly reject: (error: unknown) => void;
 }
 
+/** How long half of a commit is waited for, in milliseconds. */
+const journalPatienceMs = 1_000;
+
 export class Mailbox {
   readonly #deps: MailboxDeps;
   /** Posts that are not on disk yet, by session, in their order. */
   readonly #waiting = new Map<string, WaitingPost[]>();
+  /** Sessions whose inbound.db is being worked on, until when. */
+  readonly #held = new Map<string, Promise<void>>();
 
   constructor(deps: MailboxDeps) {
     this.#deps = deps;
@@ -56,6 +72,12 @@ export class Mailbox {
     });
   }
 
+  /** Makes a session's inbound.db unless it is there. */
+  ensure(sessionId: string): void {
+    const path = inboundDbPath(this.#deps.folders.inDir(sessionId));
+    if (!existsSync(path)) this.#create(sessionId, path);
+  }
+
   async #flush(sessionId: string): Promise<void> {
     // What is posted in the same turn of the event loop comes along.
     await new Promise((resolve) => setImmediate(resolve));
@@ -64,7 +86,7 @@ export class Mailbox {
       if (batch.length === 0) break;
       this.#waiting.set(sessionId, []);
       try {
-        await this.#append(
+        await this.#appendAfterAll(
           sessionId,
           batch.map(({ post }) => post),
         );
@@ -76,23 +98,48 @@ export class Mailbox {
     this.#waiting.delete(sessionId);
   }
 
+  /** What comes meanwhile waits behind it, so that the order holds. */
+  async #appendAfterAll(sessionId: string, posts: readonly Post[]): Promise<void> {
+    const { recovery } = this.#deps;
+    try {
+      await this.#append(sessionId, posts);
+    } catch (error) {
+      const isDamage = hasCode(
+        error,
+        'database_corrupt',
+        'database_missing',
+        'database_unreadable',
+      );
+      if (recovery === undefined || !isDamage) throw error;
+      await recovery.restore(sessionId, error);
+      await this.#append(sessionId, posts);
+    }
+  }
+
   async #append(sessionId: string, posts: readonly Post[]): Promise<void> {
     const path = inboundDbPath(this.#deps.folders.inDir(sessionId));
-    const writer = new InboundWriter(path);
+    const writer = this.#writerOf(path);
+    await this.#held.get(sessionId);
     if (!existsSync(path)) this.#create(sessionId, path);
     const outboundMaxSeq = await this.#findOutboundMaxSeq(sessionId);
     const rows = posts.map(({ row }) => row);
-    await this.#patiently(() => writer.append({ ...posts.at(-1), rows, outboundMaxSeq }));
+    await this.#patiently(sessionId, () =>
+      writer.append({ ...posts.at(-1), rows, outboundMaxSeq }),
+    );
   }
 
   /** Under another name first: a crash or a full disk in the middle leaves no half of a file behind. */
   #create(sessionId: string, path: string): void {
-    const { folders, inboundMigrations } = this.#deps;
-    if (existsSync(outboundDbPath(folders.outDir(sessionId)))) {
-      // A fresh file would not know what has been delivered, and all of it would be sent again.
-      throw new BerthError('database_corrupt', `${path} is gone, and outbound.db is still there.`);
+    const { folders, inboundMigrations, recovery } = this.#deps;
+    const wasUsed =
+      existsSync(outboundDbPath(folders.outDir(sessionId))) || recovery?.isInUse(sessionId);
+    if (wasUsed === true) {
+      // A fresh file would not know what waits, nor what has been delivered: that would be lost, or sent again.
+      throw new BerthError('database_missing', `${path} is gone.`, { facts: { path } });
     }
-    folders.ensureInbound(sessionId);
+    makeFolder(() => {
+      folders.ensureInbound(sessionId);
+    }, path);
     const draft = `${path}.new`;
     for (const leftover of [draft, `${draft}-journal`]) rmSync(leftover, { force: true });
     new InboundWriter(draft).create(inboundMigrations);
@@ -106,8 +153,8 @@ export class Mailbox {
   ): Promise<void> {
     const path = inboundDbPath(this.#deps.folders.inDir(sessionId));
     if (!existsSync(path)) return;
-    await this.#patiently(() => {
-      new InboundWriter(path).project(projection);
+    await this.#patiently(sessionId, () => {
+      this.#writerOf(path).project(projection);
     });
   }
 
@@ -122,37 +169,116 @@ export class Mailbox {
     }
   }
 
-  /** Uses the host's half of inbound.db. */
-  async inbound<T>(sessionId: string, use: (writer: InboundWriter) => T): Promise<T> {
-    const writer = new InboundWriter(inboundDbPath(this.#deps.folders.inDir(sessionId)));
-    return this.#patiently(() => use(writer));
+  /** Uses the host's half of inbound.db. `outboundMaxSeq` reads what a new row must come after. */
+  async inbound<T>(
+    sessionId: string,
+    use: (writer: InboundWriter, outboundMaxSeq: () => number) => T,
+  ): Promise<T> {
+    const { folders } = this.#deps;
+    const writer = this.#writerOf(inboundDbPath(folders.inDir(sessionId)));
+    const reader = readerOf(folders, sessionId);
+    return this.#patiently(sessionId, () => use(writer, () => maxSeqOf(reader)));
+  }
+
+  /** Takes away what is too old in inbound.db. */
+  async prune<T>(sessionId: string, use: (pruner: InboundPruner) => T): Promise<T> {
+    const pruner = new InboundPruner(inboundDbPath(this.#deps.folders.inDir(sessionId)));
+    return this.#patiently(sessionId, () => use(pruner));
+  }
+
+  /** Takes back that something was given up. */
+  async reopen<T>(sessionId: string, use: (reopener: InboundReopener) => T): Promise<T> {
+    const reopener = new InboundReopener(inboundDbPath(this.#deps.folders.inDir(sessionId)));
+    return this.#patiently(sessionId, () => use(reopener));
   }
 
   /** Looks into outbound.db. */
   async outbound<T>(sessionId: string, use: (reader: OutboundReader) => T): Promise<T> {
-    const reader = new OutboundReader(outboundDbPath(this.#deps.folders.outDir(sessionId)));
-    return this.#patiently(() => use(reader));
+    const reader = readerOf(this.#deps.folders, sessionId);
+    return this.#patiently(undefined, () => use(reader));
   }
 
-  /** An outbound.db that cannot be read must not keep a message out: the host's own order holds then. */
   async #findOutboundMaxSeq(sessionId: string): Promise<number> {
     try {
-      return await this.outbound(sessionId, (reader) => reader.maxSeq());
+      return await this.outbound(sessionId, maxSeqOf);
     } catch (error) {
-      if (hasCode(error, 'database_corrupt', 'database_unreadable', 'database_busy')) return 0;
+      if (hasCode(error, 'database_busy')) return 0;
       throw error;
     }
   }
 
-  async #patiently<T>(use: () => T): Promise<T> {
-    const givesUpAt = performance.now() + this.#deps.lockTimeoutMs;
+  /**
+   * Until the returned function is called, whoever wants to use this session's inbound.db waits. For a repair, which
+   * has `inboundHeld` for itself.
+   */
+  hold(sessionId: string): () => void {
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    this.#held.set(sessionId, held);
+    return () => {
+      if (this.#held.get(sessionId) === held) this.#held.delete(sessionId);
+      release();
+    };
+  }
+
+  /** As `inbound`, for the one who holds it. */
+  async inboundHeld<T>(sessionId: string, use: (writer: InboundWriter) => T): Promise<T> {
+    const writer = this.#writerOf(inboundDbPath(this.#deps.folders.inDir(sessionId)));
+    return this.#patiently(undefined, () => use(writer));
+  }
+
+  #writerOf(path: string): InboundWriter {
+    return new InboundWriter(path, this.#deps.inboundMigrations);
+  }
+
+  /** `sessionId`: it has to wait where that one's inbound.db is held. */
+  async #patiently<T>(sessionId: string | undefined, use: () => T): Promise<T> {
+    const { lockTimeoutMs } = this.#deps;
+    const beganAt = performance.now();
     for (let attempt = 0; ; attempt += 1) {
+      const held = sessionId === undefined ? undefined : this.#held.get(sessionId);
+      if (held !== undefined) await held;
       try {
         return use();
       } catch (error) {
-        if (!hasCode(error, 'database_busy') || performance.now() > givesUpAt) throw error;
+        if (!hasCode(error, 'database_busy')) throw error;
+        // A journal that stays is a killed writer's: waiting for it keeps its repair from beginning.
+        const isInterrupted = error.facts['journal'] === true;
+        const patienceMs = Math.min(lockTimeoutMs, isInterrupted ? journalPatienceMs : Infinity);
+        if (performance.now() - beganAt > patienceMs) throw error;
       }
       await delay(Math.min(1 + attempt, 25));
     }
   }
+}
+
+/** An outbound.db that cannot be read must not keep a message out: the host's own order holds then. */
+function maxSeqOf(reader: OutboundReader): number {
+  try {
+    return reader.maxSeq();
+  } catch (error) {
+    if (hasCode(error, 'database_corrupt', 'database_unreadable')) return 0;
+    throw error;
+  }
+}
+
+/** Something else stands in the folder's place, or it may not be made. */
+function makeFolder(make: () => void, path: string): void {
+  try {
+    make();
+  } catch (cause) {
+    if (!['ENOTDIR', 'EEXIST', 'EACCES', 'EPERM', 'ELOOP'].includes(errnoOf(cause) ?? ''))
+      throw cause;
+    throw new BerthError('database_unreadable', `The database ${path} cannot be made.`, {
+      cause,
+      facts: { path },
+    });
+  }
+}
+
+function readerOf(folders: SessionFolders, sessionId: string): OutboundReader {
+  const path = outboundDbPath(folders.outDir(sessionId));
+  return new OutboundReader(path, { viewDir: folders.viewDir(sessionId) });
 }

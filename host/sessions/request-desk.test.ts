@@ -69,7 +69,7 @@ describe('what commands ask of the daemon', () => {
     ask('q-1', 'work');
     ask('q-2', 'work');
     home.store.requests.settle('q-1', 'done', 'null');
-    expect(home.store.requests.prune(home.clock.iso(1))).toBe(1);
+    expect(home.store.requests.prune(home.clock.iso(1), 10)).toBe(1);
     expect(home.store.requests.find('q-2')?.status).toBe('pending');
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { backoffMs, planRetry } from './retry-policy.js';
+import { backoffMs, planRetry, failuresInRound, nextRound } from './retry-policy.js';
 
 describe('retries', () => {
   const limits = { tries: 5, baseMs: 5_000 };
@@ -36,5 +36,25 @@ describe('retries', () => {
 
   it('wait the base time where nothing has failed yet', () => {
     expect(backoffMs(0, 1_000, 0.5)).toBe(1_000);
+  });
+});
+
+describe('tries that a person adds', () => {
+  it.each([
+    [0, 0, 5],
+    [4, 4, 5],
+    [5, 0, 10],
+    [7, 2, 10],
+  ])('begin a round: after %i tries, %i failures count, and the next begins with %i', (...row) => {
+    const [tries, failures, next] = row;
+    const five = { tries: 5, baseMs: 1 };
+    expect(failuresInRound(tries, five)).toBe(failures);
+    expect(nextRound(tries, five)).toBe(next);
+  });
+
+  it('are one where one is all', () => {
+    const one = { tries: 1, baseMs: 1 };
+    expect(nextRound(0, one)).toBe(1);
+    expect(failuresInRound(1, one)).toBe(0);
   });
 });

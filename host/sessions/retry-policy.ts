@@ -8,6 +8,19 @@ export interface RetryLimits {
 /** An hour: a longer wait is no better, and 2^n grows out of every range. */
 const longestWaitMs = 3_600_000;
 
+/**
+ * Tries are counted on when a person has a message tried anew, so that an old ack is known to be old; every `limits.tries`
+ * of them are a round. How many failures there were in the present one.
+ */
+export function failuresInRound(tries: number, limits: RetryLimits): number {
+  return tries % limits.tries;
+}
+
+/** What the tries are set to when a message is tried anew. */
+export function nextRound(tries: number, limits: RetryLimits): number {
+  return tries - failuresInRound(tries, limits) + limits.tries;
+}
+
 /** When to try again after `failures` failures, or that it is enough. `chance` in [0, 1) spreads equal waits by ±10 %. */
 export function planRetry(
   failures: number,

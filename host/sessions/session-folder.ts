@@ -1,6 +1,6 @@
 /** The folders and files of a session on the host, and who may write them. */
 import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
-import { chown, lchown, mkdir, readdir, rename, writeFile } from 'node:fs/promises';
+import { chown, lchown, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { BerthError } from '../../shared/base/errors.js';
 import { runnerConfigPath, type Workspace } from '../../shared/protocol/workspace.js';
@@ -45,6 +45,21 @@ export class SessionFolders {
     return join(this.folderOf(sessionId), 'out');
   }
 
+  /** Where outbound.db has another name; no container reaches it. See outbound-view. */
+  viewDir(sessionId: string): string {
+    return join(this.folderOf(sessionId), 'view');
+  }
+
+  /** Where the host works on copies of a session's files; no container reaches it. */
+  repairDir(sessionId: string): string {
+    return join(this.folderOf(sessionId), 'repair');
+  }
+
+  /** Where files that were damaged are kept. */
+  damagedDir(sessionId: string): string {
+    return join(this.folderOf(sessionId), 'damaged');
+  }
+
   /** The four folders of a session; the agent's one is shared by all sessions of its group. */
   workspaceOf(sessionId: string, agentFolder: string): Workspace {
     return {
@@ -80,6 +95,23 @@ export class SessionFolders {
     await writeFile(`${path}.new`, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o644 });
     await rename(`${path}.new`, path);
     return workspace;
+  }
+
+  /** Makes what outbound.db lies in. */
+  async ensureOutbound(sessionId: string): Promise<void> {
+    const outDir = this.outDir(sessionId);
+    await mkdir(outDir, { recursive: true, mode: 0o755 });
+    await this.#give(outDir);
+  }
+
+  /** A file that the host has made, and the runner is to write. */
+  async giveToAgent(path: string): Promise<void> {
+    await this.#give(path);
+  }
+
+  /** Takes away a session's folder with all that lies in it. Nothing may run in it. */
+  async remove(sessionId: string): Promise<void> {
+    await rm(this.folderOf(sessionId), { recursive: true, force: true });
   }
 
   async #give(path: string): Promise<void> {

@@ -2,6 +2,7 @@ import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { NewId } from '../../shared/base/ids.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { Address, Destination } from '../../shared/protocol/session-message.js';
+import { settingsKey, type AgentGroup } from '../store/agent-groups.js';
 import type { Session, SessionKey } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 
@@ -10,6 +11,8 @@ export interface SessionRegistryDeps {
   readonly clock: Clock;
   readonly newId: NewId;
   readonly log: Logger;
+  /** A warm session has found its conversation. */
+  readonly onTaken?: () => void;
 }
 
 /** Which conversation has which session. */
@@ -26,6 +29,8 @@ export class SessionRegistry {
     return store.transaction(() => {
       const found = store.sessions.findActive(key);
       if (found !== undefined) return found;
+      const blank = this.#takeBlank(key);
+      if (blank !== undefined) return blank;
       const session: Session = {
         ...key,
         id: newId('s'),
@@ -39,6 +44,39 @@ export class SessionRegistry {
       store.sessions.insert(session);
       return session;
     });
+  }
+
+  /** A session that waits for a conversation of this agent group. */
+  makeBlank(agentGroup: AgentGroup): Session {
+    const { store, clock, newId } = this.#deps;
+    const session: Session = {
+      id: newId('s'),
+      agentGroupId: agentGroup.id,
+      messagingGroupId: null,
+      threadId: null,
+      provider: null,
+      status: 'warm',
+      statusReason: null,
+      containerStatus: 'stopped',
+      lastActive: null,
+      createdAt: isoAt(clock.now()),
+    };
+    const madeFor = settingsKey(agentGroup);
+    store.transaction(() => {
+      store.sessions.insertBlank({ ...session, madeFor });
+    });
+    return session;
+  }
+
+  #takeBlank(key: SessionKey): Session | undefined {
+    const { store, log, onTaken } = this.#deps;
+    const agentGroup = store.agentGroups.find(key.agentGroupId);
+    if (agentGroup === undefined) return undefined;
+    const session = store.sessions.takeBlank(key, settingsKey(agentGroup));
+    if (session === undefined) return undefined;
+    log.info({ sessionId: session.id }, 'warm session taken');
+    onTaken?.();
+    return session;
   }
 
   /** Takes a session out of use because its files cannot be used, and says so in its chat. The next message begins a new one. */

@@ -148,8 +148,25 @@ describe('settlement', () => {
     room.runner.complete('m-1');
     const acks = await room.settlement.readAcks(room.session);
     room.runner.complete('m-2');
-    await room.settlement.settle(room.session, acks, false);
+    await room.settlement.settle(room.session, acks, undefined);
     expect(room.describe()).toEqual({ 'm-1': 'completed 0', 'm-2': 'pending 0' });
+  });
+
+  it('counts what a container was stopped for as a failed try, even where it gave it back', async () => {
+    await room.post(room.session, 'm-1', 'm-2', 'm-3');
+    room.runner.claim('m-1', 'm-2');
+    expect(await room.settlement.listUnderWay(room.session)).toEqual({
+      claimed: ['m-1', 'm-2'],
+      waiting: ['m-1', 'm-2', 'm-3'],
+    });
+    room.runner.complete('m-2');
+    room.runner.release('m-1');
+    await room.look('ended', room.session, new Set(['m-1', 'm-2']));
+    expect(room.describe()).toEqual({
+      'm-1': 'pending 1 +1000',
+      'm-2': 'completed 0',
+      'm-3': 'pending 0',
+    });
   });
 
   it('never wakes anybody for context, nor tells of it', async () => {

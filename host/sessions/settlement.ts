@@ -5,17 +5,19 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type {
+  FollowingRow,
   InboundOutcome,
   InboundWriter,
   OpenInbound,
 } from '../../shared/protocol/inbound-writer.js';
 import type { AckRecord } from '../../shared/protocol/outbound-reader.js';
 import type { Address } from '../../shared/protocol/session-message.js';
-import { parseContainerConfig } from '../store/container-config.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import type { Mailbox } from './mailbox.js';
-import { planRetry, type RetryLimits } from './retry-policy.js';
+import { retryLimitsOf } from './retry-limits.js';
+import { backoffMs, failuresInRound, planRetry, type RetryLimits } from './retry-policy.js';
+import { isPlanned, TaskSeries, type NextRun } from './task-series.js';
 
 /** A message that is final. */
 export interface SettledMessage {
@@ -38,16 +40,25 @@ export interface SettlementDeps {
   readonly onSettled: (message: SettledMessage) => void;
   /** Something has to be said in a chat. */
   readonly onNotice: () => void;
+  readonly nextRun: NextRun;
+  /** The install's. */
+  readonly timeZone: string;
 }
 
 /** How the ids of notices about messages that were given up begin. */
 export const failureNoticePrefix = 'failed-';
 
+export function failureNoticeId(sessionId: string, messageId: string): string {
+  return `${failureNoticePrefix}${sessionId}-${messageId}`;
+}
+
 export class Settlement {
   readonly #deps: SettlementDeps;
+  readonly #series: TaskSeries;
 
   constructor(deps: SettlementDeps) {
     this.#deps = deps;
+    this.#series = new TaskSeries(deps);
   }
 
   /**
@@ -63,19 +74,46 @@ export class Settlement {
   }
 
   /**
-   * Copies what the runner has acked. `containerEnded`: what is claimed has nobody working on it, so the claim
-   * counts as a failed try; in a session that is closed, all that is open is given up then.
+   * Copies what the runner has acked. `condemned` is given when the container has ended: what is claimed then, or
+   * condemned because the container was stopped for it, counts as a failed try; in a session that is closed, all that is
+   * open is given up.
    */
-  async settle(session: Session, acks: Acks, containerEnded: boolean): Promise<void> {
-    const isOver = containerEnded && session.status !== 'active';
+  async settle(
+    session: Session,
+    acks: Acks,
+    condemned: ReadonlySet<string> | undefined,
+  ): Promise<void> {
+    const isOver = condemned !== undefined && session.status !== 'active';
     const decide = (open: readonly OpenInbound[]): readonly InboundOutcome[] =>
-      isOver ? endAll(open, acks) : this.#decide(session, open, acks, containerEnded);
+      isOver ? this.#endAll(session, open, acks) : this.#decide(session, open, acks, condemned);
     await this.#settleBy(session, decide, acks);
   }
 
-  /** Nothing of a session can be run: what waits in it is given up, and told. */
+  /**
+   * What the session's container is at, oldest first: what it has claimed; where it has claimed nothing, `waiting` is
+   * what it should have.
+   */
+  async listUnderWay(
+    session: Session,
+  ): Promise<{ readonly claimed: readonly string[]; readonly waiting: readonly string[] }> {
+    const { mailbox, clock } = this.#deps;
+    const now = isoAt(clock.now());
+    const open = await mailbox.inbound(session.id, (inbound) => inbound.listOpen());
+    const due = open.filter((row) => isPending(row) && (row.processAfter ?? now) <= now);
+    const ids = due.map(({ id }) => id);
+    const acks = await mailbox.outbound(session.id, (outbound) => outbound.findAcks(ids));
+    const claimed = ids.filter((id) => acks.get(id)?.status === 'processing');
+    return { claimed, waiting: ids };
+  }
+
+  /** Nothing of a session can be run now: what waits in it is given up, and told. What is planned for later stays. */
   async giveUp(session: Session, reason: string): Promise<void> {
-    await this.#settleBy(session, (open) => endAll(open, new Map()), new Map(), reason);
+    await this.#settleBy(
+      session,
+      (open) => this.#endAll(session, open, new Map()),
+      new Map(),
+      reason,
+    );
   }
 
   /** In one piece without a pause, so that no message can come in between the look and the plan for the next. */
@@ -85,19 +123,28 @@ export class Settlement {
     acks: Acks,
     reason = 'The agent stopped in the middle of it.',
   ): Promise<void> {
-    const completed = await this.#deps.mailbox.inbound(session.id, (inbound) => {
+    const completed = await this.#deps.mailbox.inbound(session.id, (inbound, outboundMaxSeq) => {
       const open = inbound.listOpen();
       const decided = decide(open);
+      const following = this.#series.follow(session, open, decided);
       // For context nobody waits: there is nobody to tell.
-      const awaited = new Set(open.filter(isPending).map(({ id }) => id));
+      const awaited = new Map(open.filter(isPending).map((row) => [row.id, row]));
       for (const { id, status } of decided) {
-        if (status !== 'failed') continue;
+        if (status !== 'failed' && status !== 'cancelled') continue;
         // Told first: a crash before the row is final tells the same again, and it is known by its id.
-        this.#bury(session, id, acks.get(id)?.reason ?? reason);
-        if (awaited.has(id)) this.#tell(session, id, inbound);
+        if (status === 'failed') this.#bury(session, id, acks.get(id)?.reason ?? reason);
+        const row = awaited.get(id);
+        if (row !== undefined) this.#tell(session, row, inbound);
       }
-      inbound.settle(decided);
-      this.#planWake(session.id, open.filter(isPending), decided);
+      inbound.settle(decided, following, following.length === 0 ? 0 : outboundMaxSeq());
+      if (decided.length > 0) {
+        this.#deps.log.debug({ sessionId: session.id }, 'messages settled');
+        this.#deps.store.sessions.touch(session.id, isoAt(this.#deps.clock.now()));
+      }
+      // A blank session has no messages: its wake only puts off a start that has failed.
+      if (session.status !== 'warm') {
+        this.#planWake(session.id, open.filter(isPending), decided, following);
+      }
       // A failed message is reported when the person has been told; see the notices.
       return decided.flatMap(({ id, status }) =>
         status === 'completed' && awaited.has(id) ? [id] : [],
@@ -116,21 +163,45 @@ export class Settlement {
     session: Session,
     open: readonly OpenInbound[],
     acks: Acks,
-    containerEnded: boolean,
+    condemned: ReadonlySet<string> | undefined,
   ): readonly InboundOutcome[] {
-    const limits = this.#limitsOf(session);
+    const limits = retryLimitsOf(this.#deps.store, session);
+    const now = this.#deps.clock.now();
     const outcomes: InboundOutcome[] = [];
     for (const row of open) {
-      const verdict = readAck(row, acks.get(row.id), containerEnded);
+      const isCondemned = condemned?.has(row.id) === true;
+      const verdict = isCondemned
+        ? readCondemned(acks.get(row.id))
+        : readAck(row, acks.get(row.id), condemned !== undefined);
       if (verdict === 'completed') outcomes.push({ id: row.id, status: 'completed' });
       if (verdict === 'failed') outcomes.push(this.#decideFailure(session, row, limits));
+      if (verdict === 'open' && waitsTooLong(row, limits, now)) {
+        outcomes.push({ id: row.id, status: 'hasten', processAfter: isoAt(now) });
+      }
+    }
+    return outcomes;
+  }
+
+  /**
+   * Nobody will work on these any more: what is not completed has failed. Context that waited is just that. What is
+   * planned for later ends with its session only.
+   */
+  #endAll(session: Session, open: readonly OpenInbound[], acks: Acks): readonly InboundOutcome[] {
+    const now = isoAt(this.#deps.clock.now());
+    const outcomes: InboundOutcome[] = [];
+    for (const row of open) {
+      const { id, status } = row;
+      const isDone = status === 'context' || acks.get(id)?.status === 'completed';
+      if (isDone) outcomes.push({ id, status: 'completed' });
+      else if (!isPlanned(row, now)) outcomes.push({ id, status: 'failed' });
+      else if (session.status !== 'active') outcomes.push({ id, status: 'cancelled' });
     }
     return outcomes;
   }
 
   #decideFailure(session: Session, row: OpenInbound, limits: RetryLimits): InboundOutcome {
     const { clock, chance, log } = this.#deps;
-    const failures = row.tries + 1;
+    const failures = failuresInRound(row.tries, limits) + 1;
     const plan = planRetry(failures, limits, chance());
     const fields = { sessionId: session.id, messageId: row.id, attempt: failures };
     if (plan.kind === 'give-up') {
@@ -141,32 +212,22 @@ export class Settlement {
     return { id: row.id, status: 'retry', processAfter: isoAt(clock.now() + plan.waitMs) };
   }
 
-  #limitsOf(session: Session): RetryLimits {
-    const group = this.#deps.store.agentGroups.find(session.agentGroupId);
-    try {
-      const config = parseContainerConfig(group?.containerConfig ?? null);
-      return { tries: config.tries, baseMs: config.retryBaseMs };
-    } catch {
-      // A config edited by hand stops the container from starting, and says so there.
-      const defaults = parseContainerConfig(null);
-      return { tries: defaults.tries, baseMs: defaults.retryBaseMs };
-    }
-  }
-
   /** The session is due when its earliest pending message is; with none left it is not due at all. */
   #planWake(
     sessionId: string,
     pending: readonly OpenInbound[],
     outcomes: readonly InboundOutcome[],
+    following: readonly FollowingRow[],
   ): void {
     const { store, clock } = this.#deps;
     const byId = new Map(outcomes.map((outcome) => [outcome.id, outcome]));
     const now = isoAt(clock.now());
     const dueTimes = pending.flatMap((row) => {
       const outcome = byId.get(row.id);
-      if (outcome?.status === 'retry') return [outcome.processAfter];
+      if (outcome !== undefined && 'processAfter' in outcome) return [outcome.processAfter];
       return outcome === undefined ? [row.processAfter ?? now] : [];
     });
+    dueTimes.push(...following.map(({ scheduledAt }) => scheduledAt));
     const earliest = dueTimes.sort()[0];
     if (earliest === undefined) {
       store.dueItems.clear(sessionId, 'wake');
@@ -211,13 +272,13 @@ export class Settlement {
     });
   }
 
-  #tell(session: Session, messageId: string, inbound: InboundWriter): void {
+  #tell(session: Session, row: OpenInbound, inbound: InboundWriter): void {
     const { store, clock, onNotice } = this.#deps;
+    const messageId = row.id;
     const address = inbound.findAddresses([messageId]).get(messageId);
     if (address === undefined) return;
-    const text =
-      'Sorry, this message could not be handled. Please send it again, or ask whoever runs this agent to look into it.';
-    const id = `${failureNoticePrefix}${session.id}-${messageId}`;
+    const text = failureText(row, isoAt(clock.now()));
+    const id = failureNoticeId(session.id, messageId);
     store.notices.insert({ id, address, inReplyTo: messageId, text }, isoAt(clock.now()));
     onNotice();
   }
@@ -227,12 +288,9 @@ function isPending({ status }: OpenInbound): boolean {
   return status === 'pending';
 }
 
-/** Nobody will work on these any more: what is not completed has failed. Context that waited is just that. */
-function endAll(open: readonly OpenInbound[], acks: Acks): readonly InboundOutcome[] {
-  return open.map(({ id, status }) => {
-    const isDone = status === 'context' || acks.get(id)?.status === 'completed';
-    return { id, status: isDone ? 'completed' : 'failed' };
-  });
+/** Its container was stopped because of it: only what it has completed before counts. */
+function readCondemned(ack: AckRecord | undefined): 'completed' | 'failed' {
+  return ack?.status === 'completed' ? 'completed' : 'failed';
 }
 
 /** An ack of fewer tries than the row has belongs to an earlier try, which has been dealt with. */
@@ -246,4 +304,21 @@ function readAck(
   if (ack.tries < row.tries) return 'open';
   if (ack.status === 'failed') return 'failed';
   return containerEnded ? 'failed' : 'open';
+}
+
+/** No retry waits as long as this one: the clock was set back after it was planned. */
+function waitsTooLong(row: OpenInbound, limits: RetryLimits, nowMs: number): boolean {
+  if (row.tries === 0 || row.processAfter === null) return false;
+  const longestMs = backoffMs(failuresInRound(row.tries, limits), limits.baseMs, 1);
+  return row.processAfter > isoAt(nowMs + longestMs);
+}
+
+function failureText(row: OpenInbound, nowIso: string): string {
+  if (row.kind !== 'task') {
+    return 'Sorry, this message could not be handled. Please send it again, or ask whoever runs this agent to look into it.';
+  }
+  if (isPlanned(row, nowIso)) {
+    return 'A task that was planned here will not be run: this conversation has been closed.';
+  }
+  return 'Sorry, a planned task could not be done. Please ask whoever runs this agent to look into it.';
 }

@@ -13,6 +13,11 @@ export interface AgentGroup {
   readonly createdAt: string;
 }
 
+/** Equal for agent groups whose containers would be made alike. */
+export function settingsKey({ provider, containerConfig }: AgentGroup): string {
+  return JSON.stringify([provider, containerConfig]);
+}
+
 interface Row {
   id: string;
   name: string;

@@ -17,6 +17,14 @@ export class AwaitedListenerStore {
       .run(sessionId, channelType, platformId);
   }
 
+  /** Whether the session has replies for a chat where nobody listens. */
+  isAwaiting(sessionId: string): boolean {
+    const found = this.#db
+      .prepare('SELECT 1 FROM awaited_listeners WHERE session_id = ? LIMIT 1')
+      .get(sessionId);
+    return found !== undefined;
+  }
+
   /** Takes the chat off the list, and returns the sessions that had waited for it. */
   take(channelType: string, platformId: string): readonly string[] {
     return this.#db

@@ -226,6 +226,7 @@ describe('the central database', () => {
       name: null,
       isGroup: false,
       adminUserId: null,
+      timeZone: null,
       createdAt: '',
     };
     expect(() => {

@@ -30,6 +30,7 @@ export interface OpenedStore {
 export function openStore(paths: CentralDbPaths, nowMs: number): OpenedStore {
   mkdirSync(dirname(paths.centralDb), { recursive: true, mode: 0o700 });
   const existed = existsSync(paths.centralDb);
+  if (!existed) assertNeverUsed(paths);
   const db = openCentral(paths);
   try {
     const migrations = readMigrations(join(paths.migrationsDir, 'central'));
@@ -41,6 +42,16 @@ export function openStore(paths: CentralDbPaths, nowMs: number): OpenedStore {
     db.close();
     throw withBackupNamed(fromSqlite(error, paths.centralDb), paths.backupsDir);
   }
+}
+
+/** A database that is gone is not made anew in silence: it knows what every session is for. */
+function assertNeverUsed({ centralDb, backupsDir }: CentralDbPaths): void {
+  const newest = findNewestBackup(backupsDir);
+  if (newest === undefined) return;
+  throw new BerthError('database_missing', `${centralDb} is gone, and there are backups of it.`, {
+    next: `Copy the newest one in its place: ${join(backupsDir, newest)}. To begin afresh, move the backups away.`,
+    facts: { path: centralDb },
+  });
 }
 
 /**

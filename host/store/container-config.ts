@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { BerthError } from '../../shared/base/errors.js';
+import { describeIssues } from '../../shared/protocol/plain-words.js';
 
 /** Up to a week. */
 const milliseconds = z.number().int().min(100).max(604_800_000);
@@ -40,13 +41,23 @@ export function parseContainerConfig(json: string | null): ContainerConfig {
   }
   const result = containerConfigSchema.safeParse(value);
   if (result.success) return result.data;
-  const why = result.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
-  throw refused(why.join('; '), result.error);
+  throw refused(describeIssues(result.error, 'it'), result.error);
 }
+
+/** As parseContainerConfig, with the defaults for what cannot be used: where that matters most, at the start, it is refused. */
+export function readContainerConfig(json: string | null): ContainerConfig {
+  try {
+    return parseContainerConfig(json);
+  } catch {
+    return parseContainerConfig(null);
+  }
+}
+
+const allowedKeys = Object.keys(containerConfigSchema.shape).join(', ');
 
 function refused(why: string, cause: unknown): BerthError {
   return new BerthError('invalid_input', `The container config cannot be used: ${why}.`, {
-    next: 'Write it like {"network":"none","memoryMb":1024,"cpus":1,"pidsLimit":256}.',
+    next: `Write it like {"network":"none","memoryMb":1024}. It may have: ${allowedKeys}.`,
     cause,
   });
 }

@@ -1,6 +1,11 @@
 import { z } from 'zod';
 import { withDatabase, type Db } from '../../shared/base/sqlite.js';
 
+/** How long the event loop was held, in milliseconds: at the most since the start, and while it was last busy. */
+const loopDelaySchema = z.object({ longestMs: z.number(), p99Ms: z.number() });
+
+export type LoopDelay = z.infer<typeof loopDelaySchema>;
+
 /** What the daemon says about itself; the command line reads it. */
 export const daemonStateSchema = z.object({
   phase: z.enum(['starting', 'ready', 'stopping']),
@@ -12,9 +17,13 @@ export const daemonStateSchema = z.object({
   activity: z.string().nullable(),
   problem: z.string().nullable(),
   channels: z.record(z.string(), z.string()),
+  loopDelay: loopDelaySchema.nullable().default(null),
 });
 
 export type DaemonState = z.infer<typeof daemonStateSchema>;
+
+const crashTimesSchema = z.array(z.string());
+const keptCrashes = 20;
 
 export class DaemonStateStore {
   readonly #db: Db;
@@ -35,12 +44,44 @@ export class DaemonStateStore {
   }
 
   write(state: DaemonState, now: string): void {
+    this.#set('daemon', state, now);
+  }
+
+  /** Into which session the safety scan has looked last; empty: a round begins. */
+  findScanCursor(): string {
+    const json = this.#db
+      .prepare<[], string>(`SELECT value FROM daemon_state WHERE key = 'safety-scan'`)
+      .pluck()
+      .get();
+    const cursor: unknown = json === undefined ? '' : JSON.parse(json);
+    return typeof cursor === 'string' ? cursor : '';
+  }
+
+  writeScanCursor(sessionId: string, now: string): void {
+    this.#set('safety-scan', sessionId, now);
+  }
+
+  /** When daemons of this home ended by a failure of their own; ISO-8601, the latest last. */
+  listCrashes(): readonly string[] {
+    const json = this.#db
+      .prepare<[], string>(`SELECT value FROM daemon_state WHERE key = 'crashes'`)
+      .pluck()
+      .get();
+    const parsed = crashTimesSchema.safeParse(JSON.parse(json ?? '[]'));
+    return parsed.success ? parsed.data : [];
+  }
+
+  noteCrash(now: string): void {
+    this.#set('crashes', [...this.listCrashes(), now].slice(-keptCrashes), now);
+  }
+
+  #set(key: string, value: unknown, now: string): void {
     this.#db
       .prepare(
-        `INSERT INTO daemon_state (key, value, updated_at) VALUES ('daemon', ?, ?)
+        `INSERT INTO daemon_state (key, value, updated_at) VALUES (?, ?, ?)
          ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at`,
       )
-      .run(JSON.stringify(state), now);
+      .run(key, JSON.stringify(value), now);
   }
 }
 

@@ -1,4 +1,5 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
+import type { Logger } from '../../shared/base/logger.js';
 import type { DaemonState } from './daemon-state.js';
 import type { Store } from './store.js';
 
@@ -6,12 +7,17 @@ export interface DaemonStatusDeps {
   readonly store: Store;
   readonly clock: Clock;
   readonly version: string;
+  readonly log: Logger;
 }
+
+/** When what could not be written is tried again, in milliseconds. */
+const retryMs = 1_000;
 
 /** Keeps the daemon's row about itself up to date. */
 export class DaemonStatus {
   readonly #deps: DaemonStatusDeps;
   #state: DaemonState;
+  #retry: NodeJS.Timeout | undefined;
 
   constructor(deps: DaemonStatusDeps) {
     this.#deps = deps;
@@ -24,11 +30,29 @@ export class DaemonStatus {
       activity: null,
       problem: null,
       channels: {},
+      loopDelay: null,
     };
   }
 
+  /** Never throws: what the daemon says about itself is not worth its life. A full disk makes it wait. */
   say(change: Partial<DaemonState>): void {
     this.#state = { ...this.#state, ...change };
-    this.#deps.store.daemonState.write(this.#state, isoAt(this.#deps.clock.now()));
+    this.#write();
+  }
+
+  #write(): void {
+    const { store, clock, log } = this.#deps;
+    const isRetry = this.#retry !== undefined;
+    clearTimeout(this.#retry);
+    this.#retry = undefined;
+    try {
+      store.daemonState.write(this.#state, isoAt(clock.now()));
+    } catch (err) {
+      if (!isRetry) log.warn({ err }, 'status not written');
+      this.#retry = setTimeout(() => {
+        this.#write();
+      }, retryMs);
+      this.#retry.unref();
+    }
   }
 }

@@ -1,13 +1,37 @@
 import type { Db } from '../../shared/base/sqlite.js';
 
-/** A message that was given up. `in`: nobody answered it. `out`: it could not be delivered. */
-export interface DeadLetter {
+/** Which one it is. */
+export interface DeadLetterRef {
   readonly sessionId: string;
   readonly direction: 'in' | 'out';
   readonly messageId: string;
-  readonly reason: string;
-  readonly createdAt: string;
 }
+
+/** A message that was given up. `in`: nobody answered it. `out`: it could not be delivered. */
+export interface DeadLetter extends DeadLetterRef {
+  readonly reason: string;
+  /** ISO-8601. */
+  readonly createdAt: string;
+  /** It may have arrived all the same: the outcome of a send is not known. */
+  readonly maybeSent: boolean;
+}
+
+export type NewDeadLetter = Omit<DeadLetter, 'maybeSent'> & { readonly maybeSent?: boolean };
+
+export interface DeadLetterFilter {
+  readonly sessionId?: string;
+  readonly direction?: 'in' | 'out';
+  /** ISO-8601: given up before that. */
+  readonly before?: string;
+}
+
+type Row = Omit<DeadLetter, 'maybeSent'> & { readonly maybeSent: 0 | 1 };
+type Bounds = Record<keyof DeadLetterFilter, string | null>;
+
+const columns = `session_id AS sessionId, direction, message_id AS messageId, reason, created_at AS createdAt,
+  maybe_sent AS maybeSent`;
+
+const everything: Bounds = { sessionId: null, direction: null, before: null };
 
 export class DeadLetterStore {
   readonly #db: Db;
@@ -16,26 +40,60 @@ export class DeadLetterStore {
     this.#db = db;
   }
 
-  insert(letter: DeadLetter): void {
+  /** One that is there keeps its time. */
+  insert(letter: NewDeadLetter): void {
     this.#db
       .prepare(
-        `INSERT INTO dead_letters (session_id, direction, message_id, reason, created_at)
-         VALUES (@sessionId, @direction, @messageId, @reason, @createdAt)
-         ON CONFLICT (session_id, direction, message_id) DO UPDATE SET reason = @reason`,
+        `INSERT INTO dead_letters (session_id, direction, message_id, reason, created_at, maybe_sent)
+         VALUES (@sessionId, @direction, @messageId, @reason, @createdAt, @maybeSent)
+         ON CONFLICT (session_id, direction, message_id) DO UPDATE SET
+           reason = @reason, maybe_sent = max(maybe_sent, @maybeSent)`,
       )
-      .run(letter);
+      .run({ ...letter, maybeSent: letter.maybeSent === true ? 1 : 0 });
+  }
+
+  find({ sessionId, direction, messageId }: DeadLetterRef): DeadLetter | undefined {
+    const row = this.#db
+      .prepare<[string, string, string], Row>(
+        `SELECT ${columns} FROM dead_letters WHERE session_id = ? AND direction = ? AND message_id = ?`,
+      )
+      .get(sessionId, direction, messageId);
+    return row === undefined ? undefined : fromRow(row);
   }
 
   listForSession(sessionId: string): readonly DeadLetter[] {
     return this.#db
-      .prepare<[string], DeadLetter>(
-        `SELECT session_id AS sessionId, direction, message_id AS messageId, reason, created_at AS createdAt
-         FROM dead_letters WHERE session_id = ? ORDER BY created_at`,
+      .prepare<[string], Row>(
+        `SELECT ${columns} FROM dead_letters WHERE session_id = ? ORDER BY created_at`,
       )
-      .all(sessionId);
+      .all(sessionId)
+      .map(fromRow);
+  }
+
+  /** The newest first. */
+  list(filter: DeadLetterFilter = {}): readonly DeadLetter[] {
+    return this.#db
+      .prepare<[Bounds], Row>(
+        `SELECT ${columns} FROM dead_letters
+         WHERE session_id = coalesce(@sessionId, session_id) AND direction = coalesce(@direction, direction)
+           AND (@before IS NULL OR created_at < @before)
+         ORDER BY created_at DESC, session_id, message_id`,
+      )
+      .all({ ...everything, ...filter })
+      .map(fromRow);
+  }
+
+  remove({ sessionId, direction, messageId }: DeadLetterRef): void {
+    this.#db
+      .prepare('DELETE FROM dead_letters WHERE session_id = ? AND direction = ? AND message_id = ?')
+      .run(sessionId, direction, messageId);
   }
 
   count(): number {
     return Number(this.#db.prepare('SELECT count(*) FROM dead_letters').pluck().get());
   }
+}
+
+function fromRow(row: Row): DeadLetter {
+  return { ...row, maybeSent: row.maybeSent !== 0 };
 }

@@ -8,7 +8,11 @@ export interface DeliveryRetry {
   /** ISO-8601. */
   readonly dueAt: string;
   readonly reason: string;
+  /** The outcome of a send is not known: it may have arrived. */
+  readonly maybeSent: boolean;
 }
+
+type Row = Omit<DeliveryRetry, 'maybeSent'> & { readonly maybeSent: 0 | 1 };
 
 export class DeliveryRetryStore {
   readonly #db: Db;
@@ -19,23 +23,36 @@ export class DeliveryRetryStore {
 
   list(sessionId: string): ReadonlyMap<string, DeliveryRetry> {
     const rows = this.#db
-      .prepare<[string], DeliveryRetry>(
-        `SELECT session_id AS sessionId, message_out_id AS messageOutId, attempts, due_at AS dueAt, reason
+      .prepare<[string], Row>(
+        `SELECT session_id AS sessionId, message_out_id AS messageOutId, attempts, due_at AS dueAt, reason,
+                maybe_sent AS maybeSent
          FROM delivery_retries WHERE session_id = ?`,
       )
       .all(sessionId);
-    return new Map(rows.map((row) => [row.messageOutId, row]));
+    return new Map(
+      rows.map((row) => [row.messageOutId, { ...row, maybeSent: row.maybeSent !== 0 }]),
+    );
   }
 
-  set(retry: DeliveryRetry): void {
+  /** All that waits for a time after `now` waits less long. */
+  advanceAll(now: string, byMs: number): void {
     this.#db
       .prepare(
-        `INSERT INTO delivery_retries (session_id, message_out_id, attempts, due_at, reason)
-         VALUES (@sessionId, @messageOutId, @attempts, @dueAt, @reason)
-         ON CONFLICT (session_id, message_out_id) DO UPDATE SET
-           attempts = @attempts, due_at = @dueAt, reason = @reason`,
+        `UPDATE delivery_retries SET due_at = strftime('%Y-%m-%dT%H:%M:%fZ', due_at, ?)
+         WHERE due_at > ?`,
       )
-      .run(retry);
+      .run(`-${(byMs / 1_000).toFixed(3)} seconds`, now);
+  }
+
+  set(retry: Omit<DeliveryRetry, 'maybeSent'> & { readonly maybeSent?: boolean }): void {
+    this.#db
+      .prepare(
+        `INSERT INTO delivery_retries (session_id, message_out_id, attempts, due_at, reason, maybe_sent)
+         VALUES (@sessionId, @messageOutId, @attempts, @dueAt, @reason, @maybeSent)
+         ON CONFLICT (session_id, message_out_id) DO UPDATE SET
+           attempts = @attempts, due_at = @dueAt, reason = @reason, maybe_sent = @maybeSent`,
+      )
+      .run({ ...retry, maybeSent: retry.maybeSent === true ? 1 : 0 });
   }
 
   clear(sessionId: string, messageOutId: string): void {

@@ -20,6 +20,8 @@ const columns = 'session_id AS sessionId, kind, due_at AS dueAt, attempts';
 /** Which sessions need a look and from when on: how work is found without looking into every session. */
 export class DueItemStore {
   readonly #db: Db;
+  /** A hint for the one timer: the earliest due time that was written since it asked. */
+  #earliestChange: string | undefined;
 
   constructor(db: Db) {
     this.#db = db;
@@ -33,18 +35,53 @@ export class DueItemStore {
       .get(sessionId, kind);
   }
 
-  /** Due at the given time or earlier, the longest waiting first. */
+  /** Of one session, of every kind. */
+  listForSession(sessionId: string): readonly DueItem[] {
+    return this.#db
+      .prepare<[string], DueItem>(
+        `SELECT ${columns} FROM due_items WHERE session_id = ? ORDER BY due_at, kind`,
+      )
+      .all(sessionId);
+  }
+
+  /** Due at the given time or earlier, the longest waiting first; without 'prune', which waits in a line of its own. */
   listDue(now: string, limit: number): readonly DueItem[] {
     return this.#db
       .prepare<[string, number], DueItem>(
-        `SELECT ${columns} FROM due_items WHERE due_at <= ? ORDER BY due_at LIMIT ?`,
+        `SELECT ${columns} FROM due_items WHERE due_at <= ? AND kind <> 'prune' ORDER BY due_at LIMIT ?`,
       )
       .all(now, limit);
   }
 
+  /** Sessions that are due to be pruned, the longest waiting first. */
+  listDuePrunes(now: string, limit: number): readonly string[] {
+    return this.#db
+      .prepare<[string, number], string>(
+        `SELECT session_id FROM due_items WHERE due_at <= ? AND kind = 'prune' ORDER BY due_at LIMIT ?`,
+      )
+      .pluck()
+      .all(now, limit);
+  }
+
+  /** One page of what is due, without 'prune', in the order of due time; `after` is the last one of the page before. */
+  listDuePage(
+    after: Pick<DueItem, 'dueAt' | 'sessionId' | 'kind'> | { readonly dueAt: string },
+    now: string,
+    limit: number,
+  ): readonly DueItem[] {
+    return this.#db
+      .prepare<[Record<string, string | number>], DueItem>(
+        `SELECT ${columns} FROM due_items
+         WHERE kind <> 'prune' AND due_at <= @now AND (due_at, session_id, kind) > (@dueAt, @sessionId, @kind)
+         ORDER BY due_at, session_id, kind LIMIT @limit`,
+      )
+      .all({ sessionId: '', kind: '', ...after, now, limit });
+  }
+
+  /** Likewise without 'prune'. */
   countDue(now: string): number {
     const count = this.#db
-      .prepare('SELECT count(*) FROM due_items WHERE due_at <= ?')
+      .prepare(`SELECT count(*) FROM due_items WHERE due_at <= ? AND kind <> 'prune'`)
       .pluck()
       .get(now);
     return Number(count);
@@ -53,7 +90,9 @@ export class DueItemStore {
   /** The earliest time after the given one, if anything is planned. */
   findNextAfter(now: string): string | undefined {
     const next = this.#db
-      .prepare<[string], string | null>('SELECT min(due_at) FROM due_items WHERE due_at > ?')
+      .prepare<[string], string | null>(
+        `SELECT min(due_at) FROM due_items WHERE due_at > ? AND kind <> 'prune'`,
+      )
       .pluck()
       .get(now);
     return next ?? undefined;
@@ -61,6 +100,7 @@ export class DueItemStore {
 
   /** Something new has come: due at the given time unless it was due earlier, or is put off after failures. */
   advance(sessionId: string, kind: DueKind, dueAt: string): void {
+    this.#noteChange(kind, dueAt);
     this.#db
       .prepare(
         `INSERT INTO due_items (session_id, kind, due_at) VALUES (?, ?, ?)
@@ -71,6 +111,7 @@ export class DueItemStore {
   }
 
   set(item: DueItem): void {
+    this.#noteChange(item.kind, item.dueAt);
     this.#db
       .prepare(
         `INSERT INTO due_items (session_id, kind, due_at, attempts) VALUES (@sessionId, @kind, @dueAt, @attempts)
@@ -79,9 +120,43 @@ export class DueItemStore {
       .run(item);
   }
 
+  /**
+   * What is due in the time that is given is looked at now. A session that waits to be run is only looked at by those who
+   * deliver for it: they know from its files what it waits for.
+   */
+  lookAgain(now: string, until: string): void {
+    this.#noteChange('deliver', now);
+    this.#db
+      .prepare(
+        `UPDATE due_items SET due_at = @now
+         WHERE due_at > @now AND due_at <= @until AND kind <> 'prune' AND (kind <> 'wake' OR attempts > 0)`,
+      )
+      .run({ now, until });
+    this.#db
+      .prepare(
+        `INSERT INTO due_items (session_id, kind, due_at)
+         SELECT session_id, 'deliver', @now FROM due_items
+         WHERE kind = 'wake' AND due_at > @now AND due_at <= @until
+         ON CONFLICT (session_id, kind) DO UPDATE SET due_at = @now`,
+      )
+      .run({ now, until });
+  }
+
+  /** The earliest due time that this process has written since it was last asked. */
+  takeEarliestChange(): string | undefined {
+    const earliest = this.#earliestChange;
+    this.#earliestChange = undefined;
+    return earliest;
+  }
+
   clear(sessionId: string, kind: DueKind): void {
     this.#db
       .prepare('DELETE FROM due_items WHERE session_id = ? AND kind = ?')
       .run(sessionId, kind);
+  }
+
+  #noteChange(kind: DueKind, dueAt: string): void {
+    if (kind === 'prune') return;
+    if (dueAt < (this.#earliestChange ?? '~')) this.#earliestChange = dueAt;
   }
 }

@@ -10,6 +10,7 @@ const chat = {
   name: null,
   isGroup: false,
   adminUserId: null,
+  timeZone: null,
   createdAt: '',
 };
 
@@ -36,6 +37,15 @@ const letter = {
 } as const;
 const retry = { sessionId: 's-1', messageOutId: 'o-1', attempts: 1, dueAt: '', reason: '' };
 const due = { sessionId: 's-1', kind: 'wake', dueAt: '', attempts: 0 } as const;
+const task = {
+  id: 't-1',
+  sessionId: 's-1',
+  messagingGroupId: 'mg-1',
+  messageId: 't-1-1',
+  dueAt: '',
+  text: '',
+  createdAt: '',
+};
 const received = {
   messagingGroupId: 'mg-1',
   platformMessageId: 'p-1',
@@ -67,6 +77,9 @@ const hotCalls: Readonly<Record<string, (store: Store) => void>> = {
   },
   'a container is looked after': (store) => {
     store.sessions.find('s-1');
+    store.repairs.isWanted('s-1');
+    store.repairs.listWanted('s-1');
+    store.repairs.listSessionsWanting();
     store.agentGroups.find('ag-1');
     store.dueItems.find('s-1', 'wake');
     store.sessions.setContainerStatus('s-1', 'running');
@@ -86,13 +99,27 @@ const hotCalls: Readonly<Record<string, (store: Store) => void>> = {
     store.dueItems.set(due);
     store.dueItems.clear('s-1', 'deliver');
   },
+  'a task is run, and the safety scan goes on': (store) => {
+    store.tasks.set({ ...task, recurrence: null, timeZone: null });
+    store.tasks.find('t-1');
+    store.tasks.listForSession('s-1');
+    store.tasks.advance('t-1', 't-1-2', '');
+    store.tasks.delete('t-1');
+    store.sessions.findActiveAfter('s-0');
+    store.daemonState.findScanCursor();
+    store.daemonState.writeScanCursor('s-1', '');
+  },
   'due work is looked for': (store) => {
     store.dueItems.listDue('9', 10);
+    store.dueItems.listDuePage({ dueAt: '' }, '9', 10);
+    store.dueItems.listDuePage(due, '9', 10);
     store.dueItems.findNextAfter('');
     store.notices.insert(notice, '');
     store.notices.listDueChannels('9');
     store.notices.listDue('9', 'fake');
-    store.notices.postpone('n-1', '', 1);
+    store.notices.begin('n-1');
+    store.notices.postpone({ ...notice, tries: 1, status: 'sending', maybeSent: false }, '');
+    store.notices.isWaiting(notice);
     store.notices.settle('n-1', 'sent');
     store.notices.hasten('fake', 'chat-1', '');
   },

@@ -7,6 +7,8 @@ export interface MessagingGroup {
   readonly name: string | null;
   readonly isGroup: boolean;
   readonly adminUserId: string | null;
+  /** IANA name that its schedules are told in; null: the install's. */
+  readonly timeZone: string | null;
   readonly createdAt: string;
 }
 
@@ -17,6 +19,7 @@ interface Row {
   name: string | null;
   is_group: number;
   admin_user_id: string | null;
+  time_zone: string | null;
   created_at: string;
 }
 
@@ -53,8 +56,9 @@ export class MessagingGroupStore {
   insert(group: MessagingGroup): void {
     this.#db
       .prepare(
-        `INSERT INTO messaging_groups (id, channel_type, platform_id, name, is_group, admin_user_id, created_at)
-         VALUES (@id, @channelType, @platformId, @name, @isGroup, @adminUserId, @createdAt)`,
+        `INSERT INTO messaging_groups (id, channel_type, platform_id, name, is_group, admin_user_id,
+                                       time_zone, created_at)
+         VALUES (@id, @channelType, @platformId, @name, @isGroup, @adminUserId, @timeZone, @createdAt)`,
       )
       .run({ ...group, isGroup: group.isGroup ? 1 : 0 });
   }
@@ -62,7 +66,8 @@ export class MessagingGroupStore {
   update(group: MessagingGroup): void {
     this.#db
       .prepare(
-        `UPDATE messaging_groups SET name = @name, is_group = @isGroup, admin_user_id = @adminUserId
+        `UPDATE messaging_groups SET name = @name, is_group = @isGroup, admin_user_id = @adminUserId,
+           time_zone = @timeZone
          WHERE id = @id`,
       )
       .run({ ...group, isGroup: group.isGroup ? 1 : 0 });
@@ -102,6 +107,7 @@ function fromRow(row: Row): MessagingGroup {
     name: row.name,
     isGroup: row.is_group !== 0,
     adminUserId: row.admin_user_id,
+    timeZone: row.time_zone,
     createdAt: row.created_at,
   };
 }

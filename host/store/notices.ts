@@ -9,7 +9,14 @@ export interface Notice {
   readonly inReplyTo: string | null;
   readonly text: string;
   readonly tries: number;
+  /** `sending`: a send of it was begun, and its outcome never noted. */
+  readonly status: 'pending' | 'sending';
+  /** It may have been said: the outcome of a send is not known. */
+  readonly maybeSent: boolean;
 }
+
+/** What there is to say, to whom. */
+export type NewNotice = Pick<Notice, 'id' | 'address' | 'inReplyTo' | 'text'>;
 
 interface Row {
   id: string;
@@ -19,7 +26,12 @@ interface Row {
   inReplyTo: string | null;
   text: string;
   tries: number;
+  status: 'pending' | 'sending';
+  maybeSent: 0 | 1;
 }
+
+/** Both that are not final, as the index covers them. */
+const open = `status IN ('pending', 'sending')`;
 
 export class NoticeStore {
   readonly #db: Db;
@@ -29,7 +41,7 @@ export class NoticeStore {
   }
 
   /** A notice of the same id is said once. */
-  insert(notice: Omit<Notice, 'tries'>, now: string): void {
+  insert(notice: NewNotice, now: string): void {
     this.#db
       .prepare(
         `INSERT INTO notices (id, channel_type, platform_id, thread_id, in_reply_to, text, due_at, created_at)
@@ -47,11 +59,21 @@ export class NoticeStore {
       );
   }
 
+  /** Whether the same waits to be said in the same chat. */
+  isWaiting({ address, text }: NewNotice): boolean {
+    const found = this.#db
+      .prepare(
+        `SELECT 1 FROM notices WHERE ${open} AND status = 'pending' AND channel_type = ? AND platform_id = ? AND text = ?`,
+      )
+      .get(address.channelType, address.platformId, text);
+    return found !== undefined;
+  }
+
   /** Channels that have something to say now. */
   listDueChannels(now: string): readonly string[] {
     return this.#db
       .prepare<[string], string>(
-        `SELECT DISTINCT channel_type FROM notices WHERE status = 'pending' AND due_at <= ?`,
+        `SELECT DISTINCT channel_type FROM notices WHERE ${open} AND due_at <= ?`,
       )
       .pluck()
       .all(now);
@@ -62,31 +84,70 @@ export class NoticeStore {
     return this.#db
       .prepare<[string, string], Row>(
         `SELECT id, channel_type AS channelType, platform_id AS platformId, thread_id AS threadId,
-                in_reply_to AS inReplyTo, text, tries
-         FROM notices WHERE status = 'pending' AND due_at <= ? AND channel_type = ?
+                in_reply_to AS inReplyTo, text, tries, status, maybe_sent AS maybeSent
+         FROM notices WHERE ${open} AND due_at <= ? AND channel_type = ?
          ORDER BY due_at, id LIMIT 100`,
       )
       .all(now, channelType)
       .map(({ channelType, platformId, threadId, ...notice }) => ({
         ...notice,
+        maybeSent: notice.maybeSent !== 0,
         address: { channelType, platformId, threadId },
       }));
   }
 
-  postpone(id: string, dueAt: string, tries: number): void {
-    this.#db.prepare('UPDATE notices SET tries = ?, due_at = ? WHERE id = ?').run(tries, dueAt, id);
+  /** A send begins. */
+  begin(id: string): void {
+    this.#db.prepare(`UPDATE notices SET status = 'sending' WHERE id = ?`).run(id);
+  }
+
+  postpone({ id, tries, maybeSent }: Notice, dueAt: string): void {
+    this.#db
+      .prepare(
+        `UPDATE notices SET status = 'pending', tries = ?, due_at = ?, maybe_sent = ? WHERE id = ?`,
+      )
+      .run(tries, dueAt, maybeSent ? 1 : 0, id);
   }
 
   settle(id: string, status: 'sent' | 'failed'): void {
     this.#db.prepare('UPDATE notices SET status = ? WHERE id = ?').run(status, id);
   }
 
+  /** What was said, or was to be said, is not so any more: the same id may be said again. */
+  remove(id: string): void {
+    this.#db.prepare('DELETE FROM notices WHERE id = ?').run(id);
+  }
+
+  /** All that waits for a time after `now` waits less long. */
+  advanceAll(now: string, byMs: number): void {
+    this.#db
+      .prepare(
+        `UPDATE notices SET due_at = strftime('%Y-%m-%dT%H:%M:%fZ', due_at, ?)
+         WHERE status = 'pending' AND due_at > ?`,
+      )
+      .run(`-${(byMs / 1_000).toFixed(3)} seconds`, now);
+  }
+
   /** Makes a chat's waiting notices due now: somebody listens. */
   hasten(channelType: string, platformId: string, now: string): void {
     this.#db
       .prepare(
-        `UPDATE notices SET due_at = ? WHERE status = 'pending' AND channel_type = ? AND platform_id = ?`,
+        `UPDATE notices SET due_at = ? WHERE ${open} AND status = 'pending' AND channel_type = ? AND platform_id = ?`,
       )
       .run(now, channelType, platformId);
+  }
+
+  /**
+   * Forgets notices that were settled and made before the first time, and those that were made before the second and
+   * never found anybody; `limit` at the most. Returns how many.
+   */
+  prune(settledBefore: string, unsaidBefore: string, limit: number): number {
+    return this.#db
+      .prepare(
+        `DELETE FROM notices WHERE rowid IN
+           (SELECT rowid FROM notices WHERE created_at < ? AND (status IN ('sent', 'failed') OR created_at < ?)
+            ORDER BY created_at LIMIT ?)`,
+      )
+      .run(settledBefore, unsaidBefore, limit).changes;
   }
 }

@@ -79,6 +79,32 @@ export class ReceivedMessageStore {
       );
   }
 
+  /** Forgets messages received before the given time, `limit` at the most: sent again, they would be taken again. Returns how many. */
+  prune(before: string, limit: number): number {
+    return this.#db
+      .prepare(
+        `DELETE FROM received_messages WHERE rowid IN
+           (SELECT rowid FROM received_messages WHERE received_at < ? ORDER BY received_at LIMIT ?)`,
+      )
+      .run(before, limit).changes;
+  }
+
+  /** Of one chat, in the order they came in, after the given place: at first a time and rowid -1. */
+  listAfter(
+    messagingGroupId: string,
+    after: { readonly receivedAt: string; readonly rowid: number },
+    limit: number,
+  ): readonly (ReceivedMessage & { readonly rowid: number })[] {
+    return this.#db
+      .prepare<[string, string, number, number], Row & { rowid: number }>(
+        `SELECT rowid, * FROM received_messages
+         WHERE messaging_group_id = ? AND (received_at, rowid) > (?, ?)
+         ORDER BY received_at, rowid LIMIT ?`,
+      )
+      .all(messagingGroupId, after.receivedAt, after.rowid, limit)
+      .map((row) => ({ ...fromRow(row), rowid: row.rowid }));
+  }
+
   /** The newest first. */
   listNewest(messagingGroupId: string, limit: number): readonly ReceivedMessage[] {
     return this.#db

@@ -50,10 +50,13 @@ export class RequestStore {
       .run(status, outcome, id);
   }
 
-  /** Forgets what was settled and made before the given time. Returns how many. */
-  prune(before: string): number {
+  /** Forgets what was settled and made before the given time, `limit` at the most. Returns how many. */
+  prune(before: string, limit: number): number {
     return this.#db
-      .prepare(`DELETE FROM requests WHERE status <> 'pending' AND created_at < ?`)
-      .run(before).changes;
+      .prepare(
+        `DELETE FROM requests WHERE rowid IN
+           (SELECT rowid FROM requests WHERE status <> 'pending' AND created_at < ? ORDER BY created_at LIMIT ?)`,
+      )
+      .run(before, limit).changes;
   }
 }

@@ -21,6 +21,11 @@ export interface Session {
   readonly createdAt: string;
 }
 
+export interface BlankSession extends Session {
+  /** Its agent group's settings, as settingsKey tells them. */
+  readonly madeFor: string;
+}
+
 /** What makes two messages belong to one conversation. */
 export interface SessionKey {
   readonly agentGroupId: string;
@@ -63,6 +68,16 @@ export class SessionStore {
       .get(id);
   }
 
+  /** The active session with the next id, if there is one. */
+  findActiveAfter(id: string): string | undefined {
+    return this.#db
+      .prepare<[string], string>(
+        `SELECT id FROM sessions WHERE id > ? AND status = 'active' ORDER BY id LIMIT 1`,
+      )
+      .pluck()
+      .get(id);
+  }
+
   findActive(key: SessionKey): Session | undefined {
     return this.#db
       .prepare<[SessionKey], Session>(
@@ -72,6 +87,35 @@ export class SessionStore {
          ORDER BY created_at DESC LIMIT 1`,
       )
       .get(key);
+  }
+
+  /** Sessions that were never used, warm ones and such as are not wanted any more, the oldest first. */
+  listBlank(): readonly BlankSession[] {
+    return this.#db
+      .prepare<[], BlankSession>(
+        `SELECT ${columns}, made_for AS madeFor FROM sessions WHERE made_for IS NOT NULL ORDER BY created_at, id`,
+      )
+      .all();
+  }
+
+  insertBlank({ madeFor, ...session }: BlankSession): void {
+    this.insert(session);
+    this.#db.prepare('UPDATE sessions SET made_for = ? WHERE id = ?').run(madeFor, session.id);
+  }
+
+  /** Gives a blank session with a running container to a conversation, if there is one made for these settings. */
+  takeBlank(key: SessionKey, madeFor: string): Session | undefined {
+    const taken = this.#db
+      .prepare<[SessionKey & { madeFor: string }], string>(
+        `UPDATE sessions SET status = 'active', made_for = NULL,
+           messaging_group_id = @messagingGroupId, thread_id = @threadId
+         WHERE id = (SELECT id FROM sessions WHERE agent_group_id = @agentGroupId AND made_for = @madeFor
+                       AND status = 'warm' AND container_status = 'running' ORDER BY created_at, id LIMIT 1)
+         RETURNING id`,
+      )
+      .pluck()
+      .get({ ...key, madeFor });
+    return taken === undefined ? undefined : this.find(taken);
   }
 
   insert(session: Session): void {
@@ -96,6 +140,19 @@ export class SessionStore {
     this.#db.prepare('DELETE FROM sessions WHERE id = ?').run(id);
   }
 
+  /** Since when the session is known to have ended: ISO-8601, or null. */
+  findEndedAt(id: string): string | null {
+    const endedAt = this.#db
+      .prepare<[string], string | null>('SELECT ended_at FROM sessions WHERE id = ?')
+      .pluck()
+      .get(id);
+    return endedAt ?? null;
+  }
+
+  setEndedAt(id: string, endedAt: string | null): void {
+    this.#db.prepare('UPDATE sessions SET ended_at = ? WHERE id = ?').run(endedAt, id);
+  }
+
   setContainerStatus(id: string, status: ContainerStatus): void {
     this.#db
       .prepare('UPDATE sessions SET container_status = ? WHERE id = ? AND container_status <> ?')
@@ -111,6 +168,18 @@ export class SessionStore {
 
   touch(id: string, now: string): void {
     this.#db.prepare('UPDATE sessions SET last_active = ? WHERE id = ?').run(now, id);
+  }
+
+  /** Sessions whose messages are due and that have no container. */
+  countWaiting(now: string): number {
+    const count = this.#db
+      .prepare(
+        `SELECT count(*) FROM due_items JOIN sessions ON sessions.id = due_items.session_id
+         WHERE due_at <= ? AND kind = 'wake' AND status = 'active' AND container_status = 'stopped'`,
+      )
+      .pluck()
+      .get(now);
+    return Number(count);
   }
 
   countByContainerStatus(status: ContainerStatus): number {

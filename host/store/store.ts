@@ -1,4 +1,4 @@
-import type { Db } from '../../shared/base/sqlite.js';
+import { ifFromSqlite, type Db } from '../../shared/base/sqlite.js';
 import { AgentGroupStore } from './agent-groups.js';
 import { AwaitedListenerStore } from './awaited-listeners.js';
 import { DaemonStateStore } from './daemon-state.js';
@@ -10,8 +10,10 @@ import { EngagedThreadStore } from './engaged-threads.js';
 import { MessagingGroupStore } from './messaging-groups.js';
 import { NoticeStore } from './notices.js';
 import { ReceivedMessageStore } from './received-messages.js';
+import { RepairStore } from './repairs.js';
 import { RequestStore } from './requests.js';
 import { SessionStore } from './sessions.js';
+import { TaskStore } from './tasks.js';
 import { WiringStore } from './wirings.js';
 
 /** central.db, one store per table. */
@@ -27,8 +29,10 @@ export class Store {
   readonly messagingGroups: MessagingGroupStore;
   readonly notices: NoticeStore;
   readonly received: ReceivedMessageStore;
+  readonly repairs: RepairStore;
   readonly requests: RequestStore;
   readonly sessions: SessionStore;
+  readonly tasks: TaskStore;
   readonly wirings: WiringStore;
   readonly #db: Db;
 
@@ -45,8 +49,10 @@ export class Store {
     this.messagingGroups = new MessagingGroupStore(db);
     this.notices = new NoticeStore(db);
     this.received = new ReceivedMessageStore(db);
+    this.repairs = new RepairStore(db);
     this.requests = new RequestStore(db);
     this.sessions = new SessionStore(db);
+    this.tasks = new TaskStore(db);
     this.wirings = new WiringStore(db);
   }
 
@@ -55,9 +61,18 @@ export class Store {
     return Number(this.#db.pragma('data_version', { simple: true }));
   }
 
-  /** All of it or nothing. */
+  /** How long a write may wait for another process's transaction, in milliseconds: the thread waits with it. */
+  limitWaits(ms: number): void {
+    this.#db.pragma(`busy_timeout = ${ms}`);
+  }
+
+  /** All of it or nothing. Throws what SQLite fails with as a BerthError, and what the work throws as it is. */
   transaction<T>(work: () => T): T {
-    return this.#db.transaction(work).immediate();
+    try {
+      return this.#db.transaction(work).immediate();
+    } catch (error) {
+      throw ifFromSqlite(error, this.#db.name);
+    }
   }
 
   close(): void {

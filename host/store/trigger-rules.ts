@@ -1,6 +1,7 @@
 import { RE2JS } from 're2js';
 import { z } from 'zod';
 import { BerthError } from '../../shared/base/errors.js';
+import { describeIssues } from '../../shared/protocol/plain-words.js';
 
 /** When a wiring's agent takes a message, and what becomes of those it does not take. */
 export const triggerRulesSchema = z
@@ -12,10 +13,10 @@ export const triggerRulesSchema = z
   })
   .superRefine((rules, context) => {
     if (rules.mode === 'pattern' && rules.pattern === undefined) {
-      context.addIssue({ code: 'custom', message: 'mode "pattern" needs a pattern' });
+      context.addIssue({ code: 'custom', message: 'have mode "pattern" and no pattern' });
     }
     if (rules.mode !== 'pattern' && rules.pattern !== undefined) {
-      context.addIssue({ code: 'custom', message: 'a pattern needs mode "pattern"' });
+      context.addIssue({ code: 'custom', message: 'have a pattern and not mode "pattern"' });
     }
     const problem = rules.pattern === undefined ? undefined : findPatternProblem(rules.pattern);
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
@@ -36,7 +37,7 @@ export function parseTriggerRules(json: string | null): TriggerRules {
   }
   const result = triggerRulesSchema.safeParse(value);
   if (result.success) return result.data;
-  throw refused(result.error.issues.map((issue) => issue.message).join('; '), result.error);
+  throw refused(describeIssues(result.error, 'they'), result.error);
 }
 
 function refused(why: string, cause: unknown): BerthError {
@@ -51,7 +52,7 @@ function findPatternProblem(pattern: string): string | undefined {
     RE2JS.compile(pattern);
     return undefined;
   } catch (error) {
-    return `the pattern is not RE2 syntax (${error instanceof Error ? error.message : String(error)})`;
+    return `have a pattern that is not RE2 syntax (${error instanceof Error ? error.message : String(error)})`;
   }
 }
 

@@ -9,3 +9,13 @@ export const systemClock: Clock = { now: () => Date.now() };
 export function isoAt(epochMs: number): string {
   return new Date(epochMs).toISOString();
 }
+
+/** Whether it is the IANA name of a time zone: a place or UTC, not an offset. */
+export function isTimeZone(name: string): boolean {
+  if (!/^[A-Za-z]/.test(name)) return false;
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+}

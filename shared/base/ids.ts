@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 
-/** `ag` agent group, `mg` messaging group, `w` wiring, `s` session, `m` message in, `o` message out, `q` question. */
-export type IdPrefix = 'ag' | 'mg' | 'w' | 's' | 'm' | 'o' | 'q';
+/** `ag` agent group, `mg` messaging group, `w` wiring, `s` session, `m` message in, `o` message out, `q` question, `t` task. */
+export type IdPrefix = 'ag' | 'mg' | 'w' | 's' | 'm' | 'o' | 'q' | 't';
 
 /** Makes an id: prefix, time, chance. Ids of one prefix sort by the millisecond they were made in. */
 export type NewId = (prefix: IdPrefix) => string;

@@ -117,10 +117,18 @@ function applyNext(
   return next;
 }
 
+/** No later program is that far ahead: such a number is no version, but a damaged byte. */
+const farAhead = 20;
+
 /** A mailbox keeps only a number, PRAGMA user_version, so that its tables are exactly the protocol's. */
 export function migrateByVersion(db: Db, migrations: readonly Migration[]): void {
   const version = db.pragma('user_version', { simple: true }) as number;
   if (version === migrations.length) return;
+  if (version < 0 || version > migrations.length + farAhead) {
+    throw new BerthError('database_corrupt', `The mailbox claims to be of version ${version}.`, {
+      facts: { path: db.name },
+    });
+  }
   if (version > migrations.length) {
     throw new BerthError(
       'migration_refused',

@@ -1,7 +1,7 @@
 import { existsSync, lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import { BerthError, errnoOf, toBerthError } from './errors.js';
+import { BerthError, errnoOf, hasCode, toBerthError } from './errors.js';
 
 /** The one door to better-sqlite3. */
 export type Db = Database.Database;
@@ -36,6 +36,8 @@ export function openDatabase(path: string, options: OpenOptions): Db {
     if (options.journal === 'wal') {
       db.pragma('journal_mode = WAL');
       db.pragma('synchronous = NORMAL');
+      // What a burst or a long reader made of the log is given back at the next checkpoint, in bytes.
+      db.pragma('journal_size_limit = 4194304');
     }
     return db;
   } catch (error) {
@@ -74,15 +76,46 @@ function assertOrdinaryFile(path: string, mayBeMissing: boolean): void {
     });
   }
   if (!stat.isFile()) {
-    throw new BerthError('database_unreadable', `${path} is not an ordinary file.`, {
-      facts: { path },
-    });
+    throw notAFile(path);
   }
+}
+
+/** In place of the file stands something else. */
+export function notAFile(path: string): BerthError {
+  return new BerthError('database_unreadable', `${path} is not an ordinary file.`, {
+    facts: { path, isOrdinary: false },
+  });
+}
+
+/** A writer was killed in the middle of a commit, and its journal waits for one who may write. Source: sqlite.org/rescode.html. */
+export function isHotJournal(error: unknown): boolean {
+  if (hasCode(error, 'database_busy')) return error.facts['journal'] === true;
+  return (
+    hasCode(error, 'database_unreadable') && error.facts['sqlite'] === 'SQLITE_READONLY_ROLLBACK'
+  );
+}
+
+/** A file that was emptied or replaced opens well, and has nothing of ours in it: that is damage too. */
+export function asForeign(error: unknown, path: string): unknown {
+  const isForeign =
+    hasCode(error, 'internal') &&
+    error.facts['sqlite'] === 'SQLITE_ERROR' &&
+    /^no such (table|column)/.test(error.message);
+  if (!isForeign) return error;
+  return new BerthError('database_corrupt', `${path} does not hold the tables of the protocol.`, {
+    cause: error,
+    facts: { path },
+  });
 }
 
 const busyCodes = /^SQLITE_(BUSY|LOCKED)/;
 const corruptCodes = /^SQLITE_(CORRUPT|NOTADB|FORMAT)/;
 const unreadableCodes = /^SQLITE_(CANTOPEN|READONLY|PERM|IOERR|AUTH)/;
+
+/** As fromSqlite, and anything else as it is. */
+export function ifFromSqlite(error: unknown, path: string): unknown {
+  return error instanceof Database.SqliteError ? fromSqlite(error, path) : error;
+}
 
 /** A failure of SQLite as a BerthError; anything else through toBerthError. Result codes: sqlite.org/rescode.html. */
 export function fromSqlite(error: unknown, path: string): BerthError {
@@ -92,7 +125,8 @@ export function fromSqlite(error: unknown, path: string): BerthError {
   if (busyCodes.test(code)) {
     return new BerthError('database_busy', `The database ${path} is locked.`, details);
   }
-  if (corruptCodes.test(code)) {
+  // A damaged header: SQLite has no code of its own for that one.
+  if (corruptCodes.test(code) || error.message === 'unsupported file format') {
     return new BerthError('database_corrupt', `The database ${path} is damaged.`, details);
   }
   if (code === 'SQLITE_FULL') {

@@ -35,16 +35,33 @@ export function readConversation(
   folders: ConversationFolders,
   limit: number,
 ): readonly ConversationRow[] {
-  const sent = new OutboundReader(outboundDbPath(folders.outDir), busyTimeoutMs).listNewest(limit);
+  const sent = new OutboundReader(outboundDbPath(folders.outDir), { busyTimeoutMs }).listNewest(
+    limit,
+  );
   return readInbound(inboundDbPath(folders.inDir), (db) => [
     ...listInbound(db, limit),
     ...sent.map((row) => withDelivery(db, row)),
   ])
-    .sort((a, b) => a.seq - b.seq)
+    .toSorted((a, b) => a.seq - b.seq)
     .slice(-limit);
 }
 
-function readInbound(path: string, use: (db: Db) => ConversationRow[]): ConversationRow[] {
+/** One row of either file; undefined where it is not there. Throws as openDatabase. */
+export function findConversationRow(
+  folders: ConversationFolders,
+  direction: 'in' | 'out',
+  id: string,
+): ConversationRow | undefined {
+  const path = inboundDbPath(folders.inDir);
+  if (direction === 'in') return readInbound(path, (db) => listInbound(db, 1, id))[0];
+  const sent = new OutboundReader(outboundDbPath(folders.outDir), { busyTimeoutMs }).find(id);
+  return sent === undefined ? undefined : readInbound(path, (db) => [withDelivery(db, sent)])[0];
+}
+
+function readInbound(
+  path: string,
+  use: (db: Db) => readonly ConversationRow[],
+): readonly ConversationRow[] {
   try {
     return withDatabase(path, { mode: 'read', busyTimeoutMs }, use);
   } catch (error) {
@@ -53,14 +70,15 @@ function readInbound(path: string, use: (db: Db) => ConversationRow[]): Conversa
   }
 }
 
-function listInbound(db: Db, limit: number): readonly ConversationRow[] {
+/** With an id that row only. */
+function listInbound(db: Db, limit: number, id: string | null = null): readonly ConversationRow[] {
   return db
-    .prepare<[number], ConversationRow>(
+    .prepare<[{ limit: number; id: string | null }], ConversationRow>(
       `SELECT seq, 'in' AS direction, id, kind, timestamp, status, NULL AS inReplyTo,
               channel_type AS channelType, platform_id AS platformId, thread_id AS threadId, content
-       FROM messages_in ORDER BY seq DESC LIMIT ?`,
+       FROM messages_in WHERE @id IS NULL OR id = @id ORDER BY seq DESC LIMIT @limit`,
     )
-    .all(limit);
+    .all({ limit, id });
 }
 
 function withDelivery(db: Db, row: OutboundRow): ConversationRow {

@@ -1,6 +1,6 @@
 /** The runner's half of inbound.db: reads only, from a read-only mount. */
 import { toBerthError, type BerthError } from '../base/errors.js';
-import { withDatabase, type Db } from '../base/sqlite.js';
+import { asForeign, withDatabase, type Db } from '../base/sqlite.js';
 import {
   parseInboundContent,
   type Address,
@@ -50,9 +50,13 @@ export class InboundReader {
    * write in between. Never waits for a lock: while the host commits, it throws database_busy.
    */
   look<T>(use: (inbound: InboundView) => T): T {
-    return withDatabase(this.#path, { mode: 'read', busyTimeoutMs: 0 }, (db) =>
-      use(new InboundView(db)),
-    );
+    try {
+      return withDatabase(this.#path, { mode: 'read', busyTimeoutMs: 0 }, (db) =>
+        use(new InboundView(db)),
+      );
+    } catch (error) {
+      throw asForeign(error, this.#path);
+    }
   }
 }
 
@@ -119,6 +123,30 @@ export class InboundView {
       )
       .all(JSON.stringify(ids))
       .map(parseRow);
+  }
+
+  /** Of the named messages_out rows those whose outcome has been final since before the cutoff. */
+  findSettledOut(messageOutIds: readonly string[], cutoff: string): ReadonlySet<string> {
+    const ids = this.#db
+      .prepare<[string, string], string>(
+        `SELECT message_out_id FROM delivered
+         WHERE message_out_id IN (SELECT value FROM json_each(?))
+           AND status IN ('delivered', 'failed') AND delivered_at < ?`,
+      )
+      .pluck()
+      .all(JSON.stringify(messageOutIds), cutoff);
+    return new Set(ids);
+  }
+
+  /** Of the named messages those that are in the file. */
+  findKnown(messageIds: readonly string[]): ReadonlySet<string> {
+    const ids = this.#db
+      .prepare<[string], string>(
+        'SELECT id FROM messages_in WHERE id IN (SELECT value FROM json_each(?))',
+      )
+      .pluck()
+      .all(JSON.stringify(messageIds));
+    return new Set(ids);
   }
 
   /** Where replies go that name no address of their own. */

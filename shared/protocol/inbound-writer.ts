@@ -3,9 +3,9 @@
  * for a lock: a locked file throws database_busy, and the caller tries again without holding up other sessions.
  */
 import { isoAt } from '../base/clock.js';
-import { BerthError, hasCode } from '../base/errors.js';
+import { BerthError } from '../base/errors.js';
 import { migrateByVersion, type Migration } from '../base/migrate.js';
-import { withDatabase, type Db } from '../base/sqlite.js';
+import { asForeign, withDatabase, type Db } from '../base/sqlite.js';
 import type {
   Address,
   DeliveryStatus,
@@ -41,13 +41,30 @@ export interface OpenInbound {
   readonly status: InboundStatus;
   readonly tries: number;
   readonly processAfter: string | null;
+  readonly kind: string;
+  /** ISO-8601. Of a task: when it is scheduled. */
+  readonly timestamp: string;
+  readonly recurrence: string | null;
+  /** Of a recurring task that names one. */
+  readonly timeZone: string | null;
+}
+
+/** The next run of a recurring task: the row of the last one, at another time. */
+export interface FollowingRow {
+  /** The id of the last one. */
+  readonly of: string;
+  readonly id: string;
+  /** ISO-8601. */
+  readonly scheduledAt: string;
 }
 
 /** What became of a messages_in row. */
 export type InboundOutcome =
-  | { readonly id: string; readonly status: 'completed' | 'failed' }
+  | { readonly id: string; readonly status: 'completed' | 'failed' | 'cancelled' }
   /** One more try, not before the given time (ISO-8601). */
-  | { readonly id: string; readonly status: 'retry'; readonly processAfter: string };
+  | { readonly id: string; readonly status: 'retry'; readonly processAfter: string }
+  /** The same try, at another time (ISO-8601). */
+  | { readonly id: string; readonly status: 'hasten'; readonly processAfter: string };
 
 export interface AppendRequest {
   readonly rows: readonly NewInboundRow[];
@@ -63,9 +80,12 @@ type Nullable<T> = { [K in keyof T]: T[K] | null };
 
 export class InboundWriter {
   readonly #path: string;
+  readonly #migrations: readonly Migration[];
 
-  constructor(path: string) {
+  /** With `migrations`, a file that an older version has made is brought up to date when it is opened. */
+  constructor(path: string, migrations: readonly Migration[] = []) {
     this.#path = path;
+    this.#migrations = migrations;
   }
 
   /** Makes the file or brings it up to date. */
@@ -122,25 +142,62 @@ export class InboundWriter {
     return this.#read((db) =>
       db
         .prepare<[], OpenInbound>(
-          `SELECT id, seq, status, tries, process_after AS processAfter FROM messages_in
+          `SELECT id, seq, status, tries, process_after AS processAfter, kind, timestamp, recurrence,
+                  CASE WHEN recurrence IS NOT NULL AND json_valid(content)
+                       THEN CAST(content ->> 'timeZone' AS TEXT) END AS timeZone
+           FROM messages_in
            WHERE status IN ('pending', 'context') ORDER BY seq`,
         )
         .all(),
     );
   }
 
-  /** Copies final acks into messages_in.status, and puts back what is to be tried again. */
-  settle(outcomes: readonly InboundOutcome[]): void {
+  /**
+   * Copies final acks into messages_in.status, puts back what is to be tried again, and writes the next runs of tasks;
+   * all or nothing. A run that is there already is left as it is. `outboundMaxSeq`: as in AppendRequest.
+   */
+  settle(
+    outcomes: readonly InboundOutcome[],
+    following: readonly FollowingRow[] = [],
+    outboundMaxSeq = 0,
+  ): void {
     if (outcomes.length === 0) return;
     this.#write((db) => {
       const update = db.prepare('UPDATE messages_in SET status = ? WHERE id = ?');
+      const hasten = db.prepare('UPDATE messages_in SET process_after = ? WHERE id = ?');
       const retry = db.prepare(
         `UPDATE messages_in SET tries = tries + 1, process_after = ? WHERE id = ?`,
       );
       for (const outcome of outcomes) {
         if (outcome.status === 'retry') retry.run(outcome.processAfter, outcome.id);
+        else if (outcome.status === 'hasten') hasten.run(outcome.processAfter, outcome.id);
         else update.run(outcome.status, outcome.id);
       }
+      for (const row of following) appendFollowing(db, row, outboundMaxSeq);
+    });
+  }
+
+  /** Takes tasks back: those which have begun end their series only, the others are not run at all. */
+  cancel(messageIds: readonly string[], begun: ReadonlySet<string>): void {
+    this.#write((db) => {
+      const end = db.prepare('UPDATE messages_in SET recurrence = NULL WHERE id = ?');
+      const cancel = db.prepare(
+        `UPDATE messages_in SET status = 'cancelled' WHERE id = ? AND status = 'pending'`,
+      );
+      for (const id of messageIds) (begun.has(id) ? end : cancel).run(id);
+    });
+  }
+
+  /** Something was answered, or sent: then there was an outbound.db. */
+  hasHistory(): boolean {
+    return this.#read((db) => {
+      const found = db
+        .prepare(
+          `SELECT EXISTS (SELECT 1 FROM delivered) OR EXISTS (SELECT 1 FROM messages_in WHERE status = 'completed')`,
+        )
+        .pluck()
+        .get();
+      return found === 1;
     });
   }
 
@@ -151,6 +208,19 @@ export class InboundWriter {
         .pluck()
         .get(messageId),
     );
+  }
+
+  /** What a task says; undefined where that cannot be read. */
+  findTaskText(messageId: string): string | undefined {
+    const text = this.#read((db) =>
+      db
+        .prepare(
+          `SELECT CAST(content ->> 'text' AS TEXT) FROM messages_in WHERE id = ? AND json_valid(content)`,
+        )
+        .pluck()
+        .get(messageId),
+    );
+    return typeof text === 'string' ? text : undefined;
   }
 
   /** Where messages came from, and so where a failure is told; in the order of the ids. */
@@ -212,10 +282,26 @@ export class InboundWriter {
 
   #read<T>(use: (db: Db) => T): T {
     try {
-      return withDatabase(this.#path, { mode: 'write', busyTimeoutMs: 0 }, use);
+      return withDatabase(this.#path, { mode: 'write', busyTimeoutMs: 0 }, (db) => {
+        this.#bringUpToDate(db);
+        return use(db);
+      });
     } catch (error) {
-      throw asDamaged(error, this.#path);
+      throw asForeign(error, this.#path);
     }
+  }
+
+  #bringUpToDate(db: Db): void {
+    const latest = this.#migrations.length;
+    if (latest === 0) return;
+    const version = db.pragma('user_version', { simple: true });
+    if (version === latest) return;
+    // Making its tables anew would hide that the file was emptied.
+    if (version === 0) {
+      const facts = { path: this.#path };
+      throw new BerthError('database_corrupt', `${this.#path} is empty.`, { facts });
+    }
+    migrateByVersion(db, this.#migrations);
   }
 
   #write<T>(use: (db: Db) => T): T {
@@ -223,24 +309,21 @@ export class InboundWriter {
   }
 }
 
-/** A file that was emptied or replaced opens well, and has nothing of ours in it. */
-function asDamaged(error: unknown, path: string): unknown {
-  const isForeign =
-    hasCode(error, 'internal') &&
-    error.facts['sqlite'] === 'SQLITE_ERROR' &&
-    /^no such (table|column)/.test(error.message);
-  if (!isForeign) return error;
-  return new BerthError('database_corrupt', `${path} does not hold the tables of the protocol.`, {
-    cause: error,
-    facts: { path },
-  });
-}
-
 /** Host seqs are even, and greater than every seq in both files. */
 function nextEvenSeq(db: Db, outboundMaxSeq: number): number {
   const inboundMaxSeq = db.prepare('SELECT coalesce(max(seq), 0) FROM messages_in').pluck().get();
   const max = Math.max(Number(inboundMaxSeq), outboundMaxSeq);
   return max + 2 - (max % 2);
+}
+
+function appendFollowing(db: Db, row: FollowingRow, outboundMaxSeq: number): void {
+  const { of, id, scheduledAt } = row;
+  db.prepare(
+    `INSERT INTO messages_in (id, seq, kind, timestamp, process_after, recurrence,
+                              platform_id, channel_type, thread_id, content)
+     SELECT @id, @seq, kind, @scheduledAt, @scheduledAt, recurrence, platform_id, channel_type, thread_id, content
+     FROM messages_in WHERE id = @of ON CONFLICT (id) DO NOTHING`,
+  ).run({ of, id, scheduledAt, seq: nextEvenSeq(db, outboundMaxSeq) });
 }
 
 function writeRouting(db: Db, routing: Address): void {

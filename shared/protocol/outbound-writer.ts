@@ -4,7 +4,7 @@
  */
 import { isoAt } from '../base/clock.js';
 import { migrateByVersion, type Migration } from '../base/migrate.js';
-import { withDatabase, type Db } from '../base/sqlite.js';
+import { asForeign, withDatabase, type Db } from '../base/sqlite.js';
 import type { Address } from './session-message.js';
 import { failureKey, maxReasonLength, triesKey } from './session-state.js';
 
@@ -107,9 +107,13 @@ export class OutboundWriter {
   }
 
   #write<T>(use: (db: Db) => T): T {
-    return withDatabase(this.#path, { mode: 'write', busyTimeoutMs }, (db) =>
-      db.transaction(() => use(db)).immediate(),
-    );
+    try {
+      return withDatabase(this.#path, { mode: 'write', busyTimeoutMs }, (db) =>
+        db.transaction(() => use(db)).immediate(),
+      );
+    } catch (error) {
+      throw asForeign(error, this.#path);
+    }
   }
 }
 
@@ -122,8 +126,8 @@ function openCheck(db: Db): (attempt: Attempt) => boolean {
     .pluck();
   return ({ id, tries }) => {
     const status = findStatus.get(id);
-    if (status === undefined) return true;
-    return status === 'failed' && tries > Number(findTries.get(triesKey(id)) ?? 0);
+    if (status === 'processing' || status === 'completed') return false;
+    return status !== 'failed' || tries > Number(findTries.get(triesKey(id)) ?? 0);
   };
 }
 

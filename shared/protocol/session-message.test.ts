@@ -89,6 +89,8 @@ describe('the settings of a runner', () => {
       batchSize: 20,
       pollIntervalMs: 1_000,
       heartbeatIntervalMs: 1_000,
+      keepMessagesDays: 365,
+      keptMessageIds: [],
     });
   });
 

@@ -25,9 +25,9 @@ export type MessageKind = (typeof messageKinds)[number];
 
 /**
  * messages_in.status. `context`: read with the next turn, wakes nobody. `completed` and `failed` are final
- * and are copied from the runner's acks.
+ * and are copied from the runner's acks; `cancelled` is a task that a person took back before it began.
  */
-export type InboundStatus = 'pending' | 'context' | 'completed' | 'failed';
+export type InboundStatus = 'pending' | 'context' | 'completed' | 'failed' | 'cancelled';
 
 /** processing_ack.status. */
 export type AckStatus = 'processing' | 'completed' | 'failed';
@@ -37,6 +37,9 @@ export type DeliveryStatus = 'sending' | 'delivered' | 'failed';
 
 /** The longest content JSON that is read from either side, in bytes. */
 export const maxContentBytes = 1024 * 1024;
+
+/** How many of the newest context messages a turn reads. Older ones are used up with them. */
+export const contextSize = 200;
 
 const attachmentSchema = z.object({
   /** The name for people, as the platform gave it. */
@@ -57,7 +60,12 @@ const chatInSchema = z.object({
   attachments: z._default(z.array(attachmentSchema), []),
 });
 
-const taskInSchema = z.object({ text: z.string(), name: z.optional(z.string()) });
+const taskInSchema = z.object({
+  text: z.string(),
+  name: z.optional(z.string()),
+  /** IANA name of what its recurrence is told in; left out: the chat's, or the install's. */
+  timeZone: z.optional(z.string()),
+});
 
 const webhookInSchema = z.object({
   source: z.string(),

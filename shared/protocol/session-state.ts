@@ -13,5 +13,10 @@ export function triesKey(messageId: string): string {
   return `tries:${messageId}`;
 }
 
+/** The message that such a key is about; undefined where it is another key. */
+export function messageOfStateKey(key: string): string | undefined {
+  return /^(?:failure|tries):(.*)$/s.exec(key)?.[1];
+}
+
 /** In characters. */
 export const maxReasonLength = 500;

@@ -30,8 +30,8 @@ export const workspaceVariables = {
   homeDir: 'HOME',
 } as const satisfies Record<keyof Workspace, string>;
 
-export const inboundDbName = 'inbound.db';
-export const outboundDbName = 'outbound.db';
+export const inboundDbName = 'inbound.db' as const;
+export const outboundDbName = 'outbound.db' as const;
 
 export function inboundDbPath(inDir: string): string {
   return join(inDir, inboundDbName);
@@ -51,12 +51,27 @@ export function heartbeatPath(outDir: string): string {
   return join(outDir, 'heartbeat');
 }
 
+/** Written by a runner that ends because it cannot read a file: which one, inbound.db or outbound.db. */
+export function damageMarkPath(outDir: string): string {
+  return join(outDir, 'damaged');
+}
+
+/** One folder for each inbound message that came with files. */
+export function inboxRoot(inDir: string): string {
+  return join(inDir, 'inbox');
+}
+
 /** Files that came with an inbound message. */
 export function inboxDir(inDir: string, messageId: string): string {
-  return join(inDir, 'inbox', messageId);
+  return join(inboxRoot(inDir), messageId);
+}
+
+/** One folder for each outbound message with files. */
+export function outboxRoot(outDir: string): string {
+  return join(outDir, 'outbox');
 }
 
 /** Files that go out with an outbound message. */
 export function outboxDir(outDir: string, messageId: string): string {
-  return join(outDir, 'outbox', messageId);
+  return join(outboxRoot(outDir), messageId);
 }

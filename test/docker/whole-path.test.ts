@@ -1,5 +1,6 @@
 import { execa } from 'execa';
 import { describe, inject } from 'vitest';
+import { placesPath } from '../contracts/places-path.js';
 import { wholePath } from '../contracts/whole-path.js';
 import { BerthHome } from '../fakes/berth-home.js';
 
@@ -7,13 +8,13 @@ const docker = inject('docker');
 
 // `docker ps` asks for what the labels say, as a person would.
 describe.skipIf(!docker.available)('with containers', () => {
-  wholePath('docker', {
-    home: () => {
+  const harness = {
+    home: (env: Record<string, string> = {}): BerthHome => {
       const baseImage = docker.available ? docker.baseImage : undefined;
-      const env = baseImage === undefined ? undefined : { BERTH_BASE_IMAGE: baseImage };
-      return new BerthHome('docker', env);
+      const base = baseImage === undefined ? {} : { BERTH_BASE_IMAGE: baseImage };
+      return new BerthHome('docker', { ...base, ...env });
     },
-    running: async (home) => {
+    running: async (home: BerthHome): Promise<ReadonlyMap<string, string>> => {
       const sessions = await home.json<{ id: string }[]>('sessions', 'list');
       const { stdout } = await execa('docker', [
         'ps',
@@ -31,5 +32,7 @@ describe.skipIf(!docker.available)('with containers', () => {
         }),
       );
     },
-  });
+  };
+  wholePath('docker', harness);
+  placesPath('docker', harness);
 });

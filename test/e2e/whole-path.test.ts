@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { placesPath } from '../contracts/places-path.js';
 import { wholePath } from '../contracts/whole-path.js';
 import { BerthHome } from '../fakes/berth-home.js';
 
@@ -8,9 +9,9 @@ interface ProcessRecord {
   readonly owner: { readonly sessionId: string };
 }
 
-wholePath('process', {
-  home: () => new BerthHome('process'),
-  running: (home) => {
+const harness = {
+  home: (env: Record<string, string> = {}) => new BerthHome('process', env),
+  running: (home: BerthHome): Promise<ReadonlyMap<string, string>> => {
     const folder = join(home.home, 'data', 'processes');
     const records = readdirSync(folder)
       .filter((name) => name.endsWith('.json'))
@@ -20,7 +21,10 @@ wholePath('process', {
       new Map(records.map(({ pid, owner }) => [owner.sessionId, String(pid)] as const)),
     );
   },
-});
+};
+
+wholePath('process', harness);
+placesPath('process', harness);
 
 function isAlive(pid: number): boolean {
   try {

@@ -6,7 +6,8 @@ import { execa } from 'execa';
 import { withDatabase, type Db } from '../../shared/base/sqlite.js';
 import { TerminalWire } from './terminal-wire.js';
 
-const mainScript = join(
+/** The built program. */
+export const mainScript = join(
   dirname(fileURLToPath(import.meta.url)),
   '..',
   '..',
@@ -25,12 +26,19 @@ export interface CommandResult {
 /** A BERTH_HOME of its own, used as a person would: through the command and the socket. */
 export class BerthHome implements AsyncDisposable {
   readonly home: string;
-  readonly #env: Record<string, string>;
+  /** The whole environment of what runs for this home. */
+  readonly env: Readonly<Record<string, string>>;
 
   /** `runtime`: what agents run in. */
   constructor(runtime: 'process' | 'docker' | 'auto', env: Record<string, string> = {}) {
     this.home = mkdtempSync(join(tmpdir(), 'berth-'));
-    this.#env = { BERTH_RUNTIME: runtime, ...env };
+    this.env = {
+      PATH: process.env['PATH'] ?? '',
+      HOME: this.home,
+      BERTH_HOME: this.home,
+      BERTH_RUNTIME: runtime,
+      ...env,
+    };
   }
 
   get socket(): string {
@@ -44,12 +52,7 @@ export class BerthHome implements AsyncDisposable {
       extendEnv: false,
       stdin: 'ignore',
       timeout: 60_000,
-      env: {
-        PATH: process.env['PATH'] ?? '',
-        HOME: this.home,
-        BERTH_HOME: this.home,
-        ...this.#env,
-      },
+      env: this.env,
     });
     return { exitCode, stdout, stderr };
   }

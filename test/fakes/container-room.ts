@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { buildContainers } from '../../host/containers/build-containers.js';
 import type { Reconciler } from '../../host/containers/reconciler.js';
+import type { WarmPool } from '../../host/containers/warm-pool.js';
 import { buildDelivery } from '../../host/delivery/build-delivery.js';
 import { SessionRegistry } from '../../host/sessions/session-registry.js';
 import type { Session } from '../../host/store/sessions.js';
@@ -13,18 +14,23 @@ export interface ContainerRoomOptions {
   readonly defaultProvider?: string;
   /** The longest time between two listings. */
   readonly resyncIntervalMs?: number;
+  readonly maxContainers?: number;
+  readonly memoryBudgetMb?: number;
 }
 
 /** A reconciler over an engine in memory; what ended containers left is dealt with as in the daemon. */
 export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
   readonly runtime: FakeRuntime;
   readonly problems: (BerthError | undefined)[] = [];
+  readonly startTroubles: (BerthError | undefined)[] = [];
   readonly running: string[] = [];
   /** Before what a container left is dealt with. */
   whenEnded: (sessionId: string) => void = () => undefined;
   readonly ended: string[] = [];
   putOffs = 0;
   reconciler: Reconciler;
+  warmPool!: WarmPool;
+  registry!: SessionRegistry;
   readonly #options: ContainerRoomOptions;
 
   constructor(options: ContainerRoomOptions = {}) {
@@ -37,6 +43,7 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
   /** Another daemon over the same files and the same engine. */
   rebuild(): Reconciler {
     const { defaultProvider = 'echo', resyncIntervalMs = 600_000 } = this.#options;
+    const { maxContainers = 100, memoryBudgetMb = 1_000_000 } = this.#options;
     const settlement = this.restart();
     const common = {
       store: this.store,
@@ -46,9 +53,27 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
       chance: () => 0.5,
       log: this.log,
     };
+    const sessions = new SessionRegistry({
+      store: this.store,
+      clock: this.clock,
+      newId: this.newId,
+      log: this.log,
+      onTaken: () => {
+        this.warmPool.nudge();
+      },
+    });
+    this.registry = sessions;
+    const recovery = this.addRecovery(sessions, (sessionId) => {
+      this.reconciler.nudge(sessionId);
+    });
     const { loop } = buildDelivery({
       ...common,
-      sessions: new SessionRegistry(this),
+      folders: this.folders,
+      sessions,
+      lookAgainMs: 5_000,
+      unknownSendsOf: () => 'repeat',
+      onNotice: () => undefined,
+      onPosted: () => undefined,
       retry: { tries: 3, baseMs: 1_000 },
       sendTimeoutMs: 1_000,
       maxFileBytes: 1_000,
@@ -56,11 +81,12 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
       outDir: (sessionId) => this.folders.outDir(sessionId),
       sentDir: (sessionId) => join(this.folders.folderOf(sessionId), 'sent'),
       findChannel: () => undefined,
-      onDamaged: () => undefined,
+      recovery,
       onPlanned: () => undefined,
       onSaid: () => undefined,
     });
-    this.reconciler = buildContainers({
+    ({ reconciler: this.reconciler, warmPool: this.warmPool } = buildContainers({
+      sessions,
       ...common,
       runtime: this.runtime,
       folders: this.folders,
@@ -80,15 +106,24 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
       onRunning: (sessionId) => {
         this.running.push(sessionId);
       },
-      onEnded: async (sessionId) => {
+      onEnded: async (sessionId, condemned) => {
         this.whenEnded(sessionId);
-        await loop.finish(sessionId);
+        await loop.finish(sessionId, condemned);
         this.ended.push(sessionId);
+      },
+      onTrouble: (sessionId, error) => {
+        recovery.report(sessionId, error);
       },
       onEngineState: (problem) => {
         this.problems.push(problem);
       },
-    });
+      onStartTrouble: (problem) => {
+        this.startTroubles.push(problem);
+      },
+      monotonicNow: () => this.clock.now(),
+      maxContainers,
+      memoryBudgetMb,
+    }));
     return this.reconciler;
   }
 
@@ -99,11 +134,19 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
     return session;
   }
 
+  /** The fields of what was logged with this message. */
+  logged(message: string): readonly Record<string, unknown>[] {
+    return this.logLines
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter(({ msg }) => msg === message);
+  }
+
   containerStatus(session: Session): string | undefined {
     return this.store.sessions.find(session.id)?.containerStatus;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.warmPool.stop();
     await this.reconciler.stop();
     this[Symbol.dispose]();
   }

@@ -9,6 +9,8 @@ import { SettlingRoom } from './settling-room.js';
 export interface DeliveryRoomOptions extends FakeChannelOptions {
   readonly sendTimeoutMs?: number;
   readonly maxFileBytes?: number;
+  readonly unknownSends?: 'repeat' | 'hold';
+  readonly lookAgainMs?: number;
 }
 
 /** One session whose replies go to the chats of fake channels. Nothing runs by itself: a test looks. */
@@ -18,7 +20,11 @@ export class DeliveryRoom extends SettlingRoom {
   readonly channels = new Map<string, FakeChannel>();
   readonly sessions = new SessionRegistry(this);
   readonly damaged: string[] = [];
+  /** Called when a session's files are to be repaired. */
+  whenWanted: (sessionId: string) => void = () => undefined;
   readonly said: string[] = [];
+  /** Sessions in which a message was put back. */
+  readonly posted: string[] = [];
   planned = 0;
   delivery: Delivery;
   readonly #options: DeliveryRoomOptions;
@@ -82,11 +88,18 @@ export class DeliveryRoom extends SettlingRoom {
     return Object.fromEntries(letters.map(({ messageId, reason }) => [messageId, reason]));
   }
 
+  override [Symbol.dispose](): void {
+    void this.delivery.loop.stop();
+    super[Symbol.dispose]();
+  }
+
   #build(): Delivery {
-    const { sendTimeoutMs = 5_000, maxFileBytes = 1_000 } = this.#options;
+    const { sendTimeoutMs = 5_000, maxFileBytes = 1_000, lookAgainMs = 5_000 } = this.#options;
+    const { unknownSends = 'repeat' } = this.#options;
     return buildDelivery({
       store: this.store,
       mailbox: this.mailbox,
+      folders: this.folders,
       sessions: this.sessions,
       settlement: this.settlement,
       clock: this.clock,
@@ -94,17 +107,23 @@ export class DeliveryRoom extends SettlingRoom {
       log: this.log,
       retry: { tries: 3, baseMs: 1_000 },
       sendTimeoutMs,
+      lookAgainMs,
+      unknownSendsOf: () => unknownSends,
       maxFileBytes,
       pollIntervalMs: 10,
       outDir: (sessionId) => this.folders.outDir(sessionId),
       sentDir: (sessionId) => join(this.folders.folderOf(sessionId), 'sent'),
       findChannel: (type) => this.channels.get(type),
-      onDamaged: (sessionId, reason) => {
+      recovery: this.addRecovery(this.sessions, (sessionId) => {
         this.damaged.push(sessionId);
-        this.sessions.setAside(sessionId, reason);
-      },
+        this.whenWanted(sessionId);
+      }),
       onPlanned: () => {
         this.planned += 1;
+      },
+      onNotice: () => undefined,
+      onPosted: (sessionId) => {
+        this.posted.push(sessionId);
       },
       onSaid: ({ id }) => {
         this.said.push(id);

@@ -75,6 +75,7 @@ export class FakeChannel implements Channel {
         return behaviour;
       case 'nobody-listening':
       case 'failed':
+      case 'unknown':
         return behaviour;
     }
   }

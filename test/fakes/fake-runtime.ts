@@ -22,6 +22,8 @@ export class FakeRuntime implements ContainerRuntime {
   readonly stopped: string[] = [];
   readonly removed: string[] = [];
   readonly followed: string[] = [];
+  /** What a container does while it is stopped. */
+  whenStopped: (containerId: string) => void = () => undefined;
   /** How often it was asked for its containers. */
   lists = 0;
   readonly #clock: Clock;
@@ -63,6 +65,7 @@ export class FakeRuntime implements ContainerRuntime {
   stop(containerId: string): Promise<void> {
     if (this.#away !== undefined) return Promise.reject(this.#away);
     this.stopped.push(containerId);
+    this.whenStopped(containerId);
     this.#end(containerId, 143);
     return Promise.resolve();
   }

@@ -32,6 +32,7 @@ export function addSession(cli: CommandLine, fields: Partial<Session> = {}): str
         name: null,
         isGroup: false,
         adminUserId: null,
+        timeZone: null,
         createdAt: now,
       });
     }

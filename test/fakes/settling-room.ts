@@ -1,3 +1,4 @@
+import { nextRun } from '../../host/schedule/recurrence.js';
 import { Settlement, type SettledMessage } from '../../host/sessions/settlement.js';
 import type { Session } from '../../host/store/sessions.js';
 import type { FakeRunner } from './fake-runner.js';
@@ -24,15 +25,21 @@ export class SettlingRoom extends TempHome {
         this.settled.push(message);
       },
       onNotice: () => undefined,
+      nextRun,
+      timeZone: 'Europe/Berlin',
     });
     return this.settlement;
   }
 
   /** What a look of the delivery does with acks. */
-  async look(ended: 'running' | 'ended' = 'running', session = this.session): Promise<void> {
+  async look(
+    ended: 'running' | 'ended' = 'running',
+    session = this.session,
+    condemned: ReadonlySet<string> = new Set(),
+  ): Promise<void> {
     const now = this.store.sessions.find(session.id) ?? session;
     const acks = await this.settlement.readAcks(now);
-    await this.settlement.settle(now, acks, ended === 'ended');
+    await this.settlement.settle(now, acks, ended === 'ended' ? condemned : undefined);
   }
 
   /** `pending 1 +5000`: status, tries, and how long until the next one in milliseconds. */

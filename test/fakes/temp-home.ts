@@ -2,8 +2,11 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buildRecovery } from '../../host/sessions/build-recovery.js';
 import { Mailbox } from '../../host/sessions/mailbox.js';
 import { SessionFolders } from '../../host/sessions/session-folder.js';
+import type { SessionRecovery } from '../../host/sessions/session-recovery.js';
+import type { SessionRegistry } from '../../host/sessions/session-registry.js';
 import { openStore } from '../../host/store/central-db.js';
 import type { AgentGroup } from '../../host/store/agent-groups.js';
 import type { MessagingGroup } from '../../host/store/messaging-groups.js';
@@ -31,6 +34,7 @@ export interface InboundRow {
 
 const lockTimeoutMs = 2_000;
 const inboundMigrations = readMigrations('migrations/inbound');
+const outboundMigrations = readMigrations('migrations/outbound');
 
 /** An empty central.db: migrating one for each test would take most of its time. */
 const freshCentralDb = makeFreshCentralDb();
@@ -56,7 +60,13 @@ export class TempHome implements Disposable {
     folders: this.folders,
     inboundMigrations,
     lockTimeoutMs,
+    recovery: {
+      isInUse: (sessionId) => this.recovery?.isInUse(sessionId) ?? false,
+      restore: async (sessionId, error) => this.recovery?.restore(sessionId, error),
+    },
   });
+  /** Made by addRecovery; without it nothing is mended. */
+  recovery: SessionRecovery | undefined;
   /** What was logged, one JSON line each. */
   readonly logLines: string[] = [];
   readonly log: Logger = createLogger('debug', { write: (line) => this.logLines.push(line) });
@@ -102,6 +112,7 @@ export class TempHome implements Disposable {
       name: null,
       isGroup: false,
       adminUserId: null,
+      timeZone: null,
       createdAt: this.clock.iso(),
       ...fields,
     };
@@ -142,6 +153,26 @@ export class TempHome implements Disposable {
     };
     this.store.sessions.insert(session);
     return session;
+  }
+
+  /** What mends the sessions' files, as soon as their containers have ended. */
+  addRecovery(
+    sessions: SessionRegistry,
+    onWanted: (sessionId: string) => void = () => undefined,
+  ): SessionRecovery {
+    this.recovery = buildRecovery({
+      store: this.store,
+      mailbox: this.mailbox,
+      folders: this.folders,
+      sessions,
+      inboundMigrations,
+      outboundMigrations,
+      clock: this.clock,
+      log: this.log,
+      onWanted,
+      onNotice: () => undefined,
+    });
+    return this.recovery;
   }
 
   /** Messages wait in a session, as the router leaves them. */

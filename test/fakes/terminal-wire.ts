@@ -8,25 +8,37 @@ export class TerminalWire implements AsyncDisposable {
   readonly #socket: Socket;
   readonly lines: WireLine[] = [];
   readonly #waiting = new Map<string, ((line: WireLine) => void)[]>();
+  /** Resolves when the connection has ended. */
+  readonly closed: Promise<void>;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, onLine: (line: WireLine) => void) {
     this.#socket = socket;
+    this.closed = new Promise((resolve) => {
+      socket.once('close', () => {
+        resolve();
+      });
+    });
     const reader = createInterface({ input: socket });
     reader.on('line', (line) => {
       const parsed = JSON.parse(line) as WireLine;
       this.lines.push(parsed);
       this.#waiting.get(parsed.type)?.shift()?.(parsed);
+      onLine(parsed);
     });
-    socket.on('error', () => undefined);
+    // The reader passes on what its input says.
+    for (const one of [socket, reader]) one.on('error', () => undefined);
   }
 
-  static open(path: string): Promise<TerminalWire> {
+  static open(
+    path: string,
+    onLine: (line: WireLine) => void = () => undefined,
+  ): Promise<TerminalWire> {
     return new Promise((resolve, reject) => {
       const socket = connect({ path });
       socket.once('error', reject);
       socket.once('connect', () => {
         socket.off('error', reject);
-        resolve(new TerminalWire(socket));
+        resolve(new TerminalWire(socket, onLine));
       });
     });
   }

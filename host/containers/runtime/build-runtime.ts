@@ -2,7 +2,7 @@ import type { Clock } from '../../../shared/base/clock.js';
 import { Deadline } from '../../../shared/base/lifecycle.js';
 import type { Logger } from '../../../shared/base/logger.js';
 import { AgentImage } from './agent-image.js';
-import { chooseRuntime, type RuntimeDecision } from './choose-runtime.js';
+import { chooseRuntime, type RuntimeDecision, type RuntimeWish } from './choose-runtime.js';
 import type { ContainerRuntime } from './container-runtime.js';
 import { DockerEngine } from './docker-engine.js';
 import { DockerRuntime } from './docker-runtime.js';
@@ -18,7 +18,8 @@ export interface ImageSettings {
 }
 
 export interface RuntimeSettings extends ImageSettings {
-  readonly runtime: 'auto' | 'docker' | 'process';
+  readonly runtime: RuntimeWish['choice'];
+  readonly ranContainers: boolean;
   readonly pollIntervalMs: number;
   readonly runnerPath: string;
   readonly processesDir: string;
@@ -71,7 +72,9 @@ export async function buildRuntime(
     clock,
     log,
   });
-  const decision = await chooseRuntime(settings.runtime, { docker, process }, onProgress, log);
+  const { runtime: choice, ranContainers } = settings;
+  const wish = { choice, ranContainers };
+  const decision = await chooseRuntime(wish, { docker, process }, onProgress, log);
   const other = decision.runtime === docker ? process : docker;
   // An engine that hangs must not hold up agents that do without it.
   const ended = await new Deadline(leftoversTimeoutMs).wait(endLeftovers(other, log));

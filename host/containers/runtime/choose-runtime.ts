@@ -7,6 +7,12 @@ export interface RuntimeCandidates {
   readonly process: ContainerRuntime;
 }
 
+export interface RuntimeWish {
+  readonly choice: 'auto' | 'docker' | 'process';
+  /** The last daemon of this home ran its agents in containers. */
+  readonly ranContainers: boolean;
+}
+
 export interface RuntimeDecision {
   readonly runtime: ContainerRuntime;
   /** Why it is not the better one; null where there is nothing to say. */
@@ -15,10 +21,11 @@ export interface RuntimeDecision {
 
 /**
  * `auto`: containers where an engine answers and the agent image can be had; else plain processes, said aloud. What
- * runs tools is refused there, so that falling back is safe. A choice by name is kept, whatever its state.
+ * runs tools is refused there, so that falling back is safe. Never where the last daemon ran containers: isolation is not
+ * lost by an engine that is away, or a setting that was forgotten. A choice by name is kept, whatever its state.
  */
 export async function chooseRuntime(
-  choice: 'auto' | 'docker' | 'process',
+  { choice, ranContainers }: RuntimeWish,
   candidates: RuntimeCandidates,
   onProgress: (line: string) => void,
   log: Logger,
@@ -32,6 +39,12 @@ export async function chooseRuntime(
     return { runtime: candidates.docker, remark: null };
   } catch (error) {
     const problem = toBerthError(error);
+    if (ranContainers) {
+      log.error({ err: problem }, 'no containers to be had, agents wait');
+      const waiting = 'Agents of this home have run in containers, and wait until they can again';
+      const remark = `${waiting}: ${problem.message} To run them without, say \`--runtime process\`.`;
+      return { runtime: candidates.docker, remark };
+    }
     log.warn({ err: problem }, 'no containers to be had, agents run as plain processes');
     return { runtime: candidates.process, remark: `${unisolated} (${problem.message})` };
   }

@@ -1,0 +1,133 @@
+/** Gathers what is true of one session, and plans by it. Also plans when to look again, where time alone may change it. */
+import { isoAt, type Clock } from '../../shared/base/clock.js';
+import { heartbeatPath } from '../../shared/protocol/workspace.js';
+import type { SessionFolders } from '../sessions/session-folder.js';
+import type { Settlement } from '../sessions/settlement.js';
+import { readContainerConfig, type ContainerConfig } from '../store/container-config.js';
+import type { DueItem } from '../store/due-items.js';
+import type { Session } from '../store/sessions.js';
+import type { Store } from '../store/store.js';
+import { decideDesired } from './desired-state.js';
+import type { ObservedState } from './observed-state.js';
+import { planSteps } from './plan.js';
+import type { ObservedContainer } from './runtime/container-runtime.js';
+import type { Step } from './step.js';
+import type { Vitals } from './vitals.js';
+import type { WaitingRoom } from './waiting-room.js';
+
+export interface PlannerDeps {
+  readonly store: Store;
+  readonly observed: ObservedState;
+  readonly vitals: Vitals;
+  readonly settlement: Settlement;
+  readonly folders: SessionFolders;
+  readonly waitingRoom: WaitingRoom;
+  readonly clock: Clock;
+  /** The due index has changed. */
+  readonly onPutOff: () => void;
+}
+
+export class Planner {
+  readonly #deps: PlannerDeps;
+
+  constructor(deps: PlannerDeps) {
+    this.#deps = deps;
+  }
+
+  /** What to do now. `attached`: containers that this daemon started or took over. */
+  async plan(sessionId: string, attached: ReadonlySet<string>): Promise<readonly Step[]> {
+    const { store, observed, waitingRoom, clock } = this.#deps;
+    const session = store.sessions.find(sessionId);
+    const group = session && store.agentGroups.find(session.agentGroupId);
+    const wake = store.dueItems.find(sessionId, 'wake');
+    const containers = observed.listForSession(sessionId);
+    const running = containers.find(({ state }) => state === 'running');
+    const now = isoAt(clock.now());
+    const config = readContainerConfig(group?.containerConfig ?? null);
+    if (running === undefined) this.#forgetContainer(sessionId);
+    const needsRepair = this.#needsRepair(session);
+    const stuckReason = needsRepair
+      ? undefined
+      : await this.#findStuckReason(session, running, wake, config);
+    const desired = decideDesired({
+      session,
+      hasAgentGroup: group !== undefined,
+      wake,
+      now,
+      isRunning: running !== undefined,
+      stuckReason,
+      idleTimeoutMs: config.idleTimeoutMs,
+      isToMakeRoom: waitingRoom.isToMakeRoom(sessionId),
+      needsRepair,
+    });
+    if (desired.kind !== 'running') waitingRoom.leave(sessionId);
+    if (running !== undefined && session !== undefined) this.#planIdleLook(session, config);
+    return planSteps({
+      sessionId,
+      desired,
+      containers,
+      attached,
+      isNoted: session !== undefined && session.containerStatus !== 'stopped',
+      hasWork: wake !== undefined || needsRepair,
+    });
+  }
+
+  /** What was set aside stays as it is. */
+  #needsRepair(session: Session | undefined): boolean {
+    if (session === undefined || session.status === 'set-aside') return false;
+    return this.#deps.store.repairs.isWanted(session.id);
+  }
+
+  #forgetContainer(sessionId: string): void {
+    const { store, vitals } = this.#deps;
+    vitals.forget(sessionId);
+    for (const kind of ['idle', 'stuck'] as const) {
+      if (store.dueItems.find(sessionId, kind) !== undefined) store.dueItems.clear(sessionId, kind);
+    }
+  }
+
+  async #findStuckReason(
+    session: Session | undefined,
+    running: ObservedContainer | undefined,
+    wake: DueItem | undefined,
+    limits: ContainerConfig,
+  ): Promise<string | undefined> {
+    const { vitals, settlement, folders, clock } = this.#deps;
+    if (session === undefined || running === undefined) return undefined;
+    const { containerId } = running;
+    if (wake === undefined || wake.dueAt > isoAt(clock.now())) {
+      vitals.rest(session.id);
+      return undefined;
+    }
+    let lookInMs = vitals.watch(session.id, containerId, limits);
+    if (lookInMs === 0) {
+      const { claimed } = await settlement.listUnderWay(session);
+      const heartbeat = heartbeatPath(folders.outDir(session.id));
+      const signs = { containerId, heartbeatPath: heartbeat, claimed: claimed[0] };
+      const health = await vitals.check(session.id, signs, limits);
+      if (health.kind === 'stuck') return health.reason;
+      lookInMs = health.lookInMs;
+    }
+    this.#planLook(session.id, 'stuck', lookInMs);
+    return undefined;
+  }
+
+  #planIdleLook(session: Session, { idleTimeoutMs }: ContainerConfig): void {
+    if (session.status !== 'active') return;
+    const lastUse = Date.parse(session.lastActive ?? session.createdAt);
+    const leftMs = lastUse + idleTimeoutMs - this.#deps.clock.now();
+    // It may be busy for longer than that.
+    this.#planLook(session.id, 'idle', leftMs > 0 ? leftMs : idleTimeoutMs);
+  }
+
+  /** One that is planned earlier will find out by itself when to come again: this spares a write for each message. */
+  #planLook(sessionId: string, kind: 'idle' | 'stuck', inMs: number): void {
+    const { store, clock, onPutOff } = this.#deps;
+    const nowMs = clock.now();
+    const dueAt = isoAt(nowMs + Math.ceil(inMs));
+    const known = store.dueItems.find(sessionId, kind);
+    if (known !== undefined && known.dueAt > isoAt(nowMs) && known.dueAt <= dueAt) return;
+    store.dueItems.set({ sessionId, kind, dueAt, attempts: 0 });
+    onPutOff();
+  }
+}

@@ -1,0 +1,172 @@
+/**
+ * Whether the turns of running containers are alive. Times are this process's own, from performance.now(): the clock may
+ * jump, and the mtime of a heartbeat is the container's word; only that it has changed counts.
+ */
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import type { Clock } from '../../shared/base/clock.js';
+import { errnoOf } from '../../shared/base/errors.js';
+
+export type Health =
+  /** To be asked again after so many milliseconds. */
+  | { readonly kind: 'fine'; readonly lookInMs: number }
+  /** The turn hangs, or goes on for too long. */
+  | { readonly kind: 'stuck'; readonly reason: string };
+
+export interface VitalLimits {
+  /** The longest silence of a turn, unless it announces a longer one, in milliseconds. */
+  readonly silenceTimeoutMs: number;
+  readonly turnTimeoutMs: number;
+}
+
+export interface VitalSigns {
+  readonly containerId: string;
+  readonly heartbeatPath: string;
+  /** The oldest message that is claimed; undefined where none is. */
+  readonly claimed: string | undefined;
+}
+
+/** What was seen of a container, and when. */
+interface Observation {
+  readonly containerId: string;
+  readonly since: number;
+  /** Undefined while it has nothing to do. */
+  busySince: number | undefined;
+  lookedAt: number;
+  nextLookAt: number;
+  sign: string;
+  signSince: number;
+  claimed: string | undefined;
+  claimedSince: number;
+}
+
+/** A container is given this long after this daemon has started it or taken it over, in milliseconds. */
+const startGraceMs = 10_000;
+
+const noSign = 'none';
+
+/** A beat that is seen for the first time counts as at least this fresh: only its age by the clock says otherwise. */
+const confirmMs = 5_000;
+
+export interface VitalsDeps {
+  readonly clock: Clock;
+  /** Milliseconds that never jump. */
+  readonly monotonicNow: () => number;
+}
+
+export class Vitals {
+  readonly #deps: VitalsDeps;
+  readonly #observations = new Map<string, Observation>();
+
+  constructor(deps: VitalsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Its container runs and has nothing to do: its silence is no sign of anything. */
+  rest(sessionId: string): void {
+    const seen = this.#observations.get(sessionId);
+    if (seen !== undefined) seen.busySince = undefined;
+  }
+
+  /** It has no container any more. */
+  forget(sessionId: string): void {
+    this.#observations.delete(sessionId);
+  }
+
+  /** Its container runs and has work to do. Returns in how many milliseconds it is to be checked; 0: now. */
+  watch(sessionId: string, containerId: string, limits: VitalLimits): number {
+    const nowMs = this.#deps.monotonicNow();
+    const known = this.#observations.get(sessionId);
+    const seen = known?.containerId === containerId ? known : newObservation(containerId, nowMs);
+    this.#observations.set(sessionId, seen);
+    if (seen.busySince === undefined) {
+      seen.busySince = nowMs;
+      seen.nextLookAt = Math.max(nowMs + limits.silenceTimeoutMs, seen.since + startGraceMs);
+    }
+    return Math.max(0, seen.nextLookAt - nowMs);
+  }
+
+  /** Of a session that is watched. */
+  async check(sessionId: string, signs: VitalSigns, limits: VitalLimits): Promise<Health> {
+    const heartbeat = await readHeartbeat(signs.heartbeatPath);
+    const nowMs = this.#deps.monotonicNow();
+    const seen = this.#observations.get(sessionId) ?? newObservation(signs.containerId, nowMs);
+    const { silenceTimeoutMs, turnTimeoutMs } = limits;
+    if (seen.claimed !== signs.claimed) {
+      Object.assign(seen, { claimed: signs.claimed, claimedSince: nowMs });
+    }
+    const allowedMs = Math.max(silenceTimeoutMs, Math.min(heartbeat.announcedMs, turnTimeoutMs));
+    if (heartbeat.sign !== noSign && seen.sign !== heartbeat.sign) {
+      seen.sign = heartbeat.sign;
+      seen.signSince = this.#ageSign(heartbeat.mtimeMs, seen.lookedAt, nowMs, allowedMs);
+    }
+    seen.lookedAt = nowMs;
+    const aliveAt = Math.max(seen.signSince, seen.busySince ?? nowMs);
+    const silentAt = Math.max(aliveAt + allowedMs, seen.since + startGraceMs);
+    const overdueAt = seen.claimed === undefined ? Infinity : seen.claimedSince + turnTimeoutMs;
+    seen.nextLookAt = Math.min(silentAt, overdueAt);
+    if (nowMs >= overdueAt) {
+      return { kind: 'stuck', reason: `its turn took longer than ${inSeconds(turnTimeoutMs)}` };
+    }
+    if (nowMs >= silentAt) {
+      return { kind: 'stuck', reason: `it gave no sign of life for ${inSeconds(allowedMs)}` };
+    }
+    return { kind: 'fine', lookInMs: seen.nextLookAt - nowMs };
+  }
+
+  /** When a new sign was made: no earlier than the last look, and not so early that it could not be confirmed. */
+  #ageSign(mtimeMs: number, lookedAt: number, nowMs: number, allowedMs: number): number {
+    const ageMs = Math.max(0, this.#deps.clock.now() - mtimeMs);
+    const oldestMs = Math.min(nowMs - lookedAt, allowedMs - Math.min(confirmMs, allowedMs));
+    return nowMs - Math.min(ageMs, oldestMs);
+  }
+}
+
+function newObservation(containerId: string, nowMs: number): Observation {
+  return {
+    containerId,
+    since: nowMs,
+    busySince: undefined,
+    lookedAt: nowMs,
+    nextLookAt: nowMs,
+    sign: noSign,
+    signSince: nowMs,
+    claimed: undefined,
+    claimedSince: nowMs,
+  };
+}
+
+interface Heartbeat {
+  /** Differs after every beat. */
+  readonly sign: string;
+  readonly mtimeMs: number;
+  readonly announcedMs: number;
+}
+
+/** The file is the container's: whatever it is, nothing is followed and little is read. */
+async function readHeartbeat(path: string): Promise<Heartbeat> {
+  const nothing = { sign: noSign, mtimeMs: 0, announcedMs: 0 };
+  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+  let file;
+  try {
+    file = await open(path, flags);
+    const stat = await file.stat({ bigint: true });
+    if (!stat.isFile()) return nothing;
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(16), 0, 16, 0);
+    const announcedMs = /^(\d{1,12})\n/.exec(buffer.toString('latin1', 0, bytesRead))?.[1];
+    return {
+      sign: `${stat.ino}:${stat.mtimeNs}`,
+      mtimeMs: Number(stat.mtimeMs),
+      announcedMs: Number(announcedMs ?? 0),
+    };
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return nothing;
+  } finally {
+    await file?.close();
+  }
+}
+
+function inSeconds(ms: number): string {
+  return `${Math.round(ms / 100) / 10} s`;
+}

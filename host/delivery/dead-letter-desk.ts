@@ -1,0 +1,119 @@
+/** Tries again what was given up, for commands: only the daemon writes the sessions' files. */
+import { z } from 'zod';
+import { isoAt } from '../../shared/base/clock.js';
+import { BerthError, toBerthError } from '../../shared/base/errors.js';
+import type { Logger } from '../../shared/base/logger.js';
+import { retryInbound, type InboundRetryDeps } from '../sessions/inbound-retry.js';
+import type { DeadLetter, DeadLetterRef } from '../store/dead-letters.js';
+import type { Session } from '../store/sessions.js';
+import type { DeliveryLoop } from './delivery-loop.js';
+import type { FailureReports } from './failure-reports.js';
+
+export interface DeadLetterDeskDeps extends InboundRetryDeps {
+  readonly loop: DeliveryLoop;
+  readonly reports: FailureReports;
+  readonly log: Logger;
+  /** A message waits in a session. */
+  readonly onPosted: (sessionId: string) => void;
+}
+
+/** A request `retry-dead-letter`. */
+const requestSchema = z.object({
+  letters: z.array(
+    z.object({
+      sessionId: z.string(),
+      direction: z.enum(['in', 'out']),
+      messageId: z.string(),
+    }),
+  ),
+});
+
+export type RetryOutcome = DeadLetterRef &
+  (
+    | { readonly outcome: 'retried' }
+    /** It had been dealt with meanwhile. */
+    | { readonly outcome: 'settled' }
+    | { readonly outcome: 'refused'; readonly reason: string; readonly next: string | null }
+  );
+
+export class DeadLetterDesk {
+  readonly #deps: DeadLetterDeskDeps;
+
+  constructor(deps: DeadLetterDeskDeps) {
+    this.#deps = deps;
+  }
+
+  /** One that cannot be tried again keeps none of the others from it. */
+  async retry(payload: unknown): Promise<readonly RetryOutcome[]> {
+    const outcomes: RetryOutcome[] = [];
+    for (const ref of requestSchema.parse(payload).letters) {
+      outcomes.push({ ...ref, ...(await this.#retryOne(ref)) });
+    }
+    return outcomes;
+  }
+
+  async #retryOne(ref: DeadLetterRef) {
+    const { store, log } = this.#deps;
+    const letter = store.deadLetters.find(ref);
+    const session = store.sessions.find(ref.sessionId);
+    if (letter === undefined || session === undefined) return { outcome: 'settled' } as const;
+    try {
+      const isRetried =
+        ref.direction === 'in'
+          ? await this.#retryIn(session, letter)
+          : await this.#retryOut(session, letter);
+      log.info({ sessionId: session.id, messageId: letter.messageId }, 'dead letter tried again');
+      return { outcome: isRetried ? 'retried' : 'settled' } as const;
+    } catch (error) {
+      const { message, next = null } = toBerthError(error);
+      return { outcome: 'refused', reason: message, next } as const;
+    }
+  }
+
+  async #retryIn(session: Session, letter: DeadLetter): Promise<boolean> {
+    const sessionId = await retryInbound(this.#deps, session, letter);
+    if (sessionId !== undefined) this.#deps.onPosted(sessionId);
+    return sessionId !== undefined;
+  }
+
+  async #retryOut(session: Session, letter: DeadLetter): Promise<boolean> {
+    const { store, mailbox, clock, reports, loop } = this.#deps;
+    if (session.status === 'set-aside') throw isSetAside(session);
+    const { messageId, reason, maybeSent } = letter;
+    const row = await mailbox.outbound(session.id, (outbound) => outbound.find(messageId));
+    if (row === undefined) throw isGone(letter);
+    await reports.retract(letter, row);
+    const wasGivenUp = await mailbox.reopen(session.id, (inbound) => {
+      const isGivenUp = inbound.findDeliveryStatus(messageId) === 'failed';
+      const dueAt = isoAt(clock.now());
+      const retry = { sessionId: session.id, messageOutId: messageId, attempts: 0, dueAt, reason };
+      // Before it can be sent: it must say that it may be a repeat.
+      if (isGivenUp && maybeSent) store.deliveryRetries.set({ ...retry, maybeSent });
+      inbound.reopenDelivery(messageId);
+      // Without a pause: it may be sent, and given up once more, from here on.
+      store.transaction(() => {
+        store.dueItems.advance(session.id, 'deliver', dueAt);
+        store.deadLetters.remove(letter);
+      });
+      return isGivenUp;
+    });
+    loop.reopen(session.id, row.seq);
+    return wasGivenUp;
+  }
+}
+
+function isGone({ messageId }: DeadLetter): BerthError {
+  return new BerthError('not_found', `The agent's files do not hold ${messageId} any more.`, {
+    next: 'Forget it with `berth dead-letters purge`.',
+  });
+}
+
+function isSetAside({ id, statusReason }: Session): BerthError {
+  return new BerthError(
+    'invalid_input',
+    `The session ${id} was set aside: ${statusReason ?? '-'}`,
+    {
+      next: 'Its messages can be read with `berth dead-letters show`; ask the agent to write it again.',
+    },
+  );
+}

@@ -1,0 +1,152 @@
+/**
+ * Tells whoever must know of a message that will not be delivered: the operator through a dead letter, the agent through
+ * its inbound.db, and the person who waits through a notice. Told before the row is final: after a crash in between the
+ * same is told again, and known by its id.
+ */
+import { isoAt, type Clock } from '../../shared/base/clock.js';
+import type { Logger } from '../../shared/base/logger.js';
+import type { OutboundRow } from '../../shared/protocol/outbound-reader.js';
+import { encodeContent, parseOutboundContent } from '../../shared/protocol/session-message.js';
+import type { Mailbox } from '../sessions/mailbox.js';
+import type { DeadLetter } from '../store/dead-letters.js';
+import type { Session } from '../store/sessions.js';
+import type { Store } from '../store/store.js';
+
+export interface FailureReportsDeps {
+  readonly store: Store;
+  readonly mailbox: Mailbox;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** Something has to be said in a chat. */
+  readonly onNotice: () => void;
+}
+
+/** A message that will not be delivered. */
+export interface Undelivered {
+  readonly row: OutboundRow;
+  readonly reason: string;
+  /** It may have arrived all the same. */
+  readonly maybeSent: boolean;
+  /** The chat itself may be reached. */
+  readonly tellsChat: boolean;
+  /** The reason is plain enough for whoever waits. */
+  readonly isPlain?: boolean;
+}
+
+/** In characters: platforms and agents say all sorts of things. */
+const longestReason = 500;
+const longestQuote = 200;
+
+export class FailureReports {
+  readonly #deps: FailureReportsDeps;
+
+  constructor(deps: FailureReportsDeps) {
+    this.#deps = deps;
+  }
+
+  async report(session: Session, failures: readonly Undelivered[]): Promise<void> {
+    await Promise.all(failures.map((failure) => this.#reportOne(session, failure)));
+  }
+
+  /** What was given up is tried again after all: the agent need not say it anew. */
+  async retract(letter: DeadLetter, row: OutboundRow): Promise<void> {
+    const text = `Your message ${quote(row)}, which could not be delivered, is being sent again now: do not repeat it.`;
+    await this.#tellAgent(letter, 'delivery-retried', text);
+  }
+
+  async #reportOne(session: Session, failure: Undelivered): Promise<void> {
+    const { store, log } = this.#deps;
+    const { row, maybeSent, tellsChat } = failure;
+    const letter = this.#bury(session, failure);
+    const { reason } = letter;
+    log.error({ sessionId: session.id, messageId: row.id, reason }, 'delivery given up');
+    const mayBe = maybeSent ? ' It may have arrived all the same.' : '';
+    const text = `Your message ${quote(row)} could not be delivered: ${endSentence(reason)}${mayBe}`;
+    await this.#tellAgent(letter, 'delivery-failed', text);
+    if (tellsChat) await this.#tellChat(letter, failure);
+    store.deliveryRetries.clear(session.id, row.id);
+  }
+
+  /** One that is there from before a crash keeps its time, and with it the ids of what was told. */
+  #bury(session: Session, { row, reason, maybeSent }: Undelivered): DeadLetter {
+    const { store, clock } = this.#deps;
+    const letter: DeadLetter = {
+      sessionId: session.id,
+      direction: 'out',
+      messageId: row.id,
+      reason: cut(reason, longestReason),
+      createdAt: isoAt(clock.now()),
+      maybeSent,
+    };
+    store.deadLetters.insert(letter);
+    return store.deadLetters.find(letter) ?? letter;
+  }
+
+  /**
+   * As context: read with the next turn, and waking nobody. An agent that was woken would answer, its answer may fail
+   * for the same reason, and so on for ever, at the price of a turn each time. Whoever waits is told by the host and can
+   * ask again, and then the agent knows.
+   */
+  async #tellAgent(letter: DeadLetter, event: string, text: string): Promise<void> {
+    const { mailbox, clock } = this.#deps;
+    const { sessionId, messageId, createdAt } = letter;
+    await mailbox.post(sessionId, {
+      row: {
+        id: `${event}-${messageId}-${Date.parse(createdAt).toString(36)}`,
+        kind: 'system',
+        timestamp: isoAt(clock.now()),
+        status: 'context',
+        processAfter: null,
+        recurrence: null,
+        address: null,
+        content: encodeContent({ kind: 'system', system: { event, text } }),
+      },
+    });
+  }
+
+  /** Only where a message was answered: nobody waits for what an agent says of its own accord. */
+  async #tellChat(letter: DeadLetter, { row, maybeSent, isPlain }: Undelivered): Promise<void> {
+    const { store, mailbox, clock, onNotice } = this.#deps;
+    const { inReplyTo } = row;
+    if (inReplyTo === null) return;
+    const addresses = await mailbox.inbound(letter.sessionId, (inbound) =>
+      inbound.findAddresses([inReplyTo]),
+    );
+    const address = addresses.get(inReplyTo);
+    if (address === undefined) return;
+    const id = `undelivered-${letter.sessionId}-${row.id}-${Date.parse(letter.createdAt).toString(36)}`;
+    const why = isPlain === true ? ` ${endSentence(letter.reason)}` : '';
+    const text = maybeSent
+      ? 'Sending a reply to this was interrupted: it may be missing, or not. If it is, please ask again.'
+      : `Sorry, a reply to this could not be delivered.${why} Please ask again, or ask whoever runs this agent to look into it.`;
+    const notice = { id, address, inReplyTo, text };
+    // A platform that is away makes many replies fail; their chat hears of it once.
+    if (store.notices.isWaiting(notice)) return;
+    store.notices.insert(notice, isoAt(clock.now()));
+    onNotice();
+  }
+}
+
+/** The beginning of a message. */
+function quote({ kind, content }: OutboundRow): string {
+  if (content === null) return '(too long to be read)';
+  return JSON.stringify(cut(textOf(kind, content), longestQuote));
+}
+
+function textOf(kind: string, content: string): string {
+  try {
+    const parsed = parseOutboundContent(kind, content);
+    if (parsed.kind === 'system') return parsed.system.action;
+    return parsed.chat.operation === 'react' ? parsed.chat.emoji : parsed.chat.text;
+  } catch {
+    return content;
+  }
+}
+
+function endSentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
+function cut(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+}

@@ -1,0 +1,106 @@
+/** What every room of the daemon stands on: folders, mailboxes, sessions, and what becomes of both when they fail. */
+import { join } from 'node:path';
+import type { Clock } from '../../shared/base/clock.js';
+import type { BerthError } from '../../shared/base/errors.js';
+import type { NewId } from '../../shared/base/ids.js';
+import type { Logger } from '../../shared/base/logger.js';
+import { readMigrations } from '../../shared/base/migrate.js';
+import type { Config } from '../config.js';
+import type { ContainerRuntime } from '../containers/runtime/container-runtime.js';
+import { nextRun } from '../schedule/recurrence.js';
+import { buildRecovery } from '../sessions/build-recovery.js';
+import { Mailbox } from '../sessions/mailbox.js';
+import { agentUserFor, SessionFolders } from '../sessions/session-folder.js';
+import type { SessionRecovery } from '../sessions/session-recovery.js';
+import { SessionRegistry } from '../sessions/session-registry.js';
+import { Settlement, type SettledMessage } from '../sessions/settlement.js';
+import type { DaemonStatus } from '../store/daemon-status.js';
+import type { Store } from '../store/store.js';
+
+export interface DaemonDeps {
+  readonly config: Config;
+  readonly store: Store;
+  readonly installId: string;
+  readonly version: string;
+  readonly clock: Clock;
+  readonly newId: NewId;
+  readonly chance: () => number;
+  readonly log: Logger;
+  /** Says what a start that takes long is doing. */
+  readonly onProgress: (line: string) => void;
+  /** The daemon cannot go on, and is to be ended. */
+  readonly onFatal: (error: BerthError) => void;
+}
+
+/** What every room may need. */
+export interface Ground {
+  readonly deps: DaemonDeps;
+  readonly runtime: ContainerRuntime;
+  readonly status: DaemonStatus;
+  readonly folders: SessionFolders;
+  readonly mailbox: Mailbox;
+  readonly sessions: SessionRegistry;
+  readonly settlement: Settlement;
+  readonly recovery: SessionRecovery;
+}
+
+/** What the ground has to say to the rooms above it. */
+export interface GroundCalls {
+  /** A warm session has found its conversation. */
+  readonly onTaken: () => void;
+  readonly onSettled: (message: SettledMessage) => void;
+  /** Something has to be said in a chat. */
+  readonly onNotice: () => void;
+  /** A session's files have to be repaired. */
+  readonly onRepairWanted: (sessionId: string) => void;
+}
+
+const lockTimeoutMs = 5_000;
+
+/** The order matters: what comes later is built on what comes before. */
+export function layGround(
+  deps: DaemonDeps,
+  { runtime, status }: Pick<Ground, 'runtime' | 'status'>,
+  calls: GroundCalls,
+): Ground {
+  const { config } = deps;
+  const folders = new SessionFolders({
+    ...config.paths,
+    agentUser: agentUserFor(process.getuid?.(), process.getgid?.()),
+    mustGiveAway: process.getuid?.() === 0,
+  });
+  const { migrationsDir } = config.program;
+  const inboundMigrations = readMigrations(join(migrationsDir, 'inbound'));
+  const mailbox = new Mailbox({
+    folders,
+    inboundMigrations,
+    lockTimeoutMs,
+    recovery: {
+      isInUse: (sessionId) => recovery.isInUse(sessionId),
+      restore: (sessionId, error) => recovery.restore(sessionId, error),
+    },
+  });
+  const sessions = new SessionRegistry({
+    ...deps,
+    onTaken: calls.onTaken,
+  });
+  const settlement = new Settlement({
+    ...deps,
+    mailbox,
+    onSettled: calls.onSettled,
+    onNotice: calls.onNotice,
+    nextRun,
+    timeZone: config.timeZone,
+  });
+  const recovery = buildRecovery({
+    ...deps,
+    folders,
+    mailbox,
+    sessions,
+    inboundMigrations,
+    outboundMigrations: readMigrations(join(migrationsDir, 'outbound')),
+    onWanted: calls.onRepairWanted,
+    onNotice: calls.onNotice,
+  });
+  return { deps, runtime, status, folders, mailbox, sessions, settlement, recovery };
+}

@@ -1,0 +1,299 @@
+/** The rooms of the daemon, joined by callbacks, and the order in which they open and close. */
+import { join } from 'node:path';
+import { isoAt } from '../../shared/base/clock.js';
+import { BerthError } from '../../shared/base/errors.js';
+import { Deadline } from '../../shared/base/lifecycle.js';
+import { builtinChannels } from '../channels/builtin-channels.js';
+import { ChannelSet } from '../channels/channel-set.js';
+import type { Config } from '../config.js';
+import { buildContainers, type Containers } from '../containers/build-containers.js';
+import type { Reconciler } from '../containers/reconciler.js';
+import type { ContainerRuntime } from '../containers/runtime/container-runtime.js';
+import type { WarmPool } from '../containers/warm-pool.js';
+import { buildDelivery, type Delivery } from '../delivery/build-delivery.js';
+import { Router } from '../routing/router.js';
+import { buildSchedule, type Schedule } from '../schedule/build-schedule.js';
+import { CentralWatch } from '../sessions/central-watch.js';
+import { defaultAgentFolder } from '../sessions/default-agent-group.js';
+import { InboxFiles } from '../sessions/inbox-files.js';
+import { RequestDesk } from '../sessions/request-desk.js';
+import { agentUserFor } from '../sessions/session-folder.js';
+import { failureNoticePrefix, type SettledMessage } from '../sessions/settlement.js';
+import { Upkeep } from '../sessions/upkeep.js';
+import type { DaemonStatus } from '../store/daemon-status.js';
+import { layGround, type DaemonDeps, type Ground } from './ground.js';
+
+/** `stop`: containers end with the daemon. `keep`: they go on, and the next daemon adopts them. */
+export type ContainersAtStop = 'stop' | 'keep';
+
+const sendTimeoutMs = 30_000;
+const centralPollMs = 200;
+const resyncIntervalMs = 10_000;
+const stopGraceMs = 5_000;
+const upkeepIntervalMs = 60_000;
+const upkeepPauseMs = 500;
+const maxFileBytes = 50 * 1024 * 1024;
+const noticeRetry = { tries: 5, baseMs: 5_000 };
+const lookAgainMs = 5_000;
+const firstLookMs = 1_000;
+
+/** The rooms, joined by callbacks. */
+export class House {
+  readonly #ground: Ground;
+  readonly #channels: ChannelSet;
+  readonly #router: Router;
+  readonly #reconciler: Reconciler;
+  readonly #warmPool: WarmPool;
+  readonly #delivery: Delivery;
+  readonly #schedule: Schedule;
+  readonly #centralWatch: CentralWatch;
+  readonly #requestDesk: RequestDesk;
+  readonly #upkeep: Upkeep;
+
+  constructor(deps: DaemonDeps, runtime: ContainerRuntime, status: DaemonStatus) {
+    this.#ground = layGround(
+      deps,
+      { runtime, status },
+      {
+        onTaken: () => {
+          this.#warmPool.nudge();
+        },
+        onSettled: this.#onSettled,
+        onNotice: this.#onNotice,
+        onRepairWanted: (sessionId) => {
+          this.#reconciler.nudge(sessionId);
+          void this.#schedule.taskDesk.moveStranded();
+        },
+      },
+    );
+    const { config, store, log, newId } = deps;
+    const parts = { terminalSocketPath: config.paths.socket, newId, log };
+    const channels = builtinChannels.map((make) => make(parts));
+    this.#channels = new ChannelSet({ channels, log });
+    this.#schedule = buildSchedule({
+      ...deps,
+      ...this.#ground,
+      timeZone: config.timeZone,
+      roundMs: config.safetyScanMs,
+      monotonicNow: () => performance.now(),
+      onDue: ({ sessionId, kind }) => {
+        if (kind === 'deliver') this.#delivery.loop.nudge(sessionId);
+        else this.#reconciler.nudge(sessionId);
+      },
+    });
+    this.#delivery = this.#joinDelivery();
+    ({ reconciler: this.#reconciler, warmPool: this.#warmPool } = this.#joinContainers());
+    this.#router = this.#joinRouting();
+    this.#requestDesk = new RequestDesk({
+      store,
+      log,
+      handlers: {
+        'create-task': (payload) => this.#schedule.taskDesk.create(payload),
+        'cancel-task': (payload) => this.#schedule.taskDesk.cancel(payload),
+        'retry-dead-letter': (payload) => this.#delivery.deadLetters.retry(payload),
+      },
+    });
+    this.#upkeep = new Upkeep({
+      ...deps,
+      ...this.#ground,
+      trashDir: join(config.paths.sessionsDir, '.trash'),
+      logPath: (sessionId) => sessionLogPath(config, sessionId),
+      pollIntervalMs: upkeepIntervalMs,
+      pauseMs: upkeepPauseMs,
+    });
+    this.#centralWatch = new CentralWatch({
+      ...this.#ground,
+      store,
+      log,
+      pollIntervalMs: centralPollMs,
+      path: config.paths.centralDb,
+      onReplaced: () => {
+        const message = `${config.paths.centralDb} was taken away or replaced while the daemon ran.`;
+        const next = 'Put the right file in its place, then start the daemon again.';
+        deps.onFatal(new BerthError('database_missing', message, { next }));
+      },
+      onChange: () => {
+        this.#requestDesk.nudge();
+        this.#schedule.dueIndex.look();
+        this.#delivery.notices.nudge();
+        this.#reconciler.nudgeAll();
+        this.#warmPool.nudge();
+      },
+    });
+  }
+
+  describeChannels(): Readonly<Record<string, string>> {
+    const states = this.#channels.status();
+    return Object.fromEntries(
+      states.map(({ type, state, reason }) => [type, reason ?? state] as const),
+    );
+  }
+
+  async open(): Promise<void> {
+    this.#centralWatch.start();
+    this.#delivery.watcher.start();
+    this.#reconciler.start();
+    this.#ground.recovery.start();
+    this.#warmPool.start();
+    this.#delivery.notices.start();
+    this.#schedule.dueIndex.start();
+    void this.#schedule.taskDesk.moveStranded();
+    await this.#channels.start({
+      onInbound: (event) => this.#router.route(event),
+      onListening: (chat) => {
+        this.#hearAgain(chat);
+      },
+    });
+    // So that who waits for the start hears of an engine that is away.
+    await new Deadline(firstLookMs).wait(this.#reconciler.firstLook);
+    this.#upkeep.start();
+    this.#schedule.safetyScan.start();
+  }
+
+  /** Closes in the reverse order, all under one deadline: what takes longer is left behind, and said. */
+  async close(containers: ContainersAtStop): Promise<void> {
+    const { config, log } = this.#ground.deps;
+    const deadline = new Deadline(config.stopTimeoutMs);
+    const step = async (name: string, work: Promise<unknown>): Promise<void> => {
+      const ended = await deadline.wait(work);
+      if (ended === 'late') log.warn({ step: name }, 'stop does not wait any longer');
+    };
+    this.#channels.refuse();
+    await step('router', this.#router.drain());
+    await step('upkeep', this.#upkeep.stop());
+    await step('safety scan', this.#schedule.safetyScan.stop());
+    this.#schedule.dueIndex.stop();
+    await step('commands', this.#centralWatch.stop());
+    await step('requests', this.#requestDesk.drain());
+    await step('warm sessions', this.#warmPool.stop());
+    await step('reconciler', this.#reconciler.stop());
+    if (containers === 'stop') await step('containers', this.#reconciler.stopContainers());
+    await step('delivery', this.#delivery.loop.stop());
+    await step('notices', this.#delivery.notices.stop());
+    await step('watcher', this.#delivery.watcher.stop());
+    await this.#channels.stop(deadline);
+    await step('runtime', this.#ground.runtime.close());
+  }
+
+  #joinDelivery(): Delivery {
+    const { deps, folders } = this.#ground;
+    return buildDelivery({
+      ...deps,
+      ...this.#ground,
+      retry: noticeRetry,
+      lookAgainMs,
+      sendTimeoutMs,
+      maxFileBytes,
+      pollIntervalMs: deps.config.pollIntervalMs,
+      outDir: (sessionId) => folders.outDir(sessionId),
+      sentDir: (sessionId) => join(folders.folderOf(sessionId), 'sent'),
+      findChannel: (type) => this.#channels.find(type),
+      unknownSendsOf: (type) =>
+        deps.config.unknownSends.byChannel.get(type) ?? deps.config.unknownSends.otherwise,
+      onNotice: this.#onNotice,
+      onPosted: (sessionId) => {
+        this.#schedule.dueIndex.refresh();
+        this.#reconciler.nudge(sessionId);
+      },
+      onPlanned: () => {
+        this.#schedule.dueIndex.refresh();
+        this.#reconciler.noteRest();
+      },
+      onSaid: ({ id, inReplyTo, address }) => {
+        const isAnswer = inReplyTo !== null && id.startsWith(failureNoticePrefix);
+        if (!isAnswer) return;
+        const failed = { address, messageId: inReplyTo, status: 'failed' } as const;
+        void this.#ground.settlement.report(failed);
+      },
+    });
+  }
+
+  #joinContainers(): Containers {
+    const { deps, status } = this.#ground;
+    const { config, installId } = deps;
+    const { uid, gid } = agentUserFor(process.getuid?.(), process.getgid?.());
+    const problems: { engine?: string | undefined; start?: string | undefined } = {};
+    const sayProblem = (): void => {
+      status.say({ problem: problems.engine ?? problems.start ?? null });
+    };
+    return buildContainers({
+      ...deps,
+      ...this.#ground,
+      installId,
+      groupsDir: config.paths.groupsDir,
+      logPath: (sessionId) => sessionLogPath(config, sessionId),
+      user: `${uid}:${gid}`,
+      defaultProvider: config.provider,
+      unisolatedProviders: config.unisolatedProviders,
+      pollIntervalMs: config.pollIntervalMs,
+      resyncIntervalMs,
+      stopGraceMs,
+      onNotice: this.#onNotice,
+      onPutOff: () => {
+        this.#schedule.dueIndex.refresh();
+      },
+      onRunning: (sessionId) => {
+        this.#delivery.watcher.add(sessionId);
+        this.#delivery.loop.nudge(sessionId);
+      },
+      onEnded: async (sessionId, condemned) => {
+        this.#delivery.watcher.remove(sessionId);
+        await this.#delivery.loop.finish(sessionId, condemned);
+      },
+      onTrouble: (sessionId, error) => {
+        this.#ground.recovery.report(sessionId, error);
+      },
+      onEngineState: (problem) => {
+        problems.engine = problem?.message;
+        sayProblem();
+      },
+      onStartTrouble: (problem) => {
+        problems.start = problem?.message;
+        sayProblem();
+      },
+      monotonicNow: () => performance.now(),
+      maxContainers: config.maxContainers,
+      memoryBudgetMb: config.memoryBudgetMb,
+    });
+  }
+
+  #joinRouting(): Router {
+    return new Router({
+      ...this.#ground.deps,
+      ...this.#ground,
+      inboxFiles: new InboxFiles(this.#ground.folders),
+      defaultAgentFolder,
+      wiresItself: (type) => this.#channels.find(type)?.wiresItself ?? false,
+      onDamaged: (sessionId, reason) => {
+        this.#ground.recovery.setAside(sessionId, reason);
+      },
+      onPosted: (sessionId) => {
+        this.#reconciler.nudge(sessionId);
+      },
+    });
+  }
+
+  readonly #onNotice = (): void => {
+    this.#delivery.notices.nudge();
+  };
+
+  readonly #onSettled = (message: SettledMessage): void => {
+    this.#channels.find(message.address.channelType)?.settled?.(message);
+  };
+
+  #hearAgain(chat: { channelType: string; platformId: string }): void {
+    const { store, clock } = this.#ground.deps;
+    store.notices.hasten(chat.channelType, chat.platformId, isoAt(clock.now()));
+    this.#onNotice();
+    const waiting = store.awaitedListeners.take(chat.channelType, chat.platformId);
+    for (const sessionId of waiting) this.#delivery.loop.nudge(sessionId);
+  }
+}
+
+function sessionLogPath(config: Config, sessionId: string): string {
+  return join(sessionLogsDir(config), `${sessionId}.log`);
+}
+
+export function sessionLogsDir(config: Config): string {
+  return join(config.paths.logsDir, 'sessions');
+}

@@ -1,0 +1,108 @@
+import { monitorEventLoopDelay, performance, type IntervalHistogram } from 'node:perf_hooks';
+import type { LoopDelay } from '../store/daemon-state.js';
+
+export interface LoopWatchDeps {
+  /** A new longest block, or another p99. */
+  readonly onChange: (delay: LoopDelay) => void;
+  /** How often to look whether the loop is busy, in milliseconds. */
+  readonly lookIntervalMs: number;
+}
+
+/** How often a busy loop is sampled, in milliseconds: what is shorter than this may not be seen. */
+const resolutionMs = 10;
+/** A second in which the loop works for less than this share is quiet. */
+const busyShare = 0.05;
+/** How many quiet looks end the sampling. */
+const quietLooks = 5;
+/** What is no news, in milliseconds. */
+const smallChangeMs = 1;
+
+/**
+ * How long the event loop was held. Sampling costs a fifth of a percent of a core, so it goes on only while the loop is
+ * busy; a quiet loop is judged by how late the look itself comes.
+ */
+export class LoopWatch {
+  readonly #deps: LoopWatchDeps;
+  #timer: NodeJS.Timeout | undefined;
+  #histogram: IntervalHistogram | undefined;
+  #lastLookAt = 0;
+  #lastUse = performance.eventLoopUtilization();
+  #quietLooks = 0;
+  #delay: LoopDelay = { longestMs: 0, p99Ms: 0 };
+  #told: LoopDelay = { longestMs: 0, p99Ms: 0 };
+
+  constructor(deps: LoopWatchDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#lastLookAt = performance.now();
+    this.#lastUse = performance.eventLoopUtilization();
+    this.#timer = setInterval(() => {
+      this.#look();
+    }, this.#deps.lookIntervalMs);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#endSampling();
+  }
+
+  #look(): void {
+    const now = performance.now();
+    const lateMs = now - this.#lastLookAt - this.#deps.lookIntervalMs;
+    this.#lastLookAt = now;
+    const use = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(use, this.#lastUse);
+    this.#lastUse = use;
+    this.#note(lateMs);
+    if (utilization >= busyShare) this.#beginSampling();
+    else if (this.#histogram !== undefined) this.#rest();
+    this.#tell();
+  }
+
+  #note(lateMs: number): void {
+    const { longestMs, p99Ms } = this.#delay;
+    const histogram = this.#histogram;
+    const sampledMs = histogram === undefined ? 0 : latenessOf(histogram.max);
+    this.#delay = {
+      longestMs: roundMs(Math.max(longestMs, lateMs, sampledMs)),
+      p99Ms: histogram === undefined ? p99Ms : roundMs(latenessOf(histogram.percentile(99))),
+    };
+  }
+
+  #beginSampling(): void {
+    this.#quietLooks = 0;
+    if (this.#histogram !== undefined) return;
+    this.#histogram = monitorEventLoopDelay({ resolution: resolutionMs });
+    this.#histogram.enable();
+  }
+
+  #rest(): void {
+    this.#quietLooks += 1;
+    if (this.#quietLooks >= quietLooks) this.#endSampling();
+  }
+
+  #endSampling(): void {
+    this.#histogram?.disable();
+    this.#histogram = undefined;
+  }
+
+  #tell(): void {
+    const grown = this.#delay.longestMs - this.#told.longestMs;
+    const moved = Math.abs(this.#delay.p99Ms - this.#told.p99Ms);
+    if (grown < smallChangeMs && moved < smallChangeMs) return;
+    this.#told = this.#delay;
+    this.#deps.onChange(this.#delay);
+  }
+}
+
+/** A sample is the time between two ticks of the sampling timer, in nanoseconds; what is more than its interval is lateness. */
+function latenessOf(sampleNs: number): number {
+  return Math.max(0, sampleNs / 1e6 - resolutionMs);
+}
+
+function roundMs(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}

@@ -1,0 +1,282 @@
+import { utimesSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { inboundDbPath, outboundDbPath } from '../../shared/protocol/workspace.js';
+import { TaskRoom } from '../../test/fakes/task-room.js';
+import { until } from '../../test/fakes/waiting.js';
+import type { Session } from '../store/sessions.js';
+import { SafetyScan } from './safety-scan.js';
+import { TaskCheck } from './task-check.js';
+
+const hour = 3_600_000;
+
+describe('the safety scan', () => {
+  let room: TaskRoom;
+  let scan: SafetyScan;
+  let mended: number;
+
+  beforeEach(() => {
+    room = new TaskRoom();
+    mended = 0;
+    scan = build();
+  });
+
+  afterEach(() => {
+    room[Symbol.dispose]();
+  });
+
+  function build(roundMs = 6 * hour): SafetyScan {
+    return new SafetyScan({
+      store: room.store,
+      mailbox: room.mailbox,
+      folders: room.folders,
+      taskCheck: new TaskCheck({
+        store: room.store,
+        mailbox: room.mailbox,
+        clock: room.clock,
+        restore: (id) => room.desk.restore(id),
+      }),
+      clock: room.clock,
+      log: room.log,
+      roundMs,
+      onRound: () => room.desk.moveStranded(),
+      onMended: () => (mended += 1),
+    });
+  }
+
+  /** What it has logged as an error. */
+  function found(): readonly string[] {
+    return room.logLines
+      .map((line) => JSON.parse(line) as { level: number | string; finding?: string; msg: string })
+      .flatMap(({ msg, finding }) =>
+        msg === 'safety scan found what the index did not name' ? [finding ?? ''] : [],
+      );
+  }
+
+  function deliversIn(session: Session = room.session): number | undefined {
+    const due = room.store.dueItems.find(session.id, 'deliver');
+    return due === undefined ? undefined : Date.parse(due.dueAt) - room.clock.now();
+  }
+
+  it('finds nothing where the index names all that waits', async () => {
+    await room.post(room.session, 'm-1');
+    await room.plan(hour, { recurrence: '0 * * * *' });
+    room.runner.say('wait');
+    room.store.dueItems.advance(room.session.id, 'deliver', room.clock.iso(5_000));
+    await scan.checkNext();
+    expect(found()).toEqual([]);
+    expect(mended).toBe(0);
+    expect(deliversIn()).toBe(5_000);
+  });
+
+  it('finds a message that nobody would ever look at, and has it looked at', async () => {
+    await room.post(room.session, 'm-1');
+    room.store.dueItems.clear(room.session.id, 'wake');
+    await scan.checkNext();
+    expect(found()).toEqual(['a message that waits']);
+    expect(deliversIn()).toBe(0);
+    expect(mended).toBe(1);
+    // The look that follows plans what it finds.
+    await room.look();
+    expect(room.wakesIn()).toBe(0);
+  });
+
+  it('finds a message that would be looked at too late', async () => {
+    await room.post(room.session, 'm-1');
+    const wake = { sessionId: room.session.id, kind: 'wake', attempts: 0 } as const;
+    room.store.dueItems.set({ ...wake, dueAt: room.clock.iso(hour) });
+    await scan.checkNext();
+    expect(found()).toEqual(['a message that waits']);
+  });
+
+  it('leaves a start alone that is being put off', async () => {
+    await room.post(room.session, 'm-1');
+    const dueAt = room.clock.iso(hour);
+    room.store.dueItems.set({ sessionId: room.session.id, kind: 'wake', dueAt, attempts: 2 });
+    await scan.checkNext();
+    expect(found()).toEqual([]);
+  });
+
+  it.each([
+    ['never begun', undefined],
+    ['begun, and its outcome is not known', 'sending'],
+  ] as const)('finds a reply whose sending was %s', async (_, status) => {
+    room.runner.sayAll(['sent', 'unsent']);
+    const outcome = { platformMessageId: null } as const;
+    await room.mailbox.inbound(room.session.id, (inbound) => {
+      inbound.recordDeliveries(
+        [
+          { messageOutId: 'sent', status: 'delivered', ...outcome },
+          ...(status === undefined ? [] : [{ messageOutId: 'unsent', status, ...outcome }]),
+        ],
+        [],
+        room.clock.now(),
+      );
+    });
+    await scan.checkNext();
+    expect(found()).toEqual(['a reply that waits']);
+    expect(deliversIn()).toBe(0);
+  });
+
+  it('finds the one reply among many', async () => {
+    const texts = Array.from({ length: 450 }, (_, i) => `reply ${i}`);
+    room.runner.sayAll(texts);
+    await room.mailbox.inbound(room.session.id, (inbound) => {
+      const sent = texts.filter((text) => text !== 'reply 440');
+      inbound.recordDeliveries(
+        sent.map((messageOutId) => ({
+          messageOutId,
+          status: 'delivered',
+          platformMessageId: null,
+        })),
+        [],
+        room.clock.now(),
+      );
+    });
+    await scan.checkNext();
+    expect(found()).toEqual(['a reply that waits']);
+  });
+
+  it('knows that a reply may wait for somebody to listen', async () => {
+    room.runner.say('unheard');
+    room.store.awaitedListeners.add(room.session.id, 'fake', 'chat-1');
+    await scan.checkNext();
+    expect(found()).toEqual([]);
+  });
+
+  it('leaves alone what has a container, and what has ended', async () => {
+    await room.post(room.session, 'm-1');
+    room.store.dueItems.clear(room.session.id, 'wake');
+    room.store.sessions.setContainerStatus(room.session.id, 'running');
+    await scan.checkNext();
+    room.store.sessions.setContainerStatus(room.session.id, 'stopped');
+    room.store.sessions.setStatus(room.session.id, 'closed', 'closed');
+    await scan.checkNext();
+    await scan.checkNext();
+    expect(found()).toEqual([]);
+  });
+
+  it('leaves files alone that are being written', async () => {
+    await room.post(room.session, 'm-1');
+    room.store.dueItems.clear(room.session.id, 'wake');
+    const path = inboundDbPath(room.folders.inDir(room.session.id));
+    const now = new Date(room.clock.now());
+    utimesSync(path, now, now);
+    await scan.checkNext();
+    expect(found()).toEqual([]);
+    room.clock.advance(60_000);
+    await scan.checkNext();
+    await scan.checkNext();
+    expect(found()).toEqual(['a message that waits']);
+  });
+
+  it('leaves a session alone that nobody has written to', async () => {
+    const blank = room.addSession({ threadId: 't-1' });
+    await scan.checkNext();
+    await scan.checkNext();
+    expect(found()).toEqual([]);
+    expect(deliversIn(blank)).toBeUndefined();
+  });
+
+  it('hands a damaged file over to those who deliver', async () => {
+    writeFileSync(outboundDbPath(room.folders.outDir(room.session.id)), 'x'.repeat(10_000));
+    await scan.checkNext();
+    expect(found()).toEqual(['a damaged file']);
+    expect(deliversIn()).toBe(0);
+  });
+
+  describe('of tasks', () => {
+    beforeEach(async () => {
+      await room.plan(hour, { recurrence: '0 * * * *', timeZone: 'Asia/Tokyo' });
+    });
+
+    it('writes into the index what it has lost', async () => {
+      const known = room.store.tasks.list();
+      room.store.tasks.delete('t-1');
+      await scan.checkNext();
+      expect(found()).toEqual(['a planned task']);
+      expect(room.store.tasks.list()).toMatchObject([
+        { ...known[0], createdAt: '2026-01-31T13:00:00.000Z' },
+      ]);
+    });
+
+    it('brings the index up to the run that is next', async () => {
+      await room.run();
+      const task = room.store.tasks.find('t-1')!;
+      room.store.tasks.advance('t-1', 't-1-old', room.clock.iso(-hour));
+      await scan.checkNext();
+      expect(found()).toEqual(['a planned task']);
+      expect(room.store.tasks.find('t-1')).toEqual(task);
+    });
+
+    it('takes off what has ended', async () => {
+      await room.mailbox.inbound(room.session.id, (inbound) => {
+        inbound.cancel([room.nextRunId], new Set());
+      });
+      await scan.checkNext();
+      expect(found()).toEqual(['a task that has ended']);
+      expect(room.store.tasks.list()).toEqual([]);
+    });
+
+    it('writes a task again that is not in the file any more', async () => {
+      room.inbound(room.session.id, (db) => {
+        db.exec('DELETE FROM messages_in');
+      });
+      await scan.checkNext();
+      expect(found()).toEqual(['a task that is not in the file any more']);
+      expect(room.runs()).toEqual(['2026-01-31T13:00 pending']);
+    });
+
+    it('does not take the last run of a cancelled series for a lost one', async () => {
+      room.clock.advance(hour);
+      await room.desk.cancel({ id: 't-1' });
+      await scan.checkNext();
+      expect(found()).toEqual([]);
+      expect(room.store.tasks.list()).toEqual([]);
+    });
+  });
+
+  describe('of many sessions', () => {
+    let others: readonly Session[];
+
+    beforeEach(async () => {
+      others = ['t-1', 't-2', 't-3'].map((threadId) => room.addSession({ threadId }));
+      for (const session of others) {
+        await room.post(session, `m-of-${session.id}`);
+        room.store.dueItems.clear(session.id, 'wake');
+      }
+    });
+
+    it('goes round by round, one session at a time, and says when it has been through', async () => {
+      for (let session = 0; session < 4; session += 1) await scan.checkNext();
+      expect(found()).toHaveLength(3);
+      for (const session of others) await room.look('running', session);
+      for (let session = 0; session < 5; session += 1) await scan.checkNext();
+      expect(found()).toHaveLength(3);
+      expect(room.logLines.join()).toContain('"found":3');
+    });
+
+    it('goes on after a restart where it was', async () => {
+      await scan.checkNext();
+      await scan.checkNext();
+      scan = build();
+      await scan.checkNext();
+      expect(others.map(deliversIn)).toEqual([0, 0, undefined]);
+    });
+
+    it('is not kept from the others by one whose file cannot be reached', async () => {
+      const path = inboundDbPath(room.folders.inDir(others[0]!.id));
+      writeFileSync(path, 'no database'.repeat(1_000));
+      for (let session = 0; session < 4; session += 1) await scan.checkNext();
+      expect(found()).toEqual(['a damaged file', 'a message that waits', 'a message that waits']);
+    });
+
+    it('runs by itself until it is stopped', async () => {
+      scan = build(1);
+      scan.start();
+      await until(() => {
+        expect(found()).toHaveLength(3);
+      });
+      await scan.stop();
+    });
+  });
+});

@@ -1,0 +1,88 @@
+import { isoAt, type Clock } from '../../shared/base/clock.js';
+import type { OpenInbound } from '../../shared/protocol/inbound-writer.js';
+import type { Mailbox } from '../sessions/mailbox.js';
+import { isPlanned, taskIdOf } from '../sessions/task-series.js';
+import type { Store } from '../store/store.js';
+import type { Task } from '../store/tasks.js';
+
+export interface TaskCheckDeps {
+  readonly store: Store;
+  readonly mailbox: Mailbox;
+  readonly clock: Clock;
+  /** Writes tasks into a session's files where they are missing. */
+  readonly restore: (sessionId: string) => Promise<void>;
+}
+
+/** Brings the index of tasks in line with the messages_in rows of a session, which are the truth. */
+export class TaskCheck {
+  readonly #deps: TaskCheckDeps;
+
+  constructor(deps: TaskCheckDeps) {
+    this.#deps = deps;
+  }
+
+  /** Returns what was wrong, in words. A row that is gone altogether is written again. */
+  async mend(sessionId: string): Promise<readonly string[]> {
+    const { store, mailbox, clock, restore } = this.#deps;
+    const now = isoAt(clock.now());
+    const findings: string[] = [];
+    const known = store.tasks.listForSession(sessionId);
+    const isLost = await mailbox.inbound(sessionId, (inbound) => {
+      const open = inbound.listOpen();
+      const runs = new Map(open.filter(isTask).map((row) => [taskIdOf(row), row]));
+      for (const [id, row] of runs) {
+        const task = store.tasks.find(id);
+        if (task === undefined ? !isNamed(row, now) : isSame(task, row)) continue;
+        findings.push('a planned task');
+        store.tasks.set(this.#read(sessionId, id, row, task, inbound.findTaskText(row.id) ?? ''));
+      }
+      const gone = known.filter(({ id }) => !runs.has(id));
+      const lost = gone.filter(({ messageId }) => inbound.findStatus(messageId) === undefined);
+      for (const task of gone) {
+        if (lost.includes(task)) continue;
+        findings.push('a task that has ended');
+        store.tasks.delete(task.id);
+      }
+      return lost.length > 0;
+    });
+    if (isLost) {
+      findings.push('a task that is not in the file any more');
+      await restore(sessionId);
+    }
+    return findings;
+  }
+
+  #read(
+    sessionId: string,
+    id: string,
+    row: OpenInbound,
+    known: Task | undefined,
+    text: string,
+  ): Task {
+    const session = this.#deps.store.sessions.find(sessionId);
+    return {
+      id,
+      sessionId,
+      messagingGroupId: known?.messagingGroupId ?? session?.messagingGroupId ?? null,
+      messageId: row.id,
+      dueAt: row.timestamp,
+      recurrence: row.recurrence,
+      timeZone: row.timeZone,
+      text,
+      createdAt: known?.createdAt ?? row.timestamp,
+    };
+  }
+}
+
+function isTask({ kind, status }: OpenInbound): boolean {
+  return kind === 'task' && status === 'pending';
+}
+
+function isSame(task: Task, row: OpenInbound): boolean {
+  return task.messageId === row.id && task.recurrence === row.recurrence;
+}
+
+/** A run that has begun and is followed by none needs no name: its series may have been cancelled. */
+function isNamed(row: OpenInbound, now: string): boolean {
+  return row.recurrence !== null || isPlanned(row, now);
+}

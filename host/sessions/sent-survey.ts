@@ -1,0 +1,84 @@
+/** Goes through messages_out to tell what of it was sent, where `delivered` cannot tell any more. */
+import { isoAt, type Clock } from '../../shared/base/clock.js';
+import { findDelivered } from '../../shared/protocol/inbound-repair.js';
+import type { InboundStatus } from '../../shared/protocol/session-message.js';
+import type { Store } from '../store/store.js';
+import type { Mailbox } from './mailbox.js';
+import { decideUnrecorded, type UnrecordedFacts, type UnrecordedRow } from './unrecorded-sends.js';
+
+export interface SentSurveyDeps {
+  readonly store: Store;
+  readonly mailbox: Mailbox;
+  readonly clock: Clock;
+}
+
+export interface SentSurvey {
+  readonly sent: readonly string[];
+  /** They may have been sent. */
+  readonly unknown: readonly string[];
+}
+
+interface Row extends UnrecordedRow {
+  readonly chat: string;
+}
+
+const pageSize = 100;
+
+/** `draft`: a fresh inbound.db with what could be saved of `delivered`; `messages`: what could be saved of messages_in. */
+export async function surveySent(
+  { store, mailbox, clock }: SentSurveyDeps,
+  sessionId: string,
+  draft: string,
+  messages: ReadonlyMap<string, InboundStatus>,
+): Promise<SentSurvey> {
+  const facts: UnrecordedFacts = {
+    now: isoAt(clock.now()),
+    unsent: new Set(store.deliveryRetries.list(sessionId).keys()),
+    isSomethingWaiting:
+      store.awaitedListeners.isAwaiting(sessionId) ||
+      store.dueItems.find(sessionId, 'deliver') !== undefined,
+  };
+  const rows: Row[] = [];
+  const proven = new Map<string, number>();
+  for (let after = -1; ;) {
+    const page = await mailbox.outbound(sessionId, (outbound) =>
+      outbound.listAfter(after, pageSize),
+    );
+    const ids = page.map(({ id }) => id);
+    const noted = findDelivered(draft, ids);
+    for (const row of page) {
+      const chat = `${row.channelType}\n${row.platformId}`;
+      // A message is settled after its replies were sent, unless they wait for somebody who listens.
+      const isAnswered =
+        !facts.isSomethingWaiting && messages.get(row.inReplyTo ?? '') === 'completed';
+      if (noted.has(row.id) || isAnswered) proven.set(chat, row.seq);
+      if (!noted.has(row.id)) rows.push({ ...pick(row), chat });
+    }
+    const last = page.at(-1);
+    if (last === undefined || page.length < pageSize) break;
+    after = last.seq;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return sortOut(rows, proven, facts);
+}
+
+/** Without its content: there may be many of them. */
+function pick({ id, seq, timestamp, deliverAfter }: UnrecordedRow): UnrecordedRow {
+  return { id, seq, timestamp, deliverAfter };
+}
+
+function sortOut(
+  rows: readonly Row[],
+  proven: ReadonlyMap<string, number>,
+  facts: UnrecordedFacts,
+): SentSurvey {
+  const sent: string[] = [];
+  const unknown: string[] = [];
+  for (const [index, row] of rows.entries()) {
+    const isProven = row.seq <= (proven.get(row.chat) ?? -1);
+    const verdict = decideUnrecorded(row, { isProven, newerCount: rows.length - 1 - index }, facts);
+    if (verdict === 'sent') sent.push(row.id);
+    if (verdict === 'unknown') unknown.push(row.id);
+  }
+  return { sent, unknown };
+}

@@ -1,0 +1,206 @@
+/**
+ * What becomes of a session whose files cannot be used. What is found is written down; the session's container is kept
+ * absent until its files are whole again, and they are worked on only after it has ended for certain.
+ */
+import { existsSync } from 'node:fs';
+import { isoAt, type Clock } from '../../shared/base/clock.js';
+import { BerthError, toBerthError } from '../../shared/base/errors.js';
+import { Deadline } from '../../shared/base/lifecycle.js';
+import type { Logger } from '../../shared/base/logger.js';
+import { assertNoTrap } from '../../shared/protocol/outbound-trap.js';
+import { outboundDbPath } from '../../shared/protocol/workspace.js';
+import type { Store } from '../store/store.js';
+import { findDamage, type Damage } from './damage.js';
+import type { FileMender } from './file-mender.js';
+import type { Mailbox } from './mailbox.js';
+import { findStat } from './repair-files.js';
+import type { SessionFolders } from './session-folder.js';
+import type { SessionRegistry } from './session-registry.js';
+
+export interface SessionRecoveryDeps {
+  readonly store: Store;
+  readonly mailbox: Mailbox;
+  readonly sessions: SessionRegistry;
+  readonly folders: SessionFolders;
+  readonly mender: FileMender;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** The session's container must end, or is to be looked at: then `repair` is called. */
+  readonly onWanted: (sessionId: string) => void;
+  /** Something has to be said in a chat. */
+  readonly onNotice: () => void;
+}
+
+/** How long a message waits for the repair of its session; after that a new session takes it. In milliseconds. */
+const restoreTimeoutMs = 15_000;
+
+const maxTries = 3;
+
+/** So many damaged files within an hour are more than one message can be blamed for. */
+const hopelessCount = 10;
+const hopelessWithinMs = 3_600_000;
+
+export class SessionRecovery {
+  readonly #deps: SessionRecoveryDeps;
+  readonly #waiters = new Map<string, (() => void)[]>();
+
+  constructor(deps: SessionRecoveryDeps) {
+    this.#deps = deps;
+  }
+
+  /** After a start: repairs that an earlier daemon has not finished. */
+  start(): void {
+    const { store, onWanted } = this.#deps;
+    for (const sessionId of store.repairs.listSessionsWanting()) onWanted(sessionId);
+  }
+
+  /** Something went wrong with a session's files. False where that is no damage: it may pass by itself. */
+  report(sessionId: string, error: unknown): boolean {
+    const { store, log } = this.#deps;
+    const damage = closerLook(error);
+    const session = store.sessions.find(sessionId);
+    if (damage === undefined || session === undefined) return false;
+    if (session.status === 'set-aside') return true;
+    switch (damage.kind) {
+      case 'interrupted':
+        // While a container runs, its own end or its next commit takes care of that.
+        if (session.containerStatus !== 'stopped') return false;
+        this.#want(sessionId, 'rollback-wanted', 'outbound.db', damage.reason);
+        return true;
+      case 'damaged':
+        if (this.#wasNeverWritten(sessionId, error)) return true;
+        if (this.#isHopeless(sessionId)) {
+          this.setAside(sessionId, `its files are damaged again and again: ${damage.reason}`);
+          return true;
+        }
+        if (this.#want(sessionId, 'wanted', damage.file, damage.reason)) {
+          log.error(
+            { sessionId, file: damage.file, reason: damage.reason },
+            'session file damaged',
+          );
+        }
+        return true;
+      case 'out-of-reach':
+        this.setAside(sessionId, damage.reason);
+        return true;
+    }
+  }
+
+  /** Somebody has written to the session, and waits for it. */
+  isInUse(sessionId: string): boolean {
+    const { store } = this.#deps;
+    const isAwaited = store.dueItems.find(sessionId, 'wake') !== undefined;
+    return isAwaited && store.sessions.find(sessionId)?.lastActive !== null;
+  }
+
+  /** Resolves when it may be tried again: the session's files are whole, or it was set aside, or that takes too long. */
+  async restore(sessionId: string, error: unknown): Promise<void> {
+    if (!this.report(sessionId, error) || !this.#deps.store.repairs.isWanted(sessionId)) return;
+    const done = new Promise<void>((resolve) => {
+      this.#waiters.set(sessionId, [...(this.#waiters.get(sessionId) ?? []), resolve]);
+    });
+    await new Deadline(restoreTimeoutMs).wait(done);
+  }
+
+  /** Throws database_missing where outbound.db is gone, or empty, although the session was used. */
+  async assertWhole(sessionId: string): Promise<void> {
+    const { folders, mailbox } = this.#deps;
+    const path = outboundDbPath(folders.outDir(sessionId));
+    const stat = findStat(path);
+    if (stat !== undefined && (!stat.isFile() || stat.size > 0)) return;
+    if (!(await mailbox.inbound(sessionId, (inbound) => inbound.hasHistory()))) return;
+    throw new BerthError('database_missing', `${path} is gone.`, { facts: { path } });
+  }
+
+  /**
+   * Mends what is damaged; call it only when the session's container has ended for certain, and nothing else uses its
+   * files. Returns the messages whose try has failed by this; undefined where nothing had to be done. Throws what keeps
+   * it from being done: until it is, nothing may use these files.
+   */
+  async repair(sessionId: string): Promise<ReadonlySet<string> | undefined> {
+    const { store, mailbox, mender } = this.#deps;
+    const session = store.sessions.find(sessionId);
+    if (session === undefined || session.status === 'set-aside') return undefined;
+    await mender.noteSigns(sessionId);
+    if (!mender.isNeeded(sessionId)) return undefined;
+    const release = mailbox.hold(sessionId);
+    try {
+      return await mender.mend(session);
+    } catch (error) {
+      this.#giveUpInTime(sessionId, error);
+      throw error;
+    } finally {
+      release();
+      if (!store.repairs.isWanted(sessionId)) this.#wake(sessionId);
+    }
+  }
+
+  /** Takes a session out of use for good, because its files cannot be used. */
+  setAside(sessionId: string, reason: string): void {
+    const { store, sessions, onWanted, onNotice } = this.#deps;
+    sessions.setAside(sessionId, reason);
+    store.repairs.giveUp(sessionId);
+    this.#wake(sessionId);
+    onWanted(sessionId);
+    onNotice();
+  }
+
+  #want(
+    sessionId: string,
+    action: 'wanted' | 'rollback-wanted',
+    file: 'inbound.db' | 'outbound.db',
+    detail: string,
+  ): boolean {
+    const { store, clock, onWanted } = this.#deps;
+    const wish = { file, action, detail, createdAt: isoAt(clock.now()) };
+    const isNews = store.repairs.want(sessionId, wish);
+    onWanted(sessionId);
+    return isNews;
+  }
+
+  /** It has no files yet, and nothing waits in it. */
+  #wasNeverWritten(sessionId: string, error: unknown): boolean {
+    const { folders } = this.#deps;
+    return (
+      toBerthError(error).code === 'database_missing' &&
+      !this.isInUse(sessionId) &&
+      !existsSync(outboundDbPath(folders.outDir(sessionId)))
+    );
+  }
+
+  /** Whatever damages its files will not stop. */
+  #isHopeless(sessionId: string): boolean {
+    const { store, clock } = this.#deps;
+    const since = isoAt(clock.now() - hopelessWithinMs);
+    return store.repairs.countReplaced(sessionId, since) >= hopelessCount;
+  }
+
+  #giveUpInTime(sessionId: string, error: unknown): void {
+    const { code, message } = toBerthError(error);
+    const isLasting = findDamage(error)?.kind === 'out-of-reach';
+    // A full disk is no reason to give up a conversation.
+    if (code === 'disk_full') return;
+    if (this.#deps.store.repairs.noteFailure(sessionId) >= maxTries || isLasting) {
+      this.setAside(sessionId, `its files could not be repaired: ${message}`);
+    }
+  }
+
+  #wake(sessionId: string): void {
+    const waiters = this.#waiters.get(sessionId) ?? [];
+    this.#waiters.delete(sessionId);
+    for (const resolve of waiters) resolve();
+  }
+}
+
+/** A damaged header can look like a file that may not be written: the file itself tells. */
+function closerLook(error: unknown): Damage | undefined {
+  const damage = findDamage(error);
+  const { path } = toBerthError(error).facts;
+  if (damage?.kind !== 'out-of-reach' || typeof path !== 'string') return damage;
+  try {
+    assertNoTrap(path);
+    return damage;
+  } catch (found) {
+    return findDamage(found) ?? damage;
+  }
+}

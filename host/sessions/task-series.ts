@@ -1,0 +1,114 @@
+/**
+ * What follows a run of a task: the next row of its series, and what the index of tasks says. A series ends with its
+ * session, when it is cancelled, or when no time is left; a failed run never ends it. The timestamp of a task's row is
+ * when it is scheduled: retries move process_after, and leave the series where it is.
+ */
+import { isoAt, isTimeZone, type Clock } from '../../shared/base/clock.js';
+import { toBerthError } from '../../shared/base/errors.js';
+import type { Logger } from '../../shared/base/logger.js';
+import type {
+  FollowingRow,
+  InboundOutcome,
+  OpenInbound,
+} from '../../shared/protocol/inbound-writer.js';
+import type { Session } from '../store/sessions.js';
+import type { Store } from '../store/store.js';
+
+/** The run after a scheduled one and after now, in epoch milliseconds. Throws for an expression that is none. */
+export type NextRun = (
+  expression: string,
+  timeZone: string,
+  scheduledMs: number,
+  nowMs: number,
+) => number | undefined;
+
+export interface TaskSeriesDeps {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly nextRun: NextRun;
+  /** The install's: for tasks and chats that name none. */
+  readonly timeZone: string;
+}
+
+export class TaskSeries {
+  readonly #deps: TaskSeriesDeps;
+
+  constructor(deps: TaskSeriesDeps) {
+    this.#deps = deps;
+  }
+
+  /** The rows that come after those which are final now. The index is told first: told twice, it says the same. */
+  follow(
+    session: Session,
+    open: readonly OpenInbound[],
+    outcomes: readonly InboundOutcome[],
+  ): readonly FollowingRow[] {
+    const final = new Set(outcomes.filter(isFinal).map(({ id }) => id));
+    const ended = open.filter((row) => isTask(row) && final.has(row.id));
+    return ended.flatMap((row) => this.#followOne(session, row) ?? []);
+  }
+
+  #followOne(session: Session, row: OpenInbound): FollowingRow | undefined {
+    const { store } = this.#deps;
+    const taskId = taskIdOf(row);
+    const next = session.status === 'active' ? this.#findNext(session, row) : undefined;
+    if (next === undefined) {
+      store.tasks.delete(taskId);
+      return undefined;
+    }
+    const following = { of: row.id, id: runIdFor(taskId, next), scheduledAt: isoAt(next) };
+    store.tasks.advance(taskId, following.id, following.scheduledAt);
+    return following;
+  }
+
+  #findNext(session: Session, row: OpenInbound): number | undefined {
+    const { clock, log, nextRun } = this.#deps;
+    if (row.recurrence === null) return undefined;
+    const now = clock.now();
+    const scheduled = Date.parse(row.timestamp);
+    const fields = { sessionId: session.id, messageId: row.id };
+    try {
+      const zone = this.#zoneOf(session, row);
+      const next = nextRun(row.recurrence, zone, Number.isNaN(scheduled) ? now : scheduled, now);
+      if (next === undefined) log.info(fields, 'recurring task has no more runs');
+      return next;
+    } catch (error) {
+      // Refused when it was made; somebody has edited it since.
+      const { message } = toBerthError(error);
+      log.error({ ...fields, reason: message }, 'recurring task ended: its schedule is none');
+      return undefined;
+    }
+  }
+
+  #zoneOf(session: Session, { timeZone }: OpenInbound): string {
+    const { store } = this.#deps;
+    const chat = store.messagingGroups.find(session.messagingGroupId ?? '');
+    const named = timeZone ?? chat?.timeZone;
+    return named != null && isTimeZone(named) ? named : this.#deps.timeZone;
+  }
+}
+
+function isFinal({ status }: InboundOutcome): boolean {
+  return status !== 'retry' && status !== 'hasten';
+}
+
+function isTask({ kind, recurrence }: OpenInbound): boolean {
+  return kind === 'task' || recurrence !== null;
+}
+
+/** Of the row of one run: the same run gets the same id, so that it is there once. */
+export function runIdFor(taskId: string, scheduledMs: number): string {
+  return `${taskId}-${scheduledMs.toString(36)}`;
+}
+
+/** The task that a row is a run of. */
+export function taskIdOf({ id, timestamp }: Pick<OpenInbound, 'id' | 'timestamp'>): string {
+  const suffix = runIdFor('', Date.parse(timestamp));
+  return id.endsWith(suffix) ? id.slice(0, -suffix.length) : id;
+}
+
+/** Planned, and not begun: nobody waits for it yet. */
+export function isPlanned({ tries, processAfter }: OpenInbound, nowIso: string): boolean {
+  return tries === 0 && processAfter !== null && processAfter > nowIso;
+}

@@ -1,0 +1,85 @@
+import type { Db } from '../../shared/base/sqlite.js';
+
+/** What an agent is to do at a time, once or again and again. */
+export interface Task {
+  readonly id: string;
+  readonly sessionId: string;
+  /** The chat that hears of it. */
+  readonly messagingGroupId: string | null;
+  /** Its messages_in row that is next. */
+  readonly messageId: string;
+  /** When that one is scheduled; ISO-8601. */
+  readonly dueAt: string;
+  /** A cron expression; null: once. */
+  readonly recurrence: string | null;
+  /** IANA name that recurrence is told in; null: the chat's, or the install's. */
+  readonly timeZone: string | null;
+  readonly text: string;
+  readonly createdAt: string;
+}
+
+const columns = `id, session_id AS sessionId, messaging_group_id AS messagingGroupId, message_id AS messageId,
+  due_at AS dueAt, recurrence, time_zone AS timeZone, text, created_at AS createdAt`;
+
+export class TaskStore {
+  readonly #db: Db;
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  /** The next one first. */
+  list(): readonly Task[] {
+    return this.#db.prepare<[], Task>(`SELECT ${columns} FROM tasks ORDER BY due_at, id`).all();
+  }
+
+  listForSession(sessionId: string): readonly Task[] {
+    return this.#db
+      .prepare<[string], Task>(
+        `SELECT ${columns} FROM tasks WHERE session_id = ? ORDER BY due_at, id`,
+      )
+      .all(sessionId);
+  }
+
+  /** Sessions that were set aside with something planned in them. */
+  listStranded(): readonly string[] {
+    return this.#db
+      .prepare<[], string>(
+        `SELECT DISTINCT session_id FROM tasks JOIN sessions ON sessions.id = session_id
+         WHERE sessions.status = 'set-aside'`,
+      )
+      .pluck()
+      .all();
+  }
+
+  find(id: string): Task | undefined {
+    return this.#db.prepare<[string], Task>(`SELECT ${columns} FROM tasks WHERE id = ?`).get(id);
+  }
+
+  set(task: Task): void {
+    this.#db
+      .prepare(
+        `INSERT INTO tasks (id, session_id, messaging_group_id, message_id, due_at, recurrence, time_zone, text, created_at)
+         VALUES (@id, @sessionId, @messagingGroupId, @messageId, @dueAt, @recurrence, @timeZone, @text, @createdAt)
+         ON CONFLICT (id) DO UPDATE SET session_id = @sessionId, message_id = @messageId, due_at = @dueAt,
+           recurrence = @recurrence, time_zone = @timeZone, text = @text`,
+      )
+      .run(task);
+  }
+
+  /** Its next run is another row. */
+  advance(id: string, messageId: string, dueAt: string): void {
+    this.#db
+      .prepare('UPDATE tasks SET message_id = ?, due_at = ? WHERE id = ?')
+      .run(messageId, dueAt, id);
+  }
+
+  delete(id: string): void {
+    this.#db.prepare('DELETE FROM tasks WHERE id = ?').run(id);
+  }
+
+  /** Returns how many there were. */
+  deleteForSession(sessionId: string): number {
+    return this.#db.prepare('DELETE FROM tasks WHERE session_id = ?').run(sessionId).changes;
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * Takes away what is too old in inbound.db; the host's, like InboundWriter. In slices: each call is one small
+ * transaction, and says where the next one goes on. What may go, and why nothing is run or sent again, is told in
+ * docs/adr/0008.
+ */
+import { withDatabase, type Db } from '../base/sqlite.js';
+import { contextSize, type InboundStatus } from './session-message.js';
+
+/** Rows after `after` were looked at, `limit` at the most. */
+export interface SliceRequest {
+  readonly after: number;
+  readonly limit: number;
+  /** ISO-8601: what is older may go. */
+  readonly cutoff: string;
+}
+
+export interface Slice {
+  readonly removed: number;
+  /** Where to go on; undefined: nothing further is old. */
+  readonly next: number | undefined;
+}
+
+/** A final row of `delivered` that is old enough to go. */
+export interface OldDelivery {
+  /** Its place in the order in which deliveries were noted. */
+  readonly seq: number;
+  readonly messageOutId: string;
+}
+
+interface MessageRow {
+  readonly id: string;
+  readonly seq: number;
+  readonly status: InboundStatus;
+  readonly isOld: 0 | 1;
+  readonly bytes: number;
+}
+
+/** What one slice frees at the most: a long message takes as long as many short ones. */
+const maxSliceBytes = 512 * 1024;
+
+export class InboundPruner {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /**
+   * Removes messages that are done with, and context that nobody has asked about, but never the newest row: seq counts
+   * on from it. `kept`: ids that somebody still has a use for.
+   */
+  pruneMessages(request: SliceRequest, kept: ReadonlySet<string>): Slice {
+    return this.#use((db) => {
+      const newest = Number(db.prepare('SELECT max(seq) FROM messages_in').pluck().get() ?? 0);
+      // The time it was put off to counts too: a task of next year is young when it has run.
+      const rows = db
+        .prepare<[string, number, number], MessageRow>(
+          `SELECT id, seq, status, max(timestamp, coalesce(process_after, timestamp)) < ? AS isOld,
+                  octet_length(content) AS bytes
+           FROM messages_in WHERE seq > ? ORDER BY seq LIMIT ?`,
+        )
+        .all(request.cutoff, request.after, request.limit);
+      const mayGo = ({ id, seq, status, isOld }: MessageRow): boolean =>
+        isOld === 1 && status !== 'pending' && seq < newest && !kept.has(id);
+      const slice = cutByBytes(rows, mayGo);
+      const seqs = slice.filter(mayGo).map(({ seq }) => seq);
+      removeAll(db, 'DELETE FROM messages_in WHERE seq = ?', seqs);
+      const wasCut = slice.length < rows.length;
+      const next = wasCut ? slice.at(-1)?.seq : nextAfter(rows, request.limit);
+      return { removed: seqs.length, next };
+    });
+  }
+
+  /**
+   * Context beyond what a turn would read is used up, as it would be by the next turn. While a message waits, nothing
+   * is: its turn reads what came before it. Returns how many rows.
+   */
+  useUpContext(limit: number): number {
+    return this.#use((db) => {
+      const open = `status IN ('pending', 'context')`;
+      const waits = db
+        .prepare(`SELECT 1 FROM messages_in WHERE ${open} AND status = 'pending' LIMIT 1`)
+        .get();
+      if (waits !== undefined) return 0;
+      const surplus = db
+        .prepare<[number, number], number>(
+          `SELECT seq FROM messages_in WHERE ${open} AND status = 'context' ORDER BY seq DESC LIMIT ? OFFSET ?`,
+        )
+        .pluck()
+        .all(limit, contextSize);
+      removeAll(db, `UPDATE messages_in SET status = 'completed' WHERE seq = ?`, surplus);
+      return surplus.length;
+    });
+  }
+
+  /** Final rows of `delivered` that are old; they may go when outbound.db does not have their messages any more. */
+  listOldDeliveries(request: SliceRequest): {
+    readonly old: readonly OldDelivery[];
+    readonly next: number | undefined;
+  } {
+    return this.#use((db) => {
+      const rows = db
+        .prepare<[string, number, number], OldDelivery & { isOld: 0 | 1 }>(
+          `SELECT rowid AS seq, message_out_id AS messageOutId,
+                  status IN ('delivered', 'failed') AND delivered_at < ? AS isOld
+           FROM delivered WHERE rowid > ? ORDER BY rowid LIMIT ?`,
+        )
+        .all(request.cutoff, request.after, request.limit);
+      const old = rows.filter(({ isOld }) => isOld === 1);
+      return { old, next: nextAfter(rows, request.limit) };
+    });
+  }
+
+  forgetDeliveries(deliveries: readonly OldDelivery[]): void {
+    this.#use((db) => {
+      const seqs = deliveries.map(({ seq }) => seq);
+      removeAll(db, 'DELETE FROM delivered WHERE rowid = ?', seqs);
+    });
+  }
+
+  /** Of the named messages those that are not done with: their files are still needed. */
+  findUnfinished(messageIds: readonly string[]): ReadonlySet<string> {
+    return this.#use((db) => {
+      const ids = db
+        .prepare<[string], string>(
+          `SELECT id FROM messages_in
+           WHERE id IN (SELECT value FROM json_each(?)) AND status IN ('pending', 'context')`,
+        )
+        .pluck()
+        .all(JSON.stringify(messageIds));
+      return new Set(ids);
+    });
+  }
+
+  /** Of the named messages_out rows those whose outcome is final. */
+  findSettledOut(messageOutIds: readonly string[]): ReadonlySet<string> {
+    return this.#use((db) => {
+      const ids = db
+        .prepare<[string], string>(
+          `SELECT message_out_id FROM delivered
+           WHERE message_out_id IN (SELECT value FROM json_each(?)) AND status IN ('delivered', 'failed')`,
+        )
+        .pluck()
+        .all(JSON.stringify(messageOutIds));
+      return new Set(ids);
+    });
+  }
+
+  #use<T>(use: (db: Db) => T): T {
+    return withDatabase(this.#path, { mode: 'write', busyTimeoutMs: 0 }, use);
+  }
+}
+
+/** As many rows as free no more than maxSliceBytes, but one that does. */
+function cutByBytes(
+  rows: readonly MessageRow[],
+  mayGo: (row: MessageRow) => boolean,
+): readonly MessageRow[] {
+  let bytes = 0;
+  const end = rows.findIndex((row, index) => {
+    bytes += mayGo(row) ? row.bytes : 0;
+    return index > 0 && bytes > maxSliceBytes;
+  });
+  return end === -1 ? rows : rows.slice(0, end);
+}
+
+/** One row that is old in a whole slice is enough to go on: rows are in about the order of their times. */
+function nextAfter(
+  rows: readonly { readonly seq: number; readonly isOld: 0 | 1 }[],
+  limit: number,
+): number | undefined {
+  const hasMore = rows.length === limit && rows.some(({ isOld }) => isOld === 1);
+  return hasMore ? rows.at(-1)?.seq : undefined;
+}
+
+function removeAll(db: Db, sql: string, keys: readonly number[]): void {
+  if (keys.length === 0) return;
+  const statement = db.prepare(sql);
+  db.transaction(() => {
+    for (const key of keys) statement.run(key);
+  }).immediate();
+}

@@ -1,0 +1,60 @@
+/**
+ * Another name for outbound.db, in a folder that no container reaches. SQLite opens what lies beside a database too, by
+ * its name: beside the container's own one that could be a pipe, a link, or memory that is cut away while it is read. A hard
+ * link is the same file with the same locks, and nothing lies beside it. What it names was an ordinary file when it was
+ * linked, and stays one, whatever the container does.
+ */
+import { linkSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { BerthError, errnoOf } from '../base/errors.js';
+import { notAFile } from '../base/sqlite.js';
+import { assertNoTrap } from './outbound-trap.js';
+import { outboundDbName } from './workspace.js';
+
+/** What link(2) says where the file system or the rights allow no hard link: the file is opened by its own name then. */
+const noLinks = new Set(['EPERM', 'EACCES', 'EROFS', 'ENOTSUP', 'ENOSYS', 'EMLINK', 'EXDEV']);
+
+/** The name to open. Throws database_missing, database_unreadable where it is no ordinary file, or database_corrupt. */
+export function viewOutbound(path: string, viewDir: string): string {
+  const own = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  if (own === undefined) throw missing(path);
+  if (!own.isFile()) throw notAFile(path);
+  const view = join(viewDir, outboundDbName);
+  const known = lstatSync(view, { bigint: true, throwIfNoEntry: false });
+  const isLinked = known?.ino === own.ino && known.dev === own.dev;
+  const name = isLinked || link(path, view, viewDir) ? view : path;
+  if (!lstatSync(name).isFile()) throw notAFile(path);
+  assertNoTrap(name, path);
+  return name;
+}
+
+/** A journal beside the file belongs to a writer in a commit, or to one that was killed in it. */
+export function hasJournal(path: string): boolean {
+  return lstatSync(`${path}-journal`, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** False where it cannot be linked. */
+function link(path: string, view: string, viewDir: string): boolean {
+  // By another name first: whoever reads at the same time has a file to open at every moment.
+  const draft = `${view}.new`;
+  try {
+    mkdirSync(viewDir, { recursive: true, mode: 0o700 });
+    // One that a crash has left may be of an older file.
+    rmSync(draft, { force: true });
+    linkSync(path, draft);
+  } catch (error) {
+    const errno = errnoOf(error) ?? '';
+    if (noLinks.has(errno)) return false;
+    if (errno === 'ENOENT') throw missing(path, error);
+    throw error;
+  }
+  renameSync(draft, view);
+  return true;
+}
+
+function missing(path: string, cause?: unknown): BerthError {
+  return new BerthError('database_missing', `There is no database at ${path}.`, {
+    cause,
+    facts: { path },
+  });
+}

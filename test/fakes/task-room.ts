@@ -1,0 +1,67 @@
+import { TaskDesk } from '../../host/schedule/task-desk.js';
+import { SessionRegistry } from '../../host/sessions/session-registry.js';
+import type { Task } from '../../host/store/tasks.js';
+import { SettlingRoom } from './settling-room.js';
+
+/** One session with its runner, whose chat is wired to its agent, and the desk where tasks are planned in it. */
+export class TaskRoom extends SettlingRoom {
+  readonly wiring = this.addWiring(this.chat, this.agentGroup);
+  planned = 0;
+  readonly desk = new TaskDesk({
+    store: this.store,
+    mailbox: this.mailbox,
+    sessions: new SessionRegistry(this),
+    clock: this.clock,
+    log: this.log,
+    timeZone: 'Europe/Berlin',
+    onPlanned: () => {
+      this.planned += 1;
+    },
+  });
+
+  /** What a command asks; `inMs` from now, once, unless said otherwise. */
+  request(inMs: number, more: object = {}): object {
+    return {
+      id: 't-1',
+      messagingGroupId: this.chat.id,
+      agentGroupId: this.agentGroup.id,
+      text: 'water the plants',
+      scheduledAt: this.clock.iso(inMs),
+      recurrence: null,
+      timeZone: null,
+      ...more,
+    };
+  }
+
+  plan(inMs: number, more: object = {}): Promise<Task> {
+    return this.desk.create(this.request(inMs, more));
+  }
+
+  /** `2026-01-31T12:00 pending`, in the order of their writing. */
+  runs(sessionId = this.session.id): readonly string[] {
+    return this.inbound(sessionId, (db) =>
+      db
+        .prepare<[], string>(
+          `SELECT substr(timestamp, 1, 16) || ' ' || status FROM messages_in WHERE kind = 'task' ORDER BY seq`,
+        )
+        .pluck()
+        .all(),
+    );
+  }
+
+  /** The id of the run that is next. */
+  get nextRunId(): string {
+    return this.store.tasks.find('t-1')?.messageId ?? '';
+  }
+
+  /** The next run comes due, and the runner has done it some time later. */
+  async run(tookMs = 200): Promise<string> {
+    const task = this.store.tasks.find('t-1');
+    if (task === undefined) throw new Error('nothing is planned');
+    const waitMs = Date.parse(task.dueAt) - this.clock.now();
+    this.clock.advance(Math.max(0, waitMs) + tookMs);
+    this.runner.complete(task.messageId);
+    await this.look();
+    return task.messageId;
+  }
+}

@@ -1,0 +1,172 @@
+import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { DoomedHome } from './doomed-home.js';
+import { killAtWrite, whyNoTracing } from './killing-write.js';
+import type { Entry, Ledger } from './ledger.js';
+import { isMissing } from './prerequisites.js';
+import { Seeded, tell, tellTable } from './seeded.js';
+import { expectKept } from './session-audit.js';
+
+const others = Array.from({ length: 50 }, (_, index) => `other${index}`);
+const roundsEach = 2;
+/** Between one message and the next: well within what two cores can do. */
+const gapMs = 20;
+
+/** What is done to one session. `heal` makes it usable again. */
+interface Damage {
+  readonly name: string;
+  apply(place: { home: DoomedHome; chat: string; folder: string; random: Seeded }): Promise<void>;
+  heal?(place: { folder: string }): void;
+}
+
+const damages: readonly Damage[] = [
+  {
+    name: 'outbound.db with flipped bytes',
+    apply: ({ folder, random }) => {
+      flipBytes(join(folder, 'out', 'outbound.db'), random);
+      return Promise.resolve();
+    },
+  },
+  {
+    name: 'inbound.db with flipped bytes',
+    apply: ({ folder, random }) => {
+      flipBytes(join(folder, 'in', 'inbound.db'), random);
+      return Promise.resolve();
+    },
+  },
+  {
+    name: 'a deleted inbound.db',
+    apply: ({ folder }) => {
+      rmSync(join(folder, 'in', 'inbound.db'));
+      return Promise.resolve();
+    },
+  },
+  {
+    name: 'a folder that cannot be read',
+    // Modes mean nothing to root: a file in the folder's place does to everybody what a mode does.
+    apply: ({ folder }) => {
+      renameSync(folder, `${folder}.away`);
+      writeFileSync(folder, '');
+      return Promise.resolve();
+    },
+    heal: ({ folder }) => {
+      if (!existsSync(`${folder}.away`)) return;
+      rmSync(folder, { recursive: true, force: true });
+      renameSync(`${folder}.away`, folder);
+    },
+  },
+  ...(isMissing('a commit torn among 50 sessions', whyNoTracing())
+    ? []
+    : [
+        {
+          name: 'a runner killed in a commit',
+          apply: async ({ home, chat, folder, random }) => {
+            const path = join(folder, 'out', 'outbound.db');
+            await killAtWrite(home.runnerOf(chat), path, random.between(1, 4));
+          },
+        } satisfies Damage,
+      ]),
+];
+
+/** Every page but the first loses a good part of its bytes. */
+function flipBytes(path: string, random: Seeded): void {
+  const bytes = readFileSync(path);
+  for (let at = 4_096; at < statSync(path).size; at += 1) {
+    if (random.next() < 0.3) bytes[at] = random.between(0, 255);
+  }
+  writeFileSync(path, bytes);
+}
+
+function percentile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
+}
+
+/** Each of the others says something in its turn and is answered, some times over. */
+async function talk(ledger: Ledger): Promise<readonly Entry[]> {
+  const said: Entry[] = [];
+  for (let round = 0; round < roundsEach; round += 1) {
+    for (const chat of others) {
+      said.push(ledger.say(chat));
+      await wait(gapMs);
+    }
+    await ledger.untilOver(60_000, said);
+  }
+  return said;
+}
+
+/** What still counts as normal. */
+function limitOf(normal: readonly number[]): number {
+  const p95 = percentile(normal, 0.95);
+  return Math.max(p95 * 3, p95 + 150);
+}
+
+function describeTimes(name: string, times: readonly number[]): Record<string, string | number> {
+  return {
+    'what happened to one session': name,
+    'median ms': Math.round(percentile(times, 0.5)),
+    'p95 ms': Math.round(percentile(times, 0.95)),
+  };
+}
+
+describe('one damaged session', () => {
+  it('suffers alone: 50 others answer in normal time', async () => {
+    const random = Seeded.forTest();
+    await using home = new DoomedHome('process', {
+      BERTH_MAX_CONTAINERS: '60',
+      BERTH_MEMORY_BUDGET_MB: '100000',
+    });
+    home.run();
+    const ledger = home.ledger();
+    const victims = home.ledger('v');
+    for (const chat of others) ledger.say(chat);
+    const names = damages.map((_, index) => `victim${index}`);
+    for (const chat of names) victims.say(chat);
+    await Promise.all([ledger.untilOver(), victims.untilOver()]);
+    await home.json('agent-groups', 'update', 'main', '--container-config', '{"retryBaseMs":500}');
+
+    const normal = ledger.latencies(await talk(ledger));
+    const rows = [describeTimes('nothing', normal)];
+    const slow: string[] = [];
+    for (const [index, damage] of damages.entries()) {
+      const chat = names[index]!;
+      const folder = home.sessionDir(home.sessionOf(chat));
+      await damage.apply({ home, chat, folder, random });
+      for (let i = 0; i < 3; i += 1) victims.say(chat);
+      const times = ledger.latencies(await talk(ledger));
+      rows.push(describeTimes(damage.name, times));
+      damage.heal?.({ folder });
+      if (percentile(times, 0.95) > limitOf(normal)) {
+        // A machine that has other things to do is no fault of that session.
+        const again = ledger.latencies(await talk(ledger));
+        rows.push(describeTimes('nothing', again));
+        if (percentile(times, 0.95) > limitOf(again)) slow.push(damage.name);
+      }
+    }
+    tellTable(rows);
+    expect(slow).toEqual([]);
+
+    for (const entry of victims.entries) if (entry.messageId === undefined) victims.sayAgain(entry);
+    await victims.untilOver(30_000).catch((error: unknown) => {
+      tell(String(error));
+    });
+    tellTable(
+      names.map((chat, index) => ({
+        damage: damages[index]!.name,
+        said: victims.entriesOf(chat).length,
+        answered: victims.entriesOf(chat).filter((it) => it.answeredAt !== undefined).length,
+        'given up aloud': victims.entriesOf(chat).filter((it) => it.status === 'failed').length,
+      })),
+    );
+    ledger.tellCounts();
+    expect(victims.counts()).toMatchObject({
+      said: victims.counts().accepted,
+      lost: 0,
+      repeated: 0,
+    });
+    expect(ledger.counts()).toMatchObject({ answered: ledger.entries.length, reordered: 0 });
+    await expectKept(home, ledger);
+  });
+});
