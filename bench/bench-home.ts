@@ -47,12 +47,6 @@ export class BenchHome extends BerthHome {
     return JSON.parse(stdout) as Status;
   }
 
-  async pid(): Promise<number> {
-    const { pid } = await this.status();
-    if (pid === undefined) throw new Error('the daemon does not run');
-    return pid;
-  }
-
   async stop(): Promise<void> {
     const { exitCode, stderr } = await this.berth('stop');
     if (exitCode !== 0) throw new Error(`berth stop: ${stderr}`);

@@ -19,7 +19,7 @@ const flatPercent = 10;
 
 export const growth: Measure = {
   name: 'growth',
-  title: 'growth',
+  title: 'growth: warm latency and daemon CPU by sessions, latency by rows',
   method: `A daemon for each size side by side, in ${turns} turns of ${messagesPerTurn} messages to one running container; the daemon’s time on a core is that of its own turns. Then one daemon with a chat for each number of rows (in each of messages_in, messages_out, delivered and processing_ack).`,
   target: 'flat',
   run: async (bench) => {

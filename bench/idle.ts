@@ -8,8 +8,8 @@ import { cpuMsOf, memoryMbOf } from './process-cost.js';
 import { summarize } from './statistics.js';
 
 const containers = 15;
-/** What the start left behind is collected in the first seconds. */
-const settlingMs = 20_000;
+/** What the start left behind is collected in the first half minute. */
+const settlingMs = 30_000;
 const watchedMs = 60_000;
 
 export const idle: Measure = {

@@ -12,7 +12,7 @@ export function renderReport(
     renderMachine(machine),
     renderTable(measures, results),
     renderGrowth(results['growth']),
-    renderMethods(measures),
+    renderMethods(measures, results),
   ];
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
 }
@@ -76,8 +76,13 @@ function renderSeries({ title, sizes, unit, points }: Series): string {
     .join('\n');
 }
 
-function renderMethods(measures: readonly Measure[]): string {
-  const lines = measures.map(({ name, title, method }) => `- \`${name}\` — ${title}. ${method}`);
+function renderMethods(measures: readonly Measure[], results: Results['measures']): string {
+  const lines = measures.map(({ name, title, method }) => {
+    const result = results[name];
+    const remarks = result?.kind === 'measured' ? (result.remarks ?? []) : [];
+    const seen = remarks.length === 0 ? '' : ` Seen: ${remarks.join('; ')}.`;
+    return `- \`${name}\` — ${title}. ${method}${seen}`;
+  });
   return ['## How', lines.join('\n')].join('\n\n');
 }
 

@@ -6,6 +6,7 @@ import {
   buildRuntime,
   type RuntimeSettings,
 } from './containers/runtime/build-runtime.js';
+import { describeBuildStep } from './containers/runtime/build-progress.js';
 import type { ContainerRuntime } from './containers/runtime/container-runtime.js';
 import type { DaemonDeps } from './house/ground.js';
 import { House, sessionLogsDir, type ContainersAtStop } from './house/house.js';
@@ -35,8 +36,10 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   ensureDefaultAgentGroup({ ...deps, groupsDir, shippedGroupsDir });
   mkdirSync(sessionLogsDir(deps.config), { recursive: true, mode: 0o700 });
   const { runtime, remark } = await buildRuntime(runtimeSettings(deps, ranContainers), (line) => {
-    status.say({ activity: line });
-    deps.onProgress(line);
+    const activity = describeBuildStep(line);
+    if (activity === undefined) return;
+    status.say({ activity });
+    deps.onProgress(activity);
   });
   status.say({ runtime: runtime.name, activity: remark });
   const house = new House(deps, runtime, status);

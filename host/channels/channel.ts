@@ -53,7 +53,7 @@ export type InboundOutcome =
       readonly settled?: 'completed' | 'failed';
     }
   /** Recorded, and nobody will answer. */
-  | { readonly kind: 'refused'; readonly reason: string };
+  | { readonly kind: 'refused'; readonly reason: string; readonly next?: string };
 
 export type OnInbound = (event: InboundEvent) => Promise<InboundOutcome>;
 

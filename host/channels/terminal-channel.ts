@@ -215,7 +215,10 @@ function errorLine(code: string, message: string, id: string | null): ErrorLine 
 }
 
 function answersTo(line: MessageLine, outcome: InboundOutcome): readonly ServerLine[] {
-  if (outcome.kind === 'refused') return [errorLine('refused', outcome.reason, line.id)];
+  if (outcome.kind === 'refused') {
+    const refusal = errorLine('refused', outcome.reason, line.id);
+    return [outcome.next === undefined ? refusal : { ...refusal, next: outcome.next }];
+  }
   const { messageId } = outcome;
   const ack: ServerLine = {
     type: 'ack',

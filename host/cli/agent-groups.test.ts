@@ -83,11 +83,11 @@ describe('berth agent-groups', () => {
   );
 
   it('changes what is named, leaves the rest, and takes settings back to their defaults', async () => {
-    await cli.run('agent-groups', 'create', 'Helper', '--provider', 'claude');
+    await cli.run('agent-groups', 'create', 'Helper', '--provider', 'echo');
     const config = '{"tries":2}';
     expect(
       await cli.json('agent-groups', 'update', 'helper', '--container-config', config),
-    ).toMatchObject({ provider: 'claude', containerConfig: { tries: 2 } });
+    ).toMatchObject({ provider: 'echo', containerConfig: { tries: 2 } });
     expect(
       await cli.json('agent-groups', 'update', 'helper', '--no-provider', '--admin'),
     ).toMatchObject({ provider: null, isAdmin: true, containerConfig: { tries: 2 } });
@@ -185,5 +185,27 @@ describe('berth agent-groups', () => {
       expect(stdout).toContain(`data/sessions/${id}`);
       expect(await cli.json('sessions', 'list')).toEqual([]);
     });
+  });
+
+  it('says what follows when the default one is deleted', async () => {
+    await cli.run('agent-groups', 'create', 'Helper');
+    expect((await cli.run('agent-groups', 'delete', 'helper')).stdout).not.toContain('default');
+    const { stdout } = await cli.run('agent-groups', 'delete', 'main');
+    expect(stdout).toContain('It was the default one: new terminal chats reach nobody');
+  });
+
+  it('shows its limits within a narrow terminal', async () => {
+    await cli.run('agent-groups', 'create', 'Helper');
+    cli.columns = 80;
+    const { stdout } = await cli.run('agent-groups', 'show', 'helper');
+    for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+    expect(stdout).toContain('keepMessagesDays 365');
+  });
+
+  it('names the keys that a container config may have', async () => {
+    const config = ['--container-config', '{"memory":3}'];
+    const failure = await cli.failure('agent-groups', 'create', 'Helper', ...config);
+    expect(failure.message).toBe('The container config cannot be used: it cannot have "memory".');
+    expect(failure.next).toContain('memoryMb, cpus, pidsLimit');
   });
 });

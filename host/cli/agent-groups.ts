@@ -1,4 +1,5 @@
 import { toBerthError } from '../../shared/base/errors.js';
+import { defaultAgentFolder } from '../sessions/default-agent-group.js';
 import type { AgentGroup } from '../store/agent-groups.js';
 import { parseContainerConfig, type ContainerConfig } from '../store/container-config.js';
 import { createAgentGroup, deleteAgentGroup, updateAgentGroup } from './agent-group-changes.js';
@@ -7,6 +8,10 @@ import { chatName, getAgentGroup } from './references.js';
 import { readStore } from './store-access.js';
 import { fromStoredJson } from './stored-json.js';
 import { formatFields, formatTable } from './table.js';
+
+const defaultGone =
+  'It was the default one: new terminal chats reach nobody until you wire them with `berth wirings create`. ' +
+  'Where no agent group is left, the next start makes it anew.';
 
 const configHelp = 'JSON, like {"network":"bridge","memoryMb":512,"tries":3}';
 
@@ -70,18 +75,21 @@ function show(context: CommandContext, reference: string): void {
   const active = sessions.filter(({ status }) => status === 'active').length;
   const limits = readLimits(group);
   const shown = { ...view(group), limits, wiredTo: chats, activeSessions: active };
-  context.output.result(shown, () =>
-    formatFields([
-      ['id', group.id],
-      ['name', group.name],
-      ['folder', `groups/${group.folder}`],
-      ['provider', group.provider ?? `${context.config.provider} (default)`],
-      ['admin', group.isAdmin ? 'yes' : 'no'],
-      ['limits', describeLimits(limits)],
-      ['wired to', chats.join(', ') || 'nothing'],
-      ['sessions', `${active} active of ${sessions.length}`],
-      ['created', group.createdAt],
-    ]),
+  context.output.result(shown, (width) =>
+    formatFields(
+      [
+        ['id', group.id],
+        ['name', group.name],
+        ['folder', `groups/${group.folder}`],
+        ['provider', group.provider ?? `${context.config.provider} (default)`],
+        ['admin', group.isAdmin ? 'yes' : 'no'],
+        ['limits', describeLimits(limits)],
+        ['wired to', chats.join(', ') || 'nothing'],
+        ['sessions', `${active} active of ${sessions.length}`],
+        ['created', group.createdAt],
+      ],
+      width,
+    ),
   );
 }
 
@@ -116,6 +124,7 @@ function remove(
   context.output.result({ deleted: group.id, removedSessions: removed }, () =>
     [
       `Deleted the agent group ${group.name}. Its folder groups/${group.folder} stays.`,
+      ...(group.folder === defaultAgentFolder ? [defaultGone] : []),
       ...removed.map((id) => `The files of session ${id} stay in data/sessions/${id}.`),
     ].join('\n'),
   );

@@ -32,7 +32,8 @@ export function describeEvent(event: ChatEvent, style: OutputStyle): Utterance |
     case 'refused': {
       if (style.json) return output(JSON.stringify(event.line));
       const { message, next } = event.line;
-      return remark(`The message was not taken: ${message}${next === undefined ? '' : ` ${next}`}`);
+      const reason = message.endsWith('.') ? message : `${message}.`;
+      return remark([`The message was not taken: ${reason}`, next ?? ''].join(' ').trimEnd());
     }
     case 'finished':
       return describeEnd(event.status);

@@ -15,6 +15,9 @@ export interface ChatPromptDeps {
   readonly json: boolean;
 }
 
+/** For who leaves before the answer has come. */
+export const keptWords = 'What is answered meanwhile is kept for the next `berth chat`.';
+
 /** How long somebody who leaves is kept for messages that are not on disk yet. */
 const farewellMs = 2_000;
 
@@ -65,7 +68,7 @@ export class ChatPrompt {
     prompt.on('close', () => {
       this.#leave();
     });
-    prompt.prompt();
+    this.#print('Talk away; ctrl-d or /quit leaves.');
     return prompt;
   }
 
@@ -86,6 +89,7 @@ export class ChatPrompt {
     const { conversation, io } = this.#deps;
     this.#prompt = undefined;
     io.output.write('\n');
+    if (conversation.unfinished > conversation.unsent) io.errors.write(`${keptWords}\n`);
     const close = (): void => void conversation.close();
     if (conversation.unsent === 0) close();
     else this.#farewell = setTimeout(close, farewellMs);

@@ -250,6 +250,25 @@ describe('runChat', () => {
       expect(await code).toBe(0);
     });
 
+    it('says how to leave, and that an answer which is still to come is kept', async () => {
+      daemon.answer = () => Promise.resolve();
+      const code = chatAtPrompt();
+      expect(printed()).not.toContain('kept');
+      input.write('hello\r');
+      await until(() => {
+        expect(daemon.inbound).toHaveLength(1);
+      });
+      expect(printed()).toContain('ctrl-d or /quit leaves');
+      // The ack has come when the farewell does not wait for it.
+      await daemon.reply('one of two', null);
+      await until(() => {
+        expect(printed()).toContain('one of two');
+      });
+      input.write('\u0004');
+      expect(await code).toBe(0);
+      expect(remarked()).toBe('What is answered meanwhile is kept for the next `berth chat`.\n');
+    });
+
     it('draws the line that is being typed anew below a reply', async () => {
       const code = chatAtPrompt();
       await until(() => {

@@ -4,7 +4,7 @@ import { newId } from '../../shared/base/ids.js';
 import type { TerminalClient } from '../channels/terminal-client.js';
 import { Conversation, type ChatEvent } from './chat-conversation.js';
 import { describeEvent, type ChatIo, type Utterance } from './chat-output.js';
-import { ChatPrompt } from './chat-prompt.js';
+import { ChatPrompt, keptWords } from './chat-prompt.js';
 import { QuietNote } from './quiet-note.js';
 
 export interface ChatOptions {
@@ -45,7 +45,9 @@ export async function runChat(options: ChatOptions): Promise<number> {
     const code = isPrompt
       ? await new ChatPrompt({ conversation, io, json: options.json }).run()
       : await runLines(conversation, options);
-    return io.interrupted.aborted ? 130 : code;
+    if (!io.interrupted.aborted) return code;
+    if (conversation.unfinished > 0 && !isPrompt) io.errors.write(`${keptWords}\n`);
+    return 130;
   } finally {
     io.interrupted.removeEventListener('abort', leave);
     await conversation.close();

@@ -51,7 +51,10 @@ function find(path: string): ReturnType<typeof statSync> {
   try {
     return statSync(path, { throwIfNoEntry: false });
   } catch (error) {
-    if (errnoOf(error) === 'ENOTDIR') return undefined;
+    if (errnoOf(error) === 'ENOTDIR') {
+      assertFolder(dirname(path));
+      return undefined;
+    }
     throw unusable(path, error);
   }
 }

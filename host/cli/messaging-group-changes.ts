@@ -1,9 +1,9 @@
 import { isoAt } from '../../shared/base/clock.js';
-import { BerthError } from '../../shared/base/errors.js';
+import { BerthError, hasCode } from '../../shared/base/errors.js';
 import { assertTimeZone } from '../schedule/recurrence.js';
 import type { MessagingGroup } from '../store/messaging-groups.js';
 import type { Store } from '../store/store.js';
-import { parseGiven, usageError, type CommandContext } from './command-context.js';
+import { parseGiven, usageError, WrongValue, type CommandContext } from './command-context.js';
 import { removeEndedSessions } from './ended-sessions.js';
 import { chatName, getMessagingGroup, parseChatName, parseName } from './references.js';
 import { writeStore } from './store-access.js';
@@ -45,7 +45,15 @@ export function ensureMessagingGroup(
   const isNew =
     reference.includes(':') &&
     !store.messagingGroups.list().some((chat) => chatName(chat) === reference);
-  return isNew ? insertChat(context, store, reference, {}) : getMessagingGroup(store, reference);
+  if (isNew) return insertChat(context, store, reference, {});
+  try {
+    return getMessagingGroup(store, reference);
+  } catch (error) {
+    if (!hasCode(error, 'not_found')) throw error;
+    throw new WrongValue(`There is no messaging group ${JSON.stringify(reference)}.`, {
+      next: 'Write a chat as channel:id, like terminal:local, or see `berth messaging-groups list`.',
+    });
+  }
 }
 
 export function updateMessagingGroup(
@@ -55,19 +63,30 @@ export function updateMessagingGroup(
     readonly allow?: readonly string[];
     readonly disallow?: readonly string[];
   },
-): { group: MessagingGroup; allowedSenders: readonly string[] } {
+): {
+  group: MessagingGroup;
+  allowedSenders: readonly string[];
+  /** Who was to be taken off the allowlist, and was not on it. */
+  notListed: readonly string[];
+} {
   if (Object.keys(options).length === 0) throw usageError('Say what is to change.');
   return writeStore(context, (store) => {
     const group = withOptions(options, getMessagingGroup(store, reference));
     store.messagingGroups.update(group);
     const now = isoAt(context.clock.now());
+    const listed = store.messagingGroups.listAllowedSenders(group.id);
+    const notListed = (options.disallow ?? []).filter((sender) => !listed.includes(sender));
     for (const sender of options.allow ?? []) {
       store.messagingGroups.allowSender(group.id, parseName(sender), now);
     }
     for (const sender of options.disallow ?? []) {
       store.messagingGroups.disallowSender(group.id, sender);
     }
-    return { group, allowedSenders: store.messagingGroups.listAllowedSenders(group.id) };
+    return {
+      group,
+      allowedSenders: store.messagingGroups.listAllowedSenders(group.id),
+      notListed,
+    };
   });
 }
 

@@ -129,4 +129,31 @@ describe('berth messaging-groups', () => {
     const wired = await cli.failure('messaging-groups', 'delete', 'terminal:local');
     expect(wired.next).toContain('berth wirings delete');
   });
+
+  it('says so when somebody to take off the allowlist was not on it', async () => {
+    await cli.run('messaging-groups', 'create', 'terminal:a');
+    const { exitCode, stderr } = await cli.run(
+      ...['messaging-groups', 'update', 'terminal:a', '--disallow', 'dora'],
+    );
+    expect(exitCode).toBe(0);
+    expect(stderr).toBe('dora was not on the allowlist of terminal:a.\n');
+  });
+
+  it('lists the ids by which sessions and dead letters know a message', async () => {
+    const { id } = await cli.json<{ id: string }>('messaging-groups', 'create', 'terminal:a');
+    cli.store((store) => {
+      store.received.insert({
+        messagingGroupId: id,
+        platformMessageId: 'p-1',
+        messageId: 'm-1',
+        verdicts: [{ agentGroupId: 'ag-1', verdict: 'engaged', sessionId: 's-1' }],
+        receivedAt: new Date().toISOString(),
+      });
+    });
+    const { stdout } = await cli.run('messaging-groups', 'show', 'terminal:a');
+    expect(stdout).toMatch(/m-1 +p-1 +s-1 +ag-1: engaged/);
+    expect(await cli.json('messaging-groups', 'show', 'terminal:a')).toMatchObject({
+      received: [{ messageId: 'm-1', platformMessageId: 'p-1', verdicts: [{ sessionId: 's-1' }] }],
+    });
+  });
 });

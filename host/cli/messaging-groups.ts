@@ -1,5 +1,6 @@
 import { Option } from 'commander';
 import { describeAge } from './time-words.js';
+import { readDaemonState } from '../store/daemon-state.js';
 import type { MessagingGroup } from '../store/messaging-groups.js';
 import type { AddCommands, CommandContext } from './command-context.js';
 import {
@@ -79,7 +80,18 @@ function create(
   options: Parameters<typeof createMessagingGroup>[2],
 ): void {
   const group = createMessagingGroup(context, chat, options);
+  noteUnknownChannel(context, group);
   context.output.result(group, () => `Created the messaging group ${named(group)}.`);
+}
+
+/** The daemon's word is the last one's where none runs. */
+export function noteUnknownChannel(
+  { config, output }: CommandContext,
+  { channelType }: { readonly channelType: string },
+): void {
+  const known = Object.keys(readDaemonState(config.paths.centralDb)?.channels ?? {});
+  if (known.length === 0 || known.includes(channelType)) return;
+  output.note(`There is no channel ${channelType} here; there is ${known.join(', ')}.`);
 }
 
 function show(
@@ -122,7 +134,9 @@ function show(
     const table = formatTable(
       [
         { title: 'received', value: (row) => describeAge(row.receivedAt, clock.now()) },
-        { title: 'message', value: ({ platformMessageId }) => platformMessageId },
+        { title: 'message', value: ({ messageId }) => messageId, whole: true },
+        { title: 'platform id', value: ({ platformMessageId }) => platformMessageId },
+        { title: 'session', value: sessionsOf },
         { title: 'verdicts', value: describeVerdicts },
       ],
       received,
@@ -137,6 +151,11 @@ interface NamedVerdict {
   readonly agentGroup: string;
   readonly verdict: string;
   readonly reason?: string;
+  readonly sessionId?: string;
+}
+
+function sessionsOf({ verdicts }: { readonly verdicts: readonly NamedVerdict[] }): string {
+  return verdicts.flatMap(({ sessionId }) => sessionId ?? []).join(', ') || '-';
 }
 
 function describeVerdicts({ verdicts }: { readonly verdicts: readonly NamedVerdict[] }): string {
@@ -152,7 +171,11 @@ function update(
   reference: string,
   options: Parameters<typeof updateMessagingGroup>[2],
 ): void {
-  const { group, allowedSenders } = updateMessagingGroup(context, reference, options);
+  const updated = updateMessagingGroup(context, reference, options);
+  const { group, allowedSenders, notListed } = updated;
+  for (const sender of notListed) {
+    context.output.note(`${sender} was not on the allowlist of ${chatName(group)}.`);
+  }
   context.output.result(
     { ...group, allowedSenders },
     () => `Updated the messaging group ${named(group)}.`,

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CommandLine } from '../../test/fakes/command-line.js';
@@ -24,6 +24,15 @@ describe('the command line', () => {
     },
   );
 
+  it.each([['wirings'], ['agent-groups'], ['messaging-groups'], ['wirings', 'create']])(
+    'breaks its help at words on a narrow terminal: %s %s',
+    async (...args) => {
+      cli.columns = 80;
+      const { stdout } = await cli.run(...args, '--help');
+      for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+    },
+  );
+
   it('prints its version', async () => {
     const { exitCode, stdout } = await cli.run('--version');
     expect(exitCode).toBe(0);
@@ -42,7 +51,66 @@ describe('the command line', () => {
     expect(exitCode).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toMatch(message);
-    expect(stderr).toContain('See `berth --help`.');
+    expect(stderr).toMatch(/^See `berth .*--help`\.$/m);
+  });
+
+  it.each([
+    [['wirings', 'create', '--mode', 'x'], 'berth wirings create'],
+    [['--json', 'sessions', 'show'], 'berth sessions show'],
+    [['frobnicate'], 'berth'],
+  ])('points to the help of what was meant: %j', async (args, command) => {
+    expect(await cli.failure(...args)).toMatchObject({ next: `See \`${command} --help\`.` });
+  });
+
+  it.each([
+    [['logs', '--since', 'tomorrow']],
+    [['agent-groups', 'create', 'x', '--folder', '../x']],
+    [['agent-groups', 'create', 'x', '--container-config', '{']],
+    [['agent-groups', 'create', 'x', '--provider', 'ehco']],
+    [['wirings', 'create', 'nope', 'main']],
+    [['wirings', 'create', 'terminal:x', 'main', '--mode', 'pattern']],
+    [['messaging-groups', 'create', 'nope']],
+    [['chat', '']],
+    [['chat', 'hi', '--chat', '']],
+  ])('calls a value that does not fit wrong usage: %j', async (args) => {
+    const { exitCode, stdout, stderr } = await cli.run(...args);
+    expect(exitCode).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).not.toBe('');
+  });
+
+  it('lists every setting also where one cannot be used, and marks it', async () => {
+    writeFileSync(join(cli.home, '.env'), 'BERTH_STOP_TIMEOUT_MS=soon\nBERTH_RUNTIM=process\n');
+    const { exitCode, stdout, stderr } = await cli.run('config');
+    expect(exitCode).toBe(1);
+    expect(stdout).toMatch(
+      /BERTH_STOP_TIMEOUT_MS +soon +\.env +CANNOT BE USED: must be a number\./,
+    );
+    expect(stdout).toContain('BERTH_RUNTIME');
+    expect(stderr).toContain('there is no setting BERTH_RUNTIM;');
+    expect((await cli.failure('status')).code).toBe('config_invalid');
+  });
+
+  it('says so where the home is no folder, or cannot be made', async () => {
+    const file = join(cli.home, 'file');
+    writeFileSync(file, '');
+    for (const home of [file, join(file, 'below')]) {
+      expect(await cli.failure('--home', home, 'sessions', 'list')).toMatchObject({
+        code: 'io_failed',
+        message: `${file} is a file, and a folder is needed there.`,
+      });
+    }
+    const nowhere = await cli.failure('--home', '/proc/berth', 'start', '--detach');
+    expect(nowhere.message).toMatch(/^The folder \/proc\/berth cannot be made/);
+    expect(nowhere.next).not.toBeNull();
+  });
+
+  it('refuses a home that is too long for a socket before anything starts', async () => {
+    const home = join(cli.home, 'x'.repeat(100));
+    const failure = await cli.failure('--home', home, 'start', '--detach');
+    expect(failure).toMatchObject({ code: 'config_invalid' });
+    expect(failure.next).toBe('Set BERTH_HOME to a shorter path.');
+    expect(existsSync(home)).toBe(false);
   });
 
   it('says what a noun can do when nothing is asked of it, and calls that wrong usage', async () => {

@@ -82,9 +82,11 @@ function describeProgram(program: Command, edge: ProcessEdge, isJson: () => bool
     .description('Gives every conversation its own agent container.')
     .version(programVersion(), '--version', 'print the version')
     .helpOption('-h, --help', 'say what there is')
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 30 })
     .exitOverride()
     .configureOutput({
+      getOutHelpWidth: () => edge.stdout.columns ?? 80,
+      getErrHelpWidth: () => edge.stderr.columns ?? 80,
       writeOut: (text) => edge.stdout.write(text),
       writeErr: (text) => (isJson() ? true : edge.stderr.write(text)),
       outputError: () => undefined,

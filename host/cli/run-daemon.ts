@@ -115,7 +115,7 @@ interface Life {
 async function live(context: CommandContext, options: RunOptions, life: Life): Promise<number> {
   const { store, log, stops } = life;
   void stops.requested.then(({ exitCode }) => {
-    if (exitCode !== 0) store.daemonState.noteCrash(isoAt(context.clock.now()));
+    if (exitCode !== 0) noteCrash(context, life);
   });
   await pauseAfterCrashes(context, options, life);
   const daemon = await startUnlessStopped(context, options, life);
@@ -127,6 +127,15 @@ async function live(context: CommandContext, options: RunOptions, life: Life): P
   await daemon?.stop(containers);
   log.info({ containers }, 'stopped');
   return exitCode;
+}
+
+/** On a full disk the next start does not wait: that is no reason to end otherwise than planned. */
+function noteCrash({ clock }: CommandContext, { store, log }: Life): void {
+  try {
+    store.daemonState.noteCrash(isoAt(clock.now()));
+  } catch (err) {
+    log.error({ err }, 'crash not noted');
+  }
 }
 
 async function pauseAfterCrashes(

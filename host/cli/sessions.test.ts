@@ -37,6 +37,14 @@ describe('berth sessions', () => {
     expect(lines[1]).toMatch(new RegExp(`^${id} .* terminal:.*…  a thread.*…  active .* 0s ago$`));
   });
 
+  it('says so when one to close is closed already', async () => {
+    const id = addSession(cli, { id: 's-1' });
+    expect((await cli.run('sessions', 'close', id)).stdout).toContain('is closed.');
+    expect((await cli.run('sessions', 'close', id)).stdout).toBe(
+      'The session s-1 was closed already.\n',
+    );
+  });
+
   it('shows what one waits for and what was given up', async () => {
     const id = addSession(cli);
     cli.store((store) => {

@@ -154,7 +154,7 @@ function path(context: CommandContext, reference: string): void {
 /** The daemon stops its container, gives up what still waits in it, and tells the chat. */
 function close(context: CommandContext, reference: string): void {
   const { clock } = context;
-  const { session, hadWork, endedTasks } = writeStore(context, (store) => {
+  const { session, wasActive, hadWork, endedTasks } = writeStore(context, (store) => {
     const session = getSession(store, reference);
     const wake = store.dueItems.find(session.id, 'wake');
     if (session.status === 'active') {
@@ -167,7 +167,9 @@ function close(context: CommandContext, reference: string): void {
     const endedTasks = store.tasks.deleteForSession(session.id);
     const isPlanOnly = endedTasks > 0 && (wake?.dueAt ?? '') > isoAt(clock.now());
     const hadWork = wake !== undefined && !isPlanOnly;
-    return { session: store.sessions.find(session.id) ?? session, hadWork, endedTasks };
+    const wasActive = session.status === 'active';
+    const after = store.sessions.find(session.id) ?? session;
+    return { session: after, wasActive, hadWork, endedTasks };
   });
   context.output.result(session, () => {
     const waiting = hadWork
@@ -177,6 +179,7 @@ function close(context: CommandContext, reference: string): void {
       endedTasks > 0
         ? ` ${endedTasks === 1 ? 'A planned task ends' : `${endedTasks} planned tasks end`} with it.`
         : '';
+    if (!wasActive) return `The session ${session.id} was ${session.status} already.`;
     return `The session ${session.id} is ${session.status}. The next message begins another.${waiting}${tasks}`;
   });
 }

@@ -70,4 +70,23 @@ describe('fields and sections', () => {
     expect(formatSection('Title', 'x\ny')).toBe('\n\nTitle\n  x\n  y');
     expect(formatSection('Title', '')).toBe('');
   });
+
+  it('keeps both ends of what is cut in the middle', () => {
+    const columns = [{ title: 'chat', value: (row: string) => row, cut: 'middle' as const }];
+    expect(formatTable(columns, ['terminal:a-long-name-1', 'terminal:a-long-name-2'], 11, '')).toBe(
+      'chat\ntermi…ame-1\ntermi…ame-2',
+    );
+  });
+
+  it('breaks long values at words', () => {
+    expect(
+      formatFields(
+        [
+          ['id', 'x'],
+          ['limits', 'one two three four'],
+        ],
+        18,
+      ),
+    ).toBe('id      x\nlimits  one two\n        three four');
+  });
 });

@@ -5,6 +5,8 @@ export interface Column<Row> {
   readonly value: (row: Row) => string;
   /** Never cut: an id that somebody copies. */
   readonly whole?: boolean;
+  /** Where the end is what tells one from another, both ends are kept. */
+  readonly cut?: 'end' | 'middle';
 }
 
 const gap = '  ';
@@ -30,20 +32,43 @@ export function formatTable<Row>(
   return cells
     .map((line) =>
       line
-        .map((cell, i) => pad(cut(cell, widths[i] ?? 0), widths[i] ?? 0))
+        .map((cell, i) => pad(cut(cell, widths[i] ?? 0, columns[i]?.cut), widths[i] ?? 0))
         .join(gap)
         .trimEnd(),
     )
     .join('\n');
 }
 
-/** A name and a value on each line; an undefined value is left out. Long values break over several lines. */
+/** A name and a value on each line, broken at words to the width; an undefined value is left out. */
 export function formatFields(
   fields: readonly (readonly [name: string, value: string | undefined])[],
+  total = Number.POSITIVE_INFINITY,
 ): string {
   const shown = fields.flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]));
   const width = Math.max(0, ...shown.map(({ name }) => lengthOf(name)));
-  return shown.map(({ name, value }) => `${pad(name, width)}${gap}${printable(value)}`).join('\n');
+  const indent = `\n${' '.repeat(width)}${gap}`;
+  return shown
+    .map(({ name, value }) => {
+      const lines = wrap(printable(value), total - width - gap.length);
+      return `${pad(name, width)}${gap}${lines.join(indent)}`;
+    })
+    .join('\n');
+}
+
+/** A word that is longer than the width has a line of its own. */
+function wrap(text: string, width: number): readonly string[] {
+  if (lengthOf(text) <= width) return [text];
+  const lines: string[] = [];
+  let line = '';
+  for (const word of text.split(' ')) {
+    if (line !== '' && lengthOf(line) + 1 + lengthOf(word) > width) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === '' ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
 }
 
 /** A title and what stands below it, indented; nothing where nothing stands there. */
@@ -85,11 +110,12 @@ function lengthOf(text: string): number {
   return Array.from(text).length;
 }
 
-function cut(text: string, width: number): string {
-  if (lengthOf(text) <= width) return text;
-  return `${Array.from(text)
-    .slice(0, width - 1)
-    .join('')}…`;
+function cut(text: string, width: number, where: 'end' | 'middle' = 'end'): string {
+  const characters = Array.from(text);
+  if (characters.length <= width) return text;
+  const tail = where === 'middle' ? Math.floor((width - 1) / 2) : 0;
+  const head = characters.slice(0, width - 1 - tail);
+  return [...head, '…', ...characters.slice(characters.length - tail)].join('');
 }
 
 function pad(text: string, width: number): string {

@@ -4,7 +4,7 @@ import {
   triggerRulesSchema,
   type TriggerRules,
 } from '../store/trigger-rules.js';
-import { parseGiven, usageError } from './command-context.js';
+import { parseGiven, WrongValue } from './command-context.js';
 
 export const modeChoices = triggerRulesSchema.shape.mode.options;
 export const ignoredChoices = ['drop', 'accumulate'] as const;
@@ -40,7 +40,7 @@ function rulesFrom(rules: {
   readonly ignored: string;
 }): string {
   if (rules.mode === 'pattern' && rules.pattern === undefined) {
-    throw usageError('The mode pattern needs --pattern.');
+    throw new WrongValue('The mode pattern needs a pattern.', { next: 'Add it with --pattern.' });
   }
   return JSON.stringify(parseGiven(() => parseTriggerRules(JSON.stringify(rules))));
 }

@@ -18,10 +18,10 @@ export function createWiring(
   chat: string,
   agentGroup: string,
   options: WiringOptions,
-): Wiring {
+): Wiring & { readonly channelType: string } {
   return writeStore(context, (store) => {
     const { id: agentGroupId, folder } = getAgentGroup(store, agentGroup);
-    const { id: messagingGroupId } = ensureMessagingGroup(context, store, chat);
+    const { id: messagingGroupId, channelType } = ensureMessagingGroup(context, store, chat);
     const twin = store.wirings
       .listForMessagingGroup(messagingGroupId)
       .find((one) => one.agentGroupId === agentGroupId);
@@ -41,7 +41,7 @@ export function createWiring(
       createdAt: isoAt(context.clock.now()),
     });
     store.wirings.insert(wiring);
-    return wiring;
+    return { ...wiring, channelType };
   });
 }
 

@@ -147,4 +147,25 @@ describe('berth wirings', () => {
     expect(await cli.json('wirings', 'delete', id.slice(0, -1))).toEqual({ deleted: id });
     expect(await cli.json('wirings', 'list')).toEqual([]);
   });
+
+  it('says how a chat is written, and which channels there are', async () => {
+    expect((await cli.failure('wirings', 'create', 'nope', 'helper')).next).toContain('channel:id');
+    cli.store((store) => {
+      const state = { ...daemonWords, channels: { terminal: 'running' } };
+      store.daemonState.write(state, daemonWords.startedAt);
+    });
+    const { stderr } = await cli.run('wirings', 'create', 'foo:bar', 'helper');
+    expect(stderr).toBe('There is no channel foo here; there is terminal.\n');
+  });
 });
+
+const daemonWords = {
+  phase: 'ready',
+  pid: 1,
+  version: '1.0.0',
+  startedAt: '2026-01-01T00:00:00.000Z',
+  runtime: 'process',
+  activity: null,
+  problem: null,
+  loopDelay: null,
+} as const;

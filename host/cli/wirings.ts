@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander';
 import { responseScopes, sessionModes, type Wiring } from '../store/wirings.js';
 import type { AddCommands, CommandContext } from './command-context.js';
+import { noteUnknownChannel } from './messaging-groups.js';
 import { parseWhole } from './option-values.js';
 import { chatName, getWiring } from './references.js';
 import { readStore, writeStore } from './store-access.js';
@@ -60,7 +61,7 @@ function list(context: CommandContext): void {
   context.output.result(rows, (width) =>
     formatTable(
       [
-        { title: 'chat', value: ({ chat }) => chat },
+        { title: 'chat', value: ({ chat }) => chat, cut: 'middle' },
         { title: 'agent', value: ({ agentGroup }) => agentGroup },
         { title: 'when', value: describeRules },
         { title: 'scope', value: ({ responseScope }) => responseScope },
@@ -81,7 +82,8 @@ function add(
   agentGroup: string,
   options: WiringOptions,
 ): void {
-  const wiring = createWiring(context, chat, agentGroup, options);
+  const { channelType, ...wiring } = createWiring(context, chat, agentGroup, options);
+  noteUnknownChannel(context, { channelType });
   context.output.result(view(wiring), () => `Wired ${chat} to ${agentGroup} (${wiring.id}).`);
 }
 

@@ -20,6 +20,8 @@ export interface WarmPoolDeps {
   readonly log: Logger;
   /** The longest time between two looks, in milliseconds. */
   readonly resyncIntervalMs: number;
+  /** How long to wait before another is warmed, in milliseconds: starting a container slows all others. */
+  readonly refillAfterMs: number;
   /** Its container is to be started or stopped. */
   readonly onTurn: (sessionId: string) => void;
 }
@@ -27,6 +29,7 @@ export interface WarmPoolDeps {
 export class WarmPool {
   readonly #deps: WarmPoolDeps;
   readonly #loop: PollLoop;
+  #refill: NodeJS.Timeout | undefined;
 
   constructor(deps: WarmPoolDeps) {
     this.#deps = deps;
@@ -42,12 +45,21 @@ export class WarmPool {
     this.#loop.start();
   }
 
-  /** One was taken, or an agent group has changed. */
+  /** An agent group has changed. */
   nudge(): void {
     this.#loop.nudge();
   }
 
+  /** One was taken: another is warmed when the first message of that one has had its turn. */
+  noteTaken(): void {
+    clearTimeout(this.#refill);
+    this.#refill = setTimeout(() => {
+      this.nudge();
+    }, this.#deps.refillAfterMs);
+  }
+
   async stop(): Promise<void> {
+    clearTimeout(this.#refill);
     await this.#loop.stop();
   }
 

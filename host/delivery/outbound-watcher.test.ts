@@ -24,10 +24,11 @@ describe('the watch on what containers write', () => {
     home[Symbol.dispose]();
   });
 
-  function watchWith(pollIntervalMs: number): void {
+  function watchWith(pollIntervalMs: number, settlingMs = 0): void {
     watcher = new OutboundWatcher({
       outDir: (sessionId) => home.folders.outDir(sessionId),
       pollIntervalMs,
+      settlingMs,
       log: silentLogger,
       onChange: (sessionId) => {
         changed.push(sessionId);
@@ -62,6 +63,13 @@ describe('the watch on what containers write', () => {
       expect(count).toBe(0);
     });
   }
+
+  it('polls until a new watch is in place for certain', async () => {
+    watchWith(untilTheTestIsOver, untilTheTestIsOver);
+    watcher.add('s-1');
+    home.runnerOf('s-1').say('o-1');
+    await untilChanged('s-1');
+  });
 
   it('sees by event what another process commits, in its own session only', async () => {
     watchWith(untilTheTestIsOver);

@@ -12,11 +12,18 @@ export interface OutboundWatcherDeps {
   readonly outDir: (sessionId: string) => string;
   /** The safety net where events get lost, in milliseconds. */
   readonly pollIntervalMs: number;
+  /**
+   * How long a new watch may take until it is in place, in milliseconds: what is written before makes no event, so
+   * that it is polled.
+   */
+  readonly settlingMs: number;
   readonly log: Logger;
   readonly onChange: (sessionId: string) => void;
 }
 
 const journalName = `${outboundDbName}-journal`;
+
+const settlingIntervalMs = 100;
 
 interface Watched {
   readonly sessionId: string;
@@ -29,13 +36,16 @@ export class OutboundWatcher {
   readonly #watched = new Map<string, Watched>();
   readonly #poll: PollLoop;
   #watcher: FSWatcher | undefined;
+  /** When the watch of the folder that was added last is in place for certain, by performance.now(). */
+  #settlesAt = 0;
 
   constructor(deps: OutboundWatcherDeps) {
     this.#deps = deps;
     this.#poll = new PollLoop({
       name: 'outbound files',
       look: () => this.#pollAll(),
-      intervalMs: deps.pollIntervalMs,
+      intervalMs: () =>
+        performance.now() < this.#settlesAt ? settlingIntervalMs : deps.pollIntervalMs,
       log: deps.log,
     });
   }
@@ -59,6 +69,8 @@ export class OutboundWatcher {
     if (this.#watched.has(outDir)) return;
     this.#watched.set(outDir, { sessionId, seen: '' });
     this.#watcher?.add(outDir);
+    this.#settlesAt = performance.now() + this.#deps.settlingMs;
+    if (this.#deps.settlingMs > 0) this.#poll.nudge();
   }
 
   remove(sessionId: string): void {

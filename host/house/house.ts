@@ -29,11 +29,13 @@ export type ContainersAtStop = 'stop' | 'keep';
 const sendTimeoutMs = 30_000;
 const centralPollMs = 200;
 const resyncIntervalMs = 10_000;
+const refillAfterMs = 1_000;
 const stopGraceMs = 5_000;
 const upkeepIntervalMs = 60_000;
 const upkeepPauseMs = 500;
 const maxFileBytes = 50 * 1024 * 1024;
 const noticeRetry = { tries: 5, baseMs: 5_000 };
+const watchSettlingMs = 1_000;
 const lookAgainMs = 5_000;
 const firstLookMs = 1_000;
 
@@ -56,7 +58,7 @@ export class House {
       { runtime, status },
       {
         onTaken: () => {
-          this.#warmPool.nudge();
+          this.#warmPool.noteTaken();
         },
         onSettled: this.#onSettled,
         onNotice: this.#onNotice,
@@ -182,6 +184,7 @@ export class House {
       ...this.#ground,
       retry: noticeRetry,
       lookAgainMs,
+      settlingMs: watchSettlingMs,
       sendTimeoutMs,
       maxFileBytes,
       pollIntervalMs: deps.config.pollIntervalMs,
@@ -227,6 +230,7 @@ export class House {
       unisolatedProviders: config.unisolatedProviders,
       pollIntervalMs: config.pollIntervalMs,
       resyncIntervalMs,
+      refillAfterMs,
       stopGraceMs,
       onNotice: this.#onNotice,
       onPutOff: () => {

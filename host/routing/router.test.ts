@@ -24,7 +24,11 @@ describe('the router', () => {
     const outcome = await room.router.route(
       room.event('hi', { platformId: 'stranger', chatName: 'Strangers', isGroup: true }),
     );
-    expect(outcome).toEqual({ kind: 'refused', reason: 'no agent is wired to this chat' });
+    expect(outcome).toEqual({
+      kind: 'refused',
+      reason: 'no agent is wired to this chat',
+      next: expect.stringContaining('berth wirings create fake:') as string,
+    });
     expect(room.store.messagingGroups.findByPlatform('fake', 'stranger')).toMatchObject({
       name: 'Strangers',
       isGroup: true,

@@ -154,7 +154,9 @@ export class Router {
       { channel: chat.channelType, messagingGroup: chat.id, messageId, reason },
       'message refused',
     );
-    return { kind: 'refused', reason };
+    if (verdicts.length > 0) return { kind: 'refused', reason };
+    const next = `Wire it with \`berth wirings create ${chat.channelType}:${chat.platformId} AGENT-GROUP\`.`;
+    return { kind: 'refused', reason, next };
   }
 
   async #describeDuplicate(known: ReceivedMessage): Promise<InboundOutcome> {

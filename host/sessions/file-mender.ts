@@ -46,7 +46,7 @@ export class FileMender {
     store.repairs.want(sessionId, {
       file,
       action: 'wanted',
-      detail: 'the runner could not read it',
+      detail: 'The runner could not read it.',
       createdAt: isoAt(clock.now()),
     });
     await removeFile(path);
@@ -205,6 +205,6 @@ function describeInbound(wanted: Repair, mend: InboundMend): string {
 }
 
 function describe(wanted: Repair | undefined, facts: string, keptAs: string | undefined): string {
-  const reason = wanted?.detail ?? 'its journal cannot be used';
-  return `${reason} ${facts}. ${keptAs === undefined ? 'Nothing was left of it.' : `Kept as ${keptAs}.`}`;
+  const reason = wanted?.detail ?? 'Its journal cannot be used.';
+  return `${reason.replace(/\.?$/, '.')} ${facts}. ${keptAs === undefined ? 'Nothing was left of it.' : `Kept as ${keptAs}.`}`;
 }

@@ -16,7 +16,7 @@ export const triggerRulesSchema = z
       context.addIssue({ code: 'custom', message: 'have mode "pattern" and no pattern' });
     }
     if (rules.mode !== 'pattern' && rules.pattern !== undefined) {
-      context.addIssue({ code: 'custom', message: 'have a pattern and not mode "pattern"' });
+      context.addIssue({ code: 'custom', message: 'have a pattern, which needs mode "pattern"' });
     }
     const problem = rules.pattern === undefined ? undefined : findPatternProblem(rules.pattern);
     if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });

@@ -80,10 +80,11 @@ export function wholePath(name: string, harness: WholePathHarness): void {
       await using before = await home.wire();
       before.say('warm up');
       await before.until(() => before.of('done').length === 1);
+      const containers = await harness.running(home);
+      const pid = await home.pid();
       before.say('!sleep 1500 still there', { id: 'sleeper' });
       await before.until(() => before.of('ack').length === 2);
-      const containers = await harness.running(home);
-      await home.crash();
+      await home.crash(pid);
       expect(await harness.running(home)).toEqual(containers);
       await home.start();
       await using after = await home.wire();

@@ -69,9 +69,13 @@ export class BerthHome implements AsyncDisposable {
     if (exitCode !== 0) throw new Error(`berth start: ${stderr}`);
   }
 
-  /** Kills the daemon as a crash would, and waits until it is gone. */
-  async crash(): Promise<void> {
-    const { pid } = await this.json<{ pid: number }>('status');
+  async pid(): Promise<number> {
+    return (await this.json<{ pid: number }>('status')).pid;
+  }
+
+  /** Kills the daemon as a crash would, and waits until it is gone. A pid that is known kills at once. */
+  async crash(knownPid?: number): Promise<void> {
+    const pid = knownPid ?? (await this.pid());
     process.kill(pid, 'SIGKILL');
     for (;;) {
       try {

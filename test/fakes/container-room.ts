@@ -59,7 +59,7 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
       newId: this.newId,
       log: this.log,
       onTaken: () => {
-        this.warmPool.nudge();
+        this.warmPool.noteTaken();
       },
     });
     this.registry = sessions;
@@ -71,6 +71,7 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
       folders: this.folders,
       sessions,
       lookAgainMs: 5_000,
+      settlingMs: 0,
       unknownSendsOf: () => 'repeat',
       onNotice: () => undefined,
       onPosted: () => undefined,
@@ -98,6 +99,7 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
       unisolatedProviders: [],
       pollIntervalMs: 1_000,
       resyncIntervalMs,
+      refillAfterMs: 10,
       stopGraceMs: 1_000,
       onNotice: () => undefined,
       onPutOff: () => {

@@ -108,6 +108,7 @@ export class DeliveryRoom extends SettlingRoom {
       retry: { tries: 3, baseMs: 1_000 },
       sendTimeoutMs,
       lookAgainMs,
+      settlingMs: 0,
       unknownSendsOf: () => unknownSends,
       maxFileBytes,
       pollIntervalMs: 10,

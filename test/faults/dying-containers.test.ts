@@ -103,8 +103,9 @@ describe.skipIf(!docker.available)('a container that dies in a turn', () => {
   it.each([
     ['!exit 3', firstBackoffMs],
     ['!fail', firstBackoffMs],
-    // A container is let alone for ten seconds after its start.
-    ['!hang', firstBackoffMs + 15_000],
+    // A container is let alone for ten seconds after its start, and what shared a turn with the one at fault waits for
+    // its second try.
+    ['!hang', 2 * firstBackoffMs + 20_000],
   ])(
     'by %s: what waits behind is answered, and the one at fault is given up aloud',
     async (text, limitMs) => {

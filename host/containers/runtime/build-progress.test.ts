@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BuildProgress } from './build-progress.js';
+import { BuildProgress, describeBuildStep } from './build-progress.js';
 
 describe('the progress of a build', () => {
   it('is told line by line, without noise', () => {
@@ -20,6 +20,13 @@ describe('the progress of a build', () => {
 
     expect(lines).toEqual(['Step 1/2 : FROM x', 'a1: Pulling fs layer', 'half a line']);
     expect(progress.error).toBeUndefined();
+  });
+
+  it('is a step among so many for who only waits', () => {
+    expect(describeBuildStep('Step 2/11 : RUN apt-get install')).toBe(
+      'Building the agent image, once: step 2 of 11',
+    );
+    expect(describeBuildStep('a1: Pulling fs layer')).toBeUndefined();
   });
 
   it('keeps the last lines of the last step for the one who has to find the fault', () => {

@@ -13,6 +13,13 @@ const tailLines = 20;
 /** Ids of layers and containers that come and go. */
 const noise = /^\s*---> |^Removing intermediate container /;
 
+/** What a step of the build is to people who only wait for it; undefined for the lines between. */
+export function describeBuildStep(line: string): string | undefined {
+  const [, step, steps] = /^Step (\d+)\/(\d+)\b/i.exec(line) ?? [];
+  if (step === undefined || steps === undefined) return undefined;
+  return `Building the agent image, once: step ${step} of ${steps}`;
+}
+
 /** Turns what the engine says during a build into lines for a person, and keeps those of the step it is in. */
 export class BuildProgress {
   readonly #onLine: (line: string) => void;
