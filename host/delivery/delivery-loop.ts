@@ -12,7 +12,7 @@ import type { Address } from '../../shared/protocol/session-message.js';
 import { outboundDbName } from '../../shared/protocol/workspace.js';
 import type { Channel } from '../channels/channel.js';
 import type { Mailbox } from '../sessions/mailbox.js';
-import type { SessionRecovery } from '../sessions/session-recovery.js';
+import type { SessionRecovery } from '../sessions/repair/session-recovery.js';
 import type { SessionRegistry } from '../sessions/session-registry.js';
 import type { Settlement } from '../sessions/settlement.js';
 import type { DeliveryRetry } from '../store/delivery-retries.js';

@@ -19,7 +19,7 @@ import { InboxFiles } from '../sessions/inbox-files.js';
 import { RequestDesk } from '../sessions/request-desk.js';
 import { agentUserFor } from '../sessions/session-folder.js';
 import { failureNoticePrefix, type SettledMessage } from '../sessions/settlement.js';
-import { Upkeep } from '../sessions/upkeep.js';
+import { Upkeep } from '../sessions/upkeep/upkeep.js';
 import type { DaemonStatus } from '../store/daemon-status.js';
 import { layGround, type DaemonDeps, type Ground } from './ground.js';
 

@@ -2,10 +2,10 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildRecovery } from '../../host/sessions/build-recovery.js';
+import { buildRecovery } from '../../host/sessions/repair/build-recovery.js';
 import { Mailbox } from '../../host/sessions/mailbox.js';
 import { SessionFolders } from '../../host/sessions/session-folder.js';
-import type { SessionRecovery } from '../../host/sessions/session-recovery.js';
+import type { SessionRecovery } from '../../host/sessions/repair/session-recovery.js';
 import type { SessionRegistry } from '../../host/sessions/session-registry.js';
 import { openStore } from '../../host/store/central-db.js';
 import type { AgentGroup } from '../../host/store/agent-groups.js';

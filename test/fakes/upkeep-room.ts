@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'vitest';
 import { Pruning } from '../../container/pruning.js';
-import { Upkeep } from '../../host/sessions/upkeep.js';
+import { Upkeep } from '../../host/sessions/upkeep/upkeep.js';
 import type { Session } from '../../host/store/sessions.js';
 import { InboundReader } from '../../shared/protocol/inbound-reader.js';
 import { OutboundPruner } from '../../shared/protocol/outbound-pruner.js';

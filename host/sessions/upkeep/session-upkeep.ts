@@ -1,14 +1,14 @@
 /** Looks after one session's growth: takes away what its agent group does not keep, and plans the next visit. */
 import { rm } from 'node:fs/promises';
-import { isoAt, type Clock } from '../../shared/base/clock.js';
-import { errnoOf, hasCode } from '../../shared/base/errors.js';
-import type { Logger } from '../../shared/base/logger.js';
-import { parseContainerConfig, type ContainerConfig } from '../store/container-config.js';
-import type { Session } from '../store/sessions.js';
-import type { Store } from '../store/store.js';
+import { isoAt, type Clock } from '../../../shared/base/clock.js';
+import { errnoOf, hasCode } from '../../../shared/base/errors.js';
+import type { Logger } from '../../../shared/base/logger.js';
+import { parseContainerConfig, type ContainerConfig } from '../../store/container-config.js';
+import type { Session } from '../../store/sessions.js';
+import type { Store } from '../../store/store.js';
 import type { FileRetention } from './file-retention.js';
 import { dayMs, daysAgo, type RowRetention } from './row-retention.js';
-import type { SessionFolders } from './session-folder.js';
+import type { SessionFolders } from '../session-folder.js';
 import type { Trash } from './trash.js';
 
 export interface SessionUpkeepDeps {

@@ -5,13 +5,13 @@
 import { lstatSync } from 'node:fs';
 import { lstat, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock } from '../../shared/base/clock.js';
-import { errnoOf } from '../../shared/base/errors.js';
-import { delay } from '../../shared/base/lifecycle.js';
-import { inboxRoot, outboxRoot } from '../../shared/protocol/workspace.js';
-import type { Store } from '../store/store.js';
-import type { Mailbox } from './mailbox.js';
-import type { SessionFolders } from './session-folder.js';
+import type { Clock } from '../../../shared/base/clock.js';
+import { errnoOf } from '../../../shared/base/errors.js';
+import { delay } from '../../../shared/base/lifecycle.js';
+import { inboxRoot, outboxRoot } from '../../../shared/protocol/workspace.js';
+import type { Store } from '../../store/store.js';
+import type { Mailbox } from '../mailbox.js';
+import type { SessionFolders } from '../session-folder.js';
 import { childOf, type Trash } from './trash.js';
 
 export interface FileRetentionDeps {

@@ -1,9 +1,9 @@
 /** Goes through messages_out to tell what of it was sent, where `delivered` cannot tell any more. */
-import { isoAt, type Clock } from '../../shared/base/clock.js';
-import { findDelivered } from '../../shared/protocol/inbound-repair.js';
-import type { InboundStatus } from '../../shared/protocol/session-message.js';
-import type { Store } from '../store/store.js';
-import type { Mailbox } from './mailbox.js';
+import { isoAt, type Clock } from '../../../shared/base/clock.js';
+import { findDelivered } from '../../../shared/protocol/inbound-repair.js';
+import type { InboundStatus } from '../../../shared/protocol/session-message.js';
+import type { Store } from '../../store/store.js';
+import type { Mailbox } from '../mailbox.js';
 import { decideUnrecorded, type UnrecordedFacts, type UnrecordedRow } from './unrecorded-sends.js';
 
 export interface SentSurveyDeps {

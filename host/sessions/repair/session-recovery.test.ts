@@ -12,8 +12,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { damageMarkPath } from '../../shared/protocol/workspace.js';
-import { damages, RecoveryRoom } from '../../test/fakes/recovery-room.js';
+import { damageMarkPath } from '../../../shared/protocol/workspace.js';
+import { damages, RecoveryRoom } from '../../../test/fakes/recovery-room.js';
 
 describe('the files of a session', () => {
   let room: RecoveryRoom;

@@ -10,8 +10,8 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { outboxRoot } from '../../shared/protocol/workspace.js';
-import { UpkeepRoom } from '../../test/fakes/upkeep-room.js';
+import { outboxRoot } from '../../../shared/protocol/workspace.js';
+import { UpkeepRoom } from '../../../test/fakes/upkeep-room.js';
 
 describe('old files', () => {
   let room: UpkeepRoom;

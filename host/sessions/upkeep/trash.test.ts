@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createLogger } from '../../shared/base/logger.js';
+import { createLogger } from '../../../shared/base/logger.js';
 import { Trash } from './trash.js';
 
 describe('the trash', () => {

@@ -2,10 +2,10 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readMigrations } from '../../shared/base/migrate.js';
-import { openDatabase } from '../../shared/base/sqlite.js';
-import { UpkeepRoom } from '../../test/fakes/upkeep-room.js';
-import { until } from '../../test/fakes/waiting.js';
+import { readMigrations } from '../../../shared/base/migrate.js';
+import { openDatabase } from '../../../shared/base/sqlite.js';
+import { UpkeepRoom } from '../../../test/fakes/upkeep-room.js';
+import { until } from '../../../test/fakes/waiting.js';
 
 describe('upkeep', () => {
   let room: UpkeepRoom;

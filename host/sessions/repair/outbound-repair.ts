@@ -1,16 +1,16 @@
 /** Makes a session's outbound.db usable again after its container has ended for certain. Never before. */
 import { join } from 'node:path';
 import { rename } from 'node:fs/promises';
-import { isoAt, type Clock } from '../../shared/base/clock.js';
-import { hasCode } from '../../shared/base/errors.js';
-import type { Migration } from '../../shared/base/migrate.js';
+import { isoAt, type Clock } from '../../../shared/base/clock.js';
+import { hasCode } from '../../../shared/base/errors.js';
+import type { Migration } from '../../../shared/base/migrate.js';
 import {
   rebuildOutbound,
   rollBackCopy,
   type OutboundSalvage,
-} from '../../shared/protocol/outbound-repair.js';
-import { outboundDbPath } from '../../shared/protocol/workspace.js';
-import type { RepairAction } from '../store/repairs.js';
+} from '../../../shared/protocol/outbound-repair.js';
+import { outboundDbPath } from '../../../shared/protocol/workspace.js';
+import type { RepairAction } from '../../store/repairs.js';
 import {
   copyOrdinary,
   emptyWorkDir,
@@ -20,7 +20,7 @@ import {
   setFileAside,
   type Copied,
 } from './repair-files.js';
-import type { SessionFolders } from './session-folder.js';
+import type { SessionFolders } from '../session-folder.js';
 
 export interface OutboundRepairDeps {
   readonly folders: SessionFolders;

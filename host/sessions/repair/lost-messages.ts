@@ -1,12 +1,12 @@
 /** Which messages a session had taken, and no file tells of any more. */
-import { isoAt, type Clock } from '../../shared/base/clock.js';
-import type { Address } from '../../shared/protocol/session-message.js';
-import { readContainerConfig } from '../store/container-config.js';
-import type { MessagingGroup } from '../store/messaging-groups.js';
-import type { ReceivedMessage } from '../store/received-messages.js';
-import type { Session } from '../store/sessions.js';
-import type { Store } from '../store/store.js';
-import type { Mailbox } from './mailbox.js';
+import { isoAt, type Clock } from '../../../shared/base/clock.js';
+import type { Address } from '../../../shared/protocol/session-message.js';
+import { readContainerConfig } from '../../store/container-config.js';
+import type { MessagingGroup } from '../../store/messaging-groups.js';
+import type { ReceivedMessage } from '../../store/received-messages.js';
+import type { Session } from '../../store/sessions.js';
+import type { Store } from '../../store/store.js';
+import type { Mailbox } from '../mailbox.js';
 
 export interface LostMessagesDeps {
   readonly store: Store;

@@ -4,23 +4,23 @@
  */
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isoAt, type Clock } from '../../shared/base/clock.js';
-import type { Migration } from '../../shared/base/migrate.js';
-import { withDatabase } from '../../shared/base/sqlite.js';
+import { isoAt, type Clock } from '../../../shared/base/clock.js';
+import type { Migration } from '../../../shared/base/migrate.js';
+import { withDatabase } from '../../../shared/base/sqlite.js';
 import {
   amendInbound,
   rebuildInbound,
   type InboundAmendment,
   type InboundSalvage,
-} from '../../shared/protocol/inbound-repair.js';
-import { InboundWriter } from '../../shared/protocol/inbound-writer.js';
-import { encodeContent } from '../../shared/protocol/session-message.js';
-import { inboundDbPath } from '../../shared/protocol/workspace.js';
-import type { Session } from '../store/sessions.js';
-import type { Store } from '../store/store.js';
-import type { Task } from '../store/tasks.js';
+} from '../../../shared/protocol/inbound-repair.js';
+import { InboundWriter } from '../../../shared/protocol/inbound-writer.js';
+import { encodeContent } from '../../../shared/protocol/session-message.js';
+import { inboundDbPath } from '../../../shared/protocol/workspace.js';
+import type { Session } from '../../store/sessions.js';
+import type { Store } from '../../store/store.js';
+import type { Task } from '../../store/tasks.js';
 import { findLostMessages, type LostMessage } from './lost-messages.js';
-import type { Mailbox } from './mailbox.js';
+import type { Mailbox } from '../mailbox.js';
 import {
   copyOrdinary,
   emptyWorkDir,
@@ -29,10 +29,10 @@ import {
   setFileAside,
   type Copied,
 } from './repair-files.js';
-import type { SessionFolders } from './session-folder.js';
-import type { SessionRegistry } from './session-registry.js';
+import type { SessionFolders } from '../session-folder.js';
+import type { SessionRegistry } from '../session-registry.js';
 import { surveySent, type SentSurvey } from './sent-survey.js';
-import { toTaskRow } from './task-row.js';
+import { toTaskRow } from '../task-row.js';
 
 export interface InboundRepairDeps {
   readonly store: Store;

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { RecoveryRoom } from '../../test/fakes/recovery-room.js';
-import { Seeded } from '../../test/faults/seeded.js';
+import { RecoveryRoom } from '../../../test/fakes/recovery-room.js';
+import { Seeded } from '../../../test/faults/seeded.js';
 
 const pageSize = 4_096;
 /** The last one of user_version: one that is a little higher is a later version, and no damage. */

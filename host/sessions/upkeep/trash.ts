@@ -6,9 +6,9 @@
 import { mkdirSync, renameSync } from 'node:fs';
 import { chmod, opendir, rename, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { errnoOf } from '../../shared/base/errors.js';
-import { delay } from '../../shared/base/lifecycle.js';
-import type { Logger } from '../../shared/base/logger.js';
+import { errnoOf } from '../../../shared/base/errors.js';
+import { delay } from '../../../shared/base/lifecycle.js';
+import type { Logger } from '../../../shared/base/logger.js';
 
 export interface TrashDeps {
   /** On the same file system as what is thrown away; made when missing. */

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Slice, SliceRequest } from '../../shared/protocol/inbound-pruner.js';
-import { contextSize } from '../../shared/protocol/session-message.js';
-import { UpkeepRoom } from '../../test/fakes/upkeep-room.js';
+import type { Slice, SliceRequest } from '../../../shared/protocol/inbound-pruner.js';
+import { contextSize } from '../../../shared/protocol/session-message.js';
+import { UpkeepRoom } from '../../../test/fakes/upkeep-room.js';
 
 describe('old messages', () => {
   let room: UpkeepRoom;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { BerthError, type ErrorCode } from '../../shared/base/errors.js';
+import { BerthError, type ErrorCode } from '../../../shared/base/errors.js';
 import { findDamage } from './damage.js';
 
 describe('what a failure to use a file means', () => {

@@ -2,15 +2,15 @@
  * Keeps Berth from growing without end. Slow on purpose: one session at a time, in slices with pauses, so that nobody
  * who waits for an answer notices. What is due is found through an index, never by going through all sessions.
  */
-import { isoAt, type Clock } from '../../shared/base/clock.js';
-import { delay } from '../../shared/base/lifecycle.js';
-import type { Logger } from '../../shared/base/logger.js';
-import { PollLoop } from '../../shared/base/poll-loop.js';
-import type { Store } from '../store/store.js';
+import { isoAt, type Clock } from '../../../shared/base/clock.js';
+import { delay } from '../../../shared/base/lifecycle.js';
+import type { Logger } from '../../../shared/base/logger.js';
+import { PollLoop } from '../../../shared/base/poll-loop.js';
+import type { Store } from '../../store/store.js';
 import { FileRetention } from './file-retention.js';
-import type { Mailbox } from './mailbox.js';
+import type { Mailbox } from '../mailbox.js';
 import { daysAgo, RowRetention } from './row-retention.js';
-import type { SessionFolders } from './session-folder.js';
+import type { SessionFolders } from '../session-folder.js';
 import { SessionUpkeep } from './session-upkeep.js';
 import { Trash } from './trash.js';
 

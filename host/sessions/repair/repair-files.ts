@@ -6,7 +6,7 @@ import { constants, createWriteStream, lstatSync, type Stats } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { BerthError, errnoOf } from '../../shared/base/errors.js';
+import { BerthError, errnoOf } from '../../../shared/base/errors.js';
 
 export type Copied =
   | 'copied'

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { UpkeepRoom } from '../../test/fakes/upkeep-room.js';
+import { UpkeepRoom } from '../../../test/fakes/upkeep-room.js';
 
 const dayMs = 86_400_000;
 

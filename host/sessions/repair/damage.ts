@@ -1,7 +1,7 @@
-import { hasCode, toBerthError } from '../../shared/base/errors.js';
-import { isHotJournal } from '../../shared/base/sqlite.js';
-import { inboundDbName, outboundDbName } from '../../shared/protocol/workspace.js';
-import type { MailboxFile } from '../store/repairs.js';
+import { hasCode, toBerthError } from '../../../shared/base/errors.js';
+import { isHotJournal } from '../../../shared/base/sqlite.js';
+import { inboundDbName, outboundDbName } from '../../../shared/protocol/workspace.js';
+import type { MailboxFile } from '../../store/repairs.js';
 
 /** What a failure to use a session's files means. */
 export type Damage =

@@ -3,19 +3,19 @@
  * absent until its files are whole again, and they are worked on only after it has ended for certain.
  */
 import { existsSync } from 'node:fs';
-import { isoAt, type Clock } from '../../shared/base/clock.js';
-import { BerthError, toBerthError } from '../../shared/base/errors.js';
-import { Deadline } from '../../shared/base/lifecycle.js';
-import type { Logger } from '../../shared/base/logger.js';
-import { assertNoTrap } from '../../shared/protocol/outbound-trap.js';
-import { outboundDbPath } from '../../shared/protocol/workspace.js';
-import type { Store } from '../store/store.js';
+import { isoAt, type Clock } from '../../../shared/base/clock.js';
+import { BerthError, toBerthError } from '../../../shared/base/errors.js';
+import { Deadline } from '../../../shared/base/lifecycle.js';
+import type { Logger } from '../../../shared/base/logger.js';
+import { assertNoTrap } from '../../../shared/protocol/outbound-trap.js';
+import { outboundDbPath } from '../../../shared/protocol/workspace.js';
+import type { Store } from '../../store/store.js';
 import { findDamage, type Damage } from './damage.js';
 import type { FileMender } from './file-mender.js';
-import type { Mailbox } from './mailbox.js';
+import type { Mailbox } from '../mailbox.js';
 import { findStat } from './repair-files.js';
-import type { SessionFolders } from './session-folder.js';
-import type { SessionRegistry } from './session-registry.js';
+import type { SessionFolders } from '../session-folder.js';
+import type { SessionRegistry } from '../session-registry.js';
 
 export interface SessionRecoveryDeps {
   readonly store: Store;

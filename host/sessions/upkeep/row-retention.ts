@@ -1,12 +1,12 @@
 /** Takes away a session's old rows on the host's side, in slices with pauses between them. See docs/adr/0008. */
 import { lstatSync } from 'node:fs';
-import { isoAt, type Clock } from '../../shared/base/clock.js';
-import { delay } from '../../shared/base/lifecycle.js';
-import type { Slice, SliceRequest } from '../../shared/protocol/inbound-pruner.js';
-import { outboundDbPath } from '../../shared/protocol/workspace.js';
-import type { Store } from '../store/store.js';
-import type { Mailbox } from './mailbox.js';
-import type { SessionFolders } from './session-folder.js';
+import { isoAt, type Clock } from '../../../shared/base/clock.js';
+import { delay } from '../../../shared/base/lifecycle.js';
+import type { Slice, SliceRequest } from '../../../shared/protocol/inbound-pruner.js';
+import { outboundDbPath } from '../../../shared/protocol/workspace.js';
+import type { Store } from '../../store/store.js';
+import type { Mailbox } from '../mailbox.js';
+import type { SessionFolders } from '../session-folder.js';
 
 export interface RowRetentionDeps {
   readonly store: Store;
