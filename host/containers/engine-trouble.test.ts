@@ -102,6 +102,29 @@ describe('an engine that does not answer', () => {
     });
   });
 
+  it('or has no room left is reported once for all who wait, and said to be well with the next start', async () => {
+    const full = new BerthError('engine_failed', 'The container engine has no space left.');
+    const sessions = [await room.addWaitingSession(), await room.addWaitingSession()];
+    room.runtime.willFail(full, full);
+    room.reconciler.start();
+    await until(() => {
+      expect(room.notices()).toHaveLength(2);
+    });
+    expect(room.startTroubles.every((trouble) => trouble === full)).toBe(true);
+    const errors = room.logged('container not started').filter(({ level }) => level === 'error');
+    expect(errors).toHaveLength(1);
+    room.clock.advance(60_000);
+    for (const { id } of sessions) room.reconciler.nudge(id);
+    await until(() => {
+      expect(sessions.map((session) => room.containerStatus(session))).toEqual([
+        'running',
+        'running',
+      ]);
+    });
+    expect(room.startTroubles.at(-1)).toBeUndefined();
+    expect(room.logged('containers can be started again')).toHaveLength(1);
+  });
+
   it('never ends a message, however often a start fails for it', async () => {
     const session = await room.addWaitingSession();
     room.runtime.willFail(...Array.from({ length: 12 }, () => away));
