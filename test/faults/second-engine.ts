@@ -34,11 +34,12 @@ export class SecondEngine implements AsyncDisposable {
 
   async start(): Promise<void> {
     const dockerd = spawn(
-      'dockerd',
+      'unshare',
       [
+        // An engine without a bridge takes away docker0, which is the machine's own engine's: here it sees none.
+        ...['--net', 'dockerd'],
         ...['--host', this.dockerHost, '--pidfile', `${this.#folder}/pid`],
         ...['--data-root', `${this.#folder}/data`, '--exec-root', `${this.#folder}/exec`],
-        // Agents have no network, so nothing of the machine's network is touched.
         ...['--bridge', 'none', '--iptables=false', '--ip-forward=false', '--ip-masq=false'],
         ...(this.#liveRestore ? ['--live-restore'] : []),
       ],
