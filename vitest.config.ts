@@ -44,8 +44,8 @@ export default defineConfig({
           globalSetup: ['test/faults/global-setup.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
-          // Most of these tests wait most of the time.
-          maxWorkers: 2,
+          // They measure times, and kill at moments that depend on them.
+          fileParallelism: false,
         },
       },
     ],

@@ -68,6 +68,16 @@ describe('the rows of a table', () => {
     expect(sizes.length).toBeLessThan(rowCount);
   });
 
+  it('are looked for beside what can be read, where the oldest have long been taken away', async () => {
+    withDatabase(path, { mode: 'write', busyTimeoutMs: 0 }, (db) =>
+      db.exec('UPDATE things SET rowid = rowid + 1000000; VACUUM'),
+    );
+    const whole = (await salvage()).count;
+    damage(3);
+    expect(whole).toBe(rowCount);
+    expect((await salvage()).count).toBeGreaterThan(rowCount - 40);
+  });
+
   it('are none where the table is not there, or its root is damaged', async () => {
     damage(2);
     expect(await salvage()).toEqual({ count: 0, isComplete: false, sizes: [] });

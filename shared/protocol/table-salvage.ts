@@ -22,9 +22,14 @@ export interface Salvage {
 
 type Row = Readonly<Record<string, unknown>>;
 
+type Statement = ReturnType<typeof prepareRows>;
+
 const sliceRows = 20;
-/** A damaged page holds some dozens of rows; beyond that it is not worth the while. */
+/** A damaged page holds some dozens of rows, two hundred of the smallest; beyond that it is not worth the while. */
 const longestGap = 10_000;
+const mostInVain = 1_000;
+/** How long others wait, in milliseconds. */
+const sliceMs = 2;
 const longestTable = 2_000_000;
 
 /** `take` gets each row as an object of the named columns. Never throws for what cannot be read. */
@@ -48,6 +53,8 @@ class Walk {
   readonly #db: Db;
   readonly #request: SalvageRequest;
   readonly #take: (row: Row) => void;
+  readonly #statements = new Map<string, Statement>();
+  #sliceEndsAt = 0;
   count = 0;
   unfit = 0;
 
@@ -76,18 +83,24 @@ class Walk {
         this.#keep(row);
       }
       if (rows.length < size) return 'end';
-      await new Promise((resolve) => setImmediate(resolve));
+      await this.#pause();
     }
     return last;
   }
 
-  /** What lies between two rowids, neither included. */
+  /** What lies between two rowids, neither included; from the one that is known. */
   async tryEach(above: number, below: number): Promise<void> {
-    const first = Math.max(above, 0) + 1;
-    const end = Math.min(below, first + longestGap);
-    for (let rowid = first; rowid < end; rowid += 1) {
-      for (const row of this.#attempt('rowid = ?', [rowid], 1) ?? []) this.#keep(row);
-      if (rowid % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+    const isAboveKnown = above > Number.MIN_SAFE_INTEGER;
+    const isDownward = !isAboveKnown && below < Number.MAX_SAFE_INTEGER;
+    const first = isDownward ? below - 1 : Math.max(above, 0) + 1;
+    const step = isDownward ? -1 : 1;
+    const most = Math.min(longestGap, isDownward ? first : below - first);
+    let inVain = 0;
+    for (let tried = 0; tried < most && inVain < mostInVain; tried += 1) {
+      const rows = this.#attempt('rowid = ?', [first + step * tried], 1) ?? [];
+      inVain = rows.length === 0 ? inVain + 1 : 0;
+      for (const row of rows) this.#keep(row);
+      await this.#pause();
     }
   }
 
@@ -114,16 +127,22 @@ class Walk {
   }
 
   #attempt(condition: string, bounds: readonly number[], size: number): readonly Row[] | undefined {
-    const { table, columns, where } = this.#request;
     try {
-      return this.#db
-        .prepare<unknown[], Row>(
-          `SELECT rowid, (${where}) AS isFit, ${columns} FROM ${table} NOT INDEXED WHERE ${condition} LIMIT ${size}`,
-        )
-        .all(...bounds);
+      const key = `${condition} ${size}`;
+      let statement = this.#statements.get(key);
+      statement ??= prepareRows(this.#db, this.#request, `${condition} LIMIT ${size}`);
+      this.#statements.set(key, statement);
+      return statement.all(...bounds);
     } catch {
       return undefined;
     }
+  }
+
+  /** Others get their turn, when it is time. */
+  async #pause(): Promise<void> {
+    if (performance.now() < this.#sliceEndsAt) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#sliceEndsAt = performance.now() + sliceMs;
   }
 
   #keep(row: Row): void {
@@ -134,4 +153,10 @@ class Walk {
       this.unfit += 1;
     }
   }
+}
+
+function prepareRows(db: Db, { table, columns, where }: SalvageRequest, condition: string) {
+  return db.prepare<unknown[], Row>(
+    `SELECT rowid, (${where}) AS isFit, ${columns} FROM ${table} NOT INDEXED WHERE ${condition}`,
+  );
 }

@@ -11,6 +11,7 @@ import { expectKept } from './session-audit.js';
 
 const others = Array.from({ length: 50 }, (_, index) => `other${index}`);
 const roundsEach = 2;
+const attempts = 3;
 /** Between one message and the next: well within what two cores can do. */
 const gapMs = 20;
 
@@ -97,6 +98,14 @@ async function talk(ledger: Ledger): Promise<readonly Entry[]> {
   return said;
 }
 
+/** What was refused while the damage lasted is said again. */
+async function untilAnswered(victims: Ledger): Promise<void> {
+  for (const entry of victims.entries) if (entry.messageId === undefined) victims.sayAgain(entry);
+  await victims.untilOver(30_000).catch((error: unknown) => {
+    tell(String(error));
+  });
+}
+
 /** What still counts as normal. */
 function limitOf(normal: readonly number[]): number {
   const p95 = percentile(normal, 0.95);
@@ -127,31 +136,36 @@ describe('one damaged session', () => {
     await Promise.all([ledger.untilOver(), victims.untilOver()]);
     await home.json('agent-groups', 'update', 'main', '--container-config', '{"retryBaseMs":500}');
 
-    const normal = ledger.latencies(await talk(ledger));
-    const rows = [describeTimes('nothing', normal)];
+    const rows: Record<string, string | number>[] = [];
+    const measure = async (name: string): Promise<readonly number[]> => {
+      const times = ledger.latencies(await talk(ledger));
+      rows.push(describeTimes(name, times));
+      return times;
+    };
+    let normal = await measure('nothing');
     const slow: string[] = [];
     for (const [index, damage] of damages.entries()) {
       const chat = names[index]!;
       const folder = home.sessionDir(home.sessionOf(chat));
-      await damage.apply({ home, chat, folder, random });
-      for (let i = 0; i < 3; i += 1) victims.say(chat);
-      const times = ledger.latencies(await talk(ledger));
-      rows.push(describeTimes(damage.name, times));
-      damage.heal?.({ folder });
-      if (percentile(times, 0.95) > limitOf(normal)) {
+      for (let attempt = 1; ; attempt += 1) {
+        await damage.apply({ home, chat, folder, random });
+        for (let i = 0; i < 3; i += 1) victims.say(chat);
+        const times = await measure(damage.name);
+        damage.heal?.({ folder });
+        if (percentile(times, 0.95) <= limitOf(normal)) break;
         // A machine that has other things to do is no fault of that session.
-        const again = ledger.latencies(await talk(ledger));
-        rows.push(describeTimes('nothing', again));
-        if (percentile(times, 0.95) > limitOf(again)) slow.push(damage.name);
+        await untilAnswered(victims);
+        normal = await measure('nothing');
+        if (percentile(times, 0.95) <= limitOf(normal)) break;
+        if (attempt < attempts) continue;
+        slow.push(damage.name);
+        break;
       }
     }
     tellTable(rows);
     expect(slow).toEqual([]);
 
-    for (const entry of victims.entries) if (entry.messageId === undefined) victims.sayAgain(entry);
-    await victims.untilOver(30_000).catch((error: unknown) => {
-      tell(String(error));
-    });
+    await untilAnswered(victims);
     tellTable(
       names.map((chat, index) => ({
         damage: damages[index]!.name,

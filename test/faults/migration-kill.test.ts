@@ -13,11 +13,11 @@ import { expectKept } from './session-audit.js';
 const shipped = fileURLToPath(new URL('../../migrations', import.meta.url));
 const deaths = 3 * rounds;
 
-/** About a second's work, written bit by bit. */
+/** Some seconds' work, written bit by bit: longer than any of the deaths here waits. */
 const slowSql = `
 CREATE TABLE slow (n INTEGER PRIMARY KEY, text TEXT NOT NULL);
-WITH RECURSIVE count(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM count WHERE n < 2000000)
-INSERT INTO slow SELECT n, hex(randomblob(100)) FROM count WHERE n % 100 = 0;
+WITH RECURSIVE count(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM count WHERE n < 15000000)
+INSERT INTO slow SELECT n, hex(randomblob(100)) FROM count WHERE n % 750 = 0;
 `;
 
 /** The shipped migrations and one more that takes its time. */
