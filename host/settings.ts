@@ -77,7 +77,7 @@ export const settings = {
   BERTH_SAFETY_SCAN_MS: {
     about: 'How long the safety scan takes to look once into every session',
     schema: milliseconds,
-    fallback: '21600000',
+    fallback: '43200000',
   },
   BERTH_TIME_ZONE: {
     about: 'Where schedules without a time zone of their own are told (Europe/Berlin)',

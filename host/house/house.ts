@@ -27,7 +27,7 @@ import { layGround, type DaemonDeps, type Ground } from './ground.js';
 export type ContainersAtStop = 'stop' | 'keep';
 
 const sendTimeoutMs = 30_000;
-const centralPollMs = 200;
+const centralPollMs = 300;
 const resyncIntervalMs = 10_000;
 const refillAfterMs = 1_000;
 const stopGraceMs = 5_000;

@@ -3,9 +3,9 @@
  * wait for ever. What it finds is mended, and logged as an error: something has failed to note it. One cause is no bug:
  * a power cut may take the last transactions of central.db with it.
  */
-import { stat } from 'node:fs/promises';
+import { lstatSync } from 'node:fs';
 import { isoAt, type Clock } from '../../shared/base/clock.js';
-import { errnoOf, hasCode } from '../../shared/base/errors.js';
+import { hasCode } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { PollLoop } from '../../shared/base/poll-loop.js';
 import type { OpenInbound } from '../../shared/protocol/inbound-writer.js';
@@ -93,7 +93,7 @@ export class SafetyScan {
   async #check(sessionId: string): Promise<void> {
     const { log } = this.#deps;
     try {
-      if (!this.#isAtRest(sessionId) || (await this.#isBeingWritten(sessionId))) return;
+      if (!this.#isAtRest(sessionId) || this.#isBeingWritten(sessionId)) return;
       const inbound = await this.#readInbound(sessionId);
       if (inbound === undefined) return;
       if (inbound.isUnnamed) this.#mend(sessionId, 'a message that waits');
@@ -117,13 +117,12 @@ export class SafetyScan {
     return !store.repairs.isWanted(sessionId);
   }
 
-  async #isBeingWritten(sessionId: string): Promise<boolean> {
+  #isBeingWritten(sessionId: string): boolean {
     const { folders, clock } = this.#deps;
     const inbound = inboundDbPath(folders.inDir(sessionId));
     const outbound = outboundDbPath(folders.outDir(sessionId));
     const files = [inbound, `${inbound}-journal`, outbound, `${outbound}-journal`];
-    const writtenAt = await Promise.all(files.map(writtenAtMs));
-    return writtenAt.some((at) => Math.abs(clock.now() - at) < quietMs);
+    return files.some((path) => Math.abs(clock.now() - writtenAtMs(path)) < quietMs);
   }
 
   /** What is open, and whether the index has it; undefined where nobody has ever written to it. */
@@ -166,6 +165,7 @@ export class SafetyScan {
       const rows = await mailbox.outbound(sessionId, (outbound) =>
         outbound.listHeadsAfter(after, pageSize),
       );
+      if (rows.length === 0) return false;
       await turn();
       const records = await mailbox.inbound(sessionId, (inbound) =>
         inbound.findDeliveries(rows.map(({ id }) => id)),
@@ -203,13 +203,8 @@ function isUnnamed(open: readonly OpenInbound[], wake: DueItem | undefined, now:
 }
 
 /** Epoch milliseconds; a file that is not there was never written. */
-async function writtenAtMs(path: string): Promise<number> {
-  try {
-    return (await stat(path)).mtimeMs;
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return Number.NEGATIVE_INFINITY;
-    throw error;
-  }
+function writtenAtMs(path: string): number {
+  return lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.NEGATIVE_INFINITY;
 }
 
 /** Lets others have their turn. */

@@ -35,9 +35,12 @@ export class Store {
   readonly tasks: TaskStore;
   readonly wirings: WiringStore;
   readonly #db: Db;
+  readonly #findDataVersion: () => number | undefined;
 
   constructor(db: Db) {
     this.#db = db;
+    const version = db.prepare<[], number>('PRAGMA data_version').pluck();
+    this.#findDataVersion = () => version.get();
     this.agentGroups = new AgentGroupStore(db);
     this.awaitedListeners = new AwaitedListenerStore(db);
     this.daemonState = new DaemonStateStore(db);
@@ -58,7 +61,7 @@ export class Store {
 
   /** Changes when another process has written. Source: sqlite.org/pragma.html#pragma_data_version. */
   dataVersion(): number {
-    return Number(this.#db.pragma('data_version', { simple: true }));
+    return this.#findDataVersion() ?? 0;
   }
 
   /** How long a write may wait for another process's transaction, in milliseconds: the thread waits with it. */
