@@ -2,10 +2,11 @@ import { existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync }
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { DoomedHome } from './doomed-home.js';
+import type { DoomedHome } from './doomed-home.js';
 import { killAtWrite, whyNoTracing } from './killing-write.js';
 import type { Entry, Ledger } from './ledger.js';
 import { isMissing } from './prerequisites.js';
+import { homeWith, mainRuntime, runnerOf } from './runtimes.js';
 import { Seeded, tell, tellTable } from './seeded.js';
 import { expectKept } from './session-audit.js';
 
@@ -63,9 +64,9 @@ const damages: readonly Damage[] = [
     : [
         {
           name: 'a runner killed in a commit',
-          apply: async ({ home, chat, folder, random }) => {
-            const path = join(folder, 'out', 'outbound.db');
-            await killAtWrite(home.runnerOf(chat), path, random.between(1, 4));
+          apply: async ({ home, chat, random }) => {
+            const { pid, outboundPath } = await runnerOf(home, mainRuntime, chat);
+            await killAtWrite(pid, outboundPath, random.between(1, 4));
           },
         } satisfies Damage,
       ]),
@@ -123,7 +124,7 @@ function describeTimes(name: string, times: readonly number[]): Record<string, s
 describe('one damaged session', () => {
   it('suffers alone: 50 others answer in normal time', async () => {
     const random = Seeded.forTest();
-    await using home = new DoomedHome('process', {
+    await using home = homeWith(mainRuntime, {
       BERTH_MAX_CONTAINERS: '60',
       BERTH_MEMORY_BUDGET_MB: '100000',
     });

@@ -4,25 +4,19 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { execa } from 'execa';
 import { describe, expect, inject, it } from 'vitest';
 import { until } from '../fakes/waiting.js';
-import { DoomedHome } from './doomed-home.js';
+import type { DoomedHome } from './doomed-home.js';
 import { killAtWrite, whyNoTracing } from './killing-write.js';
 import type { Entry, Ledger } from './ledger.js';
 import { isMissing } from './prerequisites.js';
+import { containerOf, homeWith, runnerOf } from './runtimes.js';
 import { rounds, Seeded } from './seeded.js';
 import { auditSessions, expectKept } from './session-audit.js';
 
 const docker = inject('docker');
-const baseImage = docker.available ? docker.baseImage : undefined;
 const followUps = 3;
 const retryBaseMs = 1_000;
 /** The first backoff and its spread, the start of a container, and a slow machine. */
 const firstBackoffMs = 7_000;
-
-async function containerOf(home: DoomedHome, chat: string): Promise<string> {
-  const label = `label=berth.session=${home.sessionOf(chat)}`;
-  const { stdout } = await execa('docker', ['ps', '--quiet', '--no-trunc', '--filter', label]);
-  return stdout.trim();
-}
 
 /** A chat whose container runs, with short waits after a failure. */
 async function settleDown(home: DoomedHome, config: object): Promise<Ledger> {
@@ -59,8 +53,7 @@ function expectAnsweredSoon(ledger: Ledger, entries: readonly Entry[]): void {
 }
 
 describe.skipIf(!docker.available)('a container that dies in a turn', () => {
-  const newHome = (): DoomedHome =>
-    new DoomedHome('docker', baseImage === undefined ? {} : { BERTH_BASE_IMAGE: baseImage });
+  const newHome = (): DoomedHome => homeWith('docker');
 
   it('by docker kill: its message and what waits behind it are answered after the first backoff', async () => {
     const random = Seeded.forTest();
@@ -130,11 +123,8 @@ describe.skipIf(!docker.available)('a container that dies in a turn', () => {
       const random = Seeded.forTest();
       await using home = newHome();
       const ledger = await settleDown(home, {});
-      const container = await containerOf(home, 'victim');
-      const { stdout } = await execa('docker', ['top', container, '-o', 'pid,comm']);
-      const runner = /(\d+)\s+node/.exec(stdout)?.[1];
-      const path = '/workspace/out/outbound.db';
-      const { sprung } = await killAtWrite(Number(runner), path, random.between(1, 4));
+      const { pid, outboundPath } = await runnerOf(home, 'docker', 'victim');
+      const { sprung } = await killAtWrite(pid, outboundPath, random.between(1, 4));
       const said = sayFollowUps(ledger);
       await sprung;
       await ledger.untilOver();

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, inject, it } from 'vitest';
 import { until } from '../fakes/waiting.js';
-import { DoomedHome } from './doomed-home.js';
+import type { DoomedHome } from './doomed-home.js';
 import { isMissing } from './prerequisites.js';
+import { homeWith } from './runtimes.js';
 import { SecondEngine, whyNoSecondEngine } from './second-engine.js';
 import { Seeded } from './seeded.js';
 import { expectKept } from './session-audit.js';
@@ -38,12 +39,7 @@ describe.skipIf(!docker.available || isMissing('dockerd stopped', whyNoSecondEng
         await using engine = new SecondEngine(live);
         await engine.start();
         if (docker.available) await engine.load(docker.image);
-        await using home = new DoomedHome('docker', {
-          DOCKER_HOST: engine.dockerHost,
-          ...(docker.available && docker.baseImage !== undefined
-            ? { BERTH_BASE_IMAGE: docker.baseImage }
-            : {}),
-        });
+        await using home = homeWith('docker', { DOCKER_HOST: engine.dockerHost });
         const daemon = await home.runUntilReady();
         const settings = JSON.stringify({ retryBaseMs: 1_000 });
         await home.json('agent-groups', 'update', 'main', '--container-config', settings);

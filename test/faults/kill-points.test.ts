@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { expectKept } from './session-audit.js';
-import { DoomedHome } from './doomed-home.js';
+import { homeWith, mainRuntime, type FaultRuntime } from './runtimes.js';
 import { rounds, Seeded } from './seeded.js';
 
 /** The places on a message's way, each with what the daemon says there. */
@@ -18,25 +18,34 @@ const points = [
 const chats = ['a', 'b', 'c'];
 const deathsEach = 3;
 
-describe('kill -9 of the daemon', () => {
-  it.each(points)('%s loses nothing and repeats nothing', async (_place, line) => {
-    const random = Seeded.forTest();
-    await using home = new DoomedHome('process');
-    const ledger = home.ledger();
-    for (let death = 0; death < deathsEach * rounds; death += 1) {
-      // A container starts once for each chat, so that each death needs new chats.
-      const group = chats.map((chat) => `${chat}${death}`);
-      const doomed = home.run({ line, nth: random.between(1, group.length) });
-      for (let i = 0; i < 4; i += 1) {
-        for (const chat of group) ledger.say(chat, random.next() < 0.3 ? '!sleep 20' : '');
-      }
-      expect(await doomed.ended).toBe('SIGKILL');
-      const healthy = home.run();
-      await ledger.untilOver();
-      if (death + 1 < deathsEach * rounds) await healthy.kill();
+async function dieAt(line: string, runtime: FaultRuntime): Promise<void> {
+  const random = Seeded.forTest();
+  await using home = homeWith(runtime);
+  const ledger = home.ledger();
+  for (let death = 0; death < deathsEach * rounds; death += 1) {
+    // A container starts once for each chat, so that each death needs new chats.
+    const group = chats.map((chat) => `${chat}${death}`);
+    const doomed = home.run({ line, nth: random.between(1, group.length) });
+    for (let i = 0; i < 4; i += 1) {
+      for (const chat of group) ledger.say(chat, random.next() < 0.3 ? '!sleep 20' : '');
     }
-    ledger.tellCounts({ killed: deathsEach * rounds });
-    expect(ledger.counts()).toMatchObject({ answered: ledger.entries.length, reordered: 0 });
-    await expectKept(home, ledger);
-  });
+    expect(await doomed.ended).toBe('SIGKILL');
+    const healthy = home.run();
+    await ledger.untilOver();
+    if (death + 1 < deathsEach * rounds) await healthy.kill();
+  }
+  ledger.tellCounts({ killed: deathsEach * rounds });
+  expect(ledger.counts()).toMatchObject({ answered: ledger.entries.length, reordered: 0 });
+  await expectKept(home, ledger);
+}
+
+describe('kill -9 of the daemon', () => {
+  it.each(points)(`%s loses nothing and repeats nothing (${mainRuntime})`, (_place, line) =>
+    dieAt(line, mainRuntime),
+  );
+
+  it.runIf(mainRuntime === 'docker').each(points.filter(([place]) => place.includes('container')))(
+    '%s loses nothing and repeats nothing (process)',
+    (_place, line) => dieAt(line, 'process'),
+  );
 });

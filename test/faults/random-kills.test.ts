@@ -1,7 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { DoomedHome } from './doomed-home.js';
+import type { DoomedHome } from './doomed-home.js';
 import type { Ledger } from './ledger.js';
+import { homeWith, mainRuntime } from './runtimes.js';
 import { rounds, Seeded, tell } from './seeded.js';
 import { expectKept } from './session-audit.js';
 
@@ -37,7 +38,7 @@ it(
   { timeout: kills * 5_000 },
   async () => {
     const random = Seeded.forTest();
-    await using home = new DoomedHome('process');
+    await using home = homeWith(mainRuntime);
     const startMs = await measureStart(home);
     const ledger = home.ledger();
     const load = keepBusy(ledger, random);
