@@ -194,7 +194,10 @@ export class StepExecutor {
     const session = store.sessions.find(sessionId);
     if (session === undefined) return;
     const { claimed, waiting } = await settlement.listUnderWay(session);
-    this.#condemned.set(sessionId, new Set(claimed.length > 0 ? claimed : waiting));
+    this.#condemned.set(
+      sessionId,
+      new Set(claimed === undefined || claimed.length === 0 ? waiting : claimed),
+    );
   }
 
   async #settle(step: Extract<Step, { kind: 'settle' }>): Promise<void> {

@@ -1,6 +1,8 @@
+import { mkdirSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ContainerRoom } from '../../test/fakes/container-room.js';
 import { settled, until } from '../../test/fakes/waiting.js';
+import { outboundDbPath } from '../../shared/protocol/workspace.js';
 import type { Session } from '../store/sessions.js';
 
 describe('places for containers', () => {
@@ -194,6 +196,27 @@ describe('a turn that hangs', () => {
     await until(() => {
       expect(room.store.dueItems.find(session.id, 'stuck')).toBeUndefined();
     });
+  });
+
+  it('is ended also when a commit that does not end keeps everybody from reading what it is at', async () => {
+    await using room = new ContainerRoom();
+    room.reconciler.start();
+    const session = await room.addWaitingSession();
+    room.reconciler.nudge(session.id);
+    await until(() => {
+      expect(room.containerStatus(session)).toBe('running');
+    });
+    room.runnerOf(session.id).claim(`m-of-${session.id}`);
+    await until(() => {
+      expect(room.store.dueItems.find(session.id, 'stuck')).toBeDefined();
+    });
+    mkdirSync(`${outboundDbPath(room.folders.outDir(session.id))}-journal`);
+    room.clock.advance(120_000);
+    room.reconciler.nudge(session.id);
+    await until(() => {
+      expect(room.containerStatus(session)).toBe('stopped');
+    });
+    expect(room.describe(session)).toEqual({ [`m-of-${session.id}`]: 'pending 1 +1000' });
   });
 
   it('is told apart from a container that has nothing to do', async () => {

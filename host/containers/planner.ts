@@ -12,7 +12,7 @@ import type { ObservedState } from './observed-state.js';
 import { planSteps } from './plan.js';
 import type { ObservedContainer } from './runtime/container-runtime.js';
 import type { Step } from './step.js';
-import type { Vitals } from './vitals.js';
+import { unreadable, type Vitals } from './vitals.js';
 import type { WaitingRoom } from './waiting-room.js';
 
 export interface PlannerDeps {
@@ -103,7 +103,8 @@ export class Planner {
     if (lookInMs === 0) {
       const { claimed } = await settlement.listUnderWay(session);
       const heartbeat = heartbeatPath(folders.outDir(session.id));
-      const signs = { containerId, heartbeatPath: heartbeat, claimed: claimed[0] };
+      const oldest = claimed === undefined ? unreadable : claimed[0];
+      const signs = { containerId, heartbeatPath: heartbeat, claimed: oldest };
       const health = await vitals.check(session.id, signs, limits);
       if (health.kind === 'stuck') return health.reason;
       lookInMs = health.lookInMs;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../../test/fakes/fake-clock.js';
-import { Vitals, type Health } from './vitals.js';
+import { unreadable, Vitals, type Health } from './vitals.js';
 
 const limits = { silenceTimeoutMs: 60_000, turnTimeoutMs: 600_000 };
 
@@ -96,6 +96,16 @@ describe('the vital signs of a turn', () => {
     beat();
     expect(await check()).toEqual({ kind: 'stuck', reason: 'its turn took longer than 600 s' });
     expect((await check('m-2')).kind).toBe('fine');
+  });
+
+  it('do not begin anew where nobody can read what it is at', async () => {
+    for (let minute = 0; minute < 10; minute += 1) {
+      beat();
+      expect((await check(minute % 2 === 0 ? 'm-1' : unreadable)).kind).toBe('fine');
+      pass(60_000);
+    }
+    beat();
+    expect((await check(unreadable)).kind).toBe('stuck');
   });
 
   it.each([3_600_000, -3_600_000])('survive a clock that jumps by %d ms', async (jump) => {

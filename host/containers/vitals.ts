@@ -22,9 +22,12 @@ export interface VitalLimits {
 export interface VitalSigns {
   readonly containerId: string;
   readonly heartbeatPath: string;
-  /** The oldest message that is claimed; undefined where none is. */
+  /** The oldest message that is claimed; undefined where none is; `unreadable` where that cannot be told. */
   readonly claimed: string | undefined;
 }
+
+/** In the place of a message: outbound.db cannot be read now. */
+export const unreadable = '(unreadable)';
 
 /** What was seen of a container, and when. */
 interface Observation {
@@ -92,9 +95,7 @@ export class Vitals {
     const nowMs = this.#deps.monotonicNow();
     const seen = this.#observations.get(sessionId) ?? newObservation(signs.containerId, nowMs);
     const { silenceTimeoutMs, turnTimeoutMs } = limits;
-    if (seen.claimed !== signs.claimed) {
-      Object.assign(seen, { claimed: signs.claimed, claimedSince: nowMs });
-    }
+    noteClaim(seen, signs.claimed, nowMs);
     const allowedMs = Math.max(silenceTimeoutMs, Math.min(heartbeat.announcedMs, turnTimeoutMs));
     if (heartbeat.sign !== noSign && seen.sign !== heartbeat.sign) {
       seen.sign = heartbeat.sign;
@@ -120,6 +121,14 @@ export class Vitals {
     const oldestMs = Math.min(nowMs - lookedAt, allowedMs - Math.min(confirmMs, allowedMs));
     return nowMs - Math.min(ageMs, oldestMs);
   }
+}
+
+/** What cannot be read goes on being what it was; a turn does not begin anew by that. */
+function noteClaim(seen: Observation, claimed: string | undefined, nowMs: number): void {
+  if (seen.claimed === claimed) return;
+  if (claimed === unreadable && seen.claimed !== undefined) return;
+  seen.claimed = claimed;
+  seen.claimedSince = nowMs;
 }
 
 function newObservation(containerId: string, nowMs: number): Observation {

@@ -1,8 +1,10 @@
 import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { silentLogger } from '../../shared/base/logger.js';
+import { createLogger } from '../../shared/base/logger.js';
 import { TempHome } from '../../test/fakes/temp-home.js';
 import { OutboundWatcher } from './outbound-watcher.js';
 import { until } from '../../test/fakes/waiting.js';
@@ -13,10 +15,12 @@ describe('the watch on what containers write', () => {
   let home: TempHome;
   let watcher: OutboundWatcher;
   const changed: string[] = [];
+  const logged: string[] = [];
 
   beforeEach(() => {
     home = new TempHome();
     changed.length = 0;
+    logged.length = 0;
   });
 
   afterEach(async () => {
@@ -29,7 +33,7 @@ describe('the watch on what containers write', () => {
       outDir: (sessionId) => home.folders.outDir(sessionId),
       pollIntervalMs,
       settlingMs,
-      log: silentLogger,
+      log: createLogger('warn', { write: (line) => logged.push(line) }),
       onChange: (sessionId) => {
         changed.push(sessionId);
       },
@@ -133,6 +137,35 @@ describe('the watch on what containers write', () => {
     await untilChanged('s-1');
   });
 
+  it('keeps the thread free when a folder makes more events than can be taken', async () => {
+    watchWith(untilTheTestIsOver);
+    for (const id of ['s-1', 's-2']) {
+      home.runnerOf(id);
+      watcher.add(id);
+      await untilWatched(id);
+    }
+    const journal = join(home.folders.outDir('s-1'), 'outbound.db-journal');
+    const script = `const fs = require('fs'), path = ${JSON.stringify(journal)};
+      console.log('go');
+      for (;;) { fs.writeFileSync(path, ''); fs.unlinkSync(path); }`;
+    await using flood = new Flood(script);
+    await flood.begun;
+    const beganAt = performance.now();
+    for (let round = 0; round < 20; round += 1) {
+      changed.length = 0;
+      home.runnerOf('s-2').say(`o-${round}`);
+      await untilChanged('s-2');
+    }
+    expect(performance.now() - beganAt).toBeLessThan(5_000);
+    await until(() => {
+      expect(logged).toContainEqual(expect.stringContaining('too many file events'));
+    });
+    await flood.end();
+    changed.length = 0;
+    home.runnerOf('s-1').say('o-last');
+    await untilChanged('s-1');
+  });
+
   it('sees nothing of a session that is not watched any more', async () => {
     watchWith(10);
     home.runnerOf('s-1');
@@ -159,3 +192,25 @@ describe('the watch on what containers write', () => {
     }
   });
 });
+
+/** A process that goes on until it is ended. */
+class Flood implements AsyncDisposable {
+  readonly #child;
+  readonly begun: Promise<unknown>;
+
+  constructor(script: string) {
+    this.#child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'ignore'] });
+    this.begun = once(this.#child.stdout, 'data');
+  }
+
+  async end(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await ended;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
+  }
+}

@@ -24,10 +24,21 @@ const journalName = `${outboundDbName}-journal`;
 
 const settlingIntervalMs = 100;
 
+/** Of one session in a second: a commit makes half a dozen. */
+const mostEvents = 1_000;
+const floodWindowMs = 1_000;
+/** How long a session is polled after it has made more. */
+const mutedMs = 5_000;
+
 interface Watched {
   readonly sessionId: string;
   /** Size and mtime at the last poll. */
   seen: string;
+  /** Of this window; see mostEvents. */
+  events: number;
+  windowEndsAt: number;
+  /** Its events are not listened to until then, by performance.now(). */
+  mutedUntil: number | undefined;
 }
 
 export class OutboundWatcher {
@@ -37,6 +48,8 @@ export class OutboundWatcher {
   #watcher: FSWatcher | undefined;
   /** When the watch of the folder that was added last is in place for certain, by performance.now(). */
   #settlesAt = 0;
+  /** How many sessions are muted. */
+  #muted = 0;
 
   constructor(deps: OutboundWatcherDeps) {
     this.#deps = deps;
@@ -46,7 +59,9 @@ export class OutboundWatcher {
         this.#pollAll();
       },
       intervalMs: () =>
-        performance.now() < this.#settlesAt ? settlingIntervalMs : deps.pollIntervalMs,
+        this.#muted > 0 || performance.now() < this.#settlesAt
+          ? settlingIntervalMs
+          : deps.pollIntervalMs,
       log: deps.log,
     });
   }
@@ -55,7 +70,7 @@ export class OutboundWatcher {
     const watcher = watch([], { ignoreInitial: true, depth: 0, atomic: false, ignored: isNoise });
     // The raw event comes at once; chokidar's own events wait for a stat.
     watcher.on('raw', (event, name, details) => {
-      if (event === 'rename') this.#hint(name, details);
+      this.#take(event, name, details);
     });
     watcher.on('error', (err) => {
       this.#deps.log.warn({ err }, 'file watch failed, polling goes on');
@@ -68,7 +83,8 @@ export class OutboundWatcher {
   add(sessionId: string): void {
     const outDir = this.#deps.outDir(sessionId);
     if (this.#watched.has(outDir)) return;
-    this.#watched.set(outDir, { sessionId, seen: '' });
+    const quiet = { events: 0, windowEndsAt: 0, mutedUntil: undefined };
+    this.#watched.set(outDir, { sessionId, seen: '', ...quiet });
     this.#watcher?.add(outDir);
     this.#settlesAt = performance.now() + this.#deps.settlingMs;
     if (this.#deps.settlingMs > 0) this.#poll.nudge();
@@ -76,33 +92,68 @@ export class OutboundWatcher {
 
   remove(sessionId: string): void {
     const outDir = this.#deps.outDir(sessionId);
-    if (!this.#watched.delete(outDir)) return;
-    this.#watcher?.unwatch(outDir);
+    const watched = this.#watched.get(outDir);
+    if (watched === undefined) return;
+    this.#watched.delete(outDir);
+    if (watched.mutedUntil === undefined) this.#watcher?.unwatch(outDir);
+    else this.#muted -= 1;
   }
 
   async stop(): Promise<void> {
     await this.#poll.stop();
     await this.#watcher?.close();
     this.#watched.clear();
+    this.#muted = 0;
   }
 
-  /** A commit ends with the journal's removal; before that there is nothing new to see. */
-  #hint(name: string, details: unknown): void {
-    if (name !== journalName) return;
+  #take(event: string, name: string, details: unknown): void {
     const path = watchedPathOf(details);
     const watched = path === undefined ? undefined : this.#watched.get(path);
-    if (path === undefined || watched === undefined || existsSync(join(path, name))) return;
-    this.#deps.onChange(watched.sessionId);
+    if (path === undefined || watched?.mutedUntil !== undefined || watched === undefined) return;
+    if (isFlood(watched)) this.#mute(path, watched);
+    // A commit ends with the journal's removal; before that there is nothing new to see.
+    else if (event === 'rename' && name === journalName && !existsSync(join(path, name)))
+      this.#deps.onChange(watched.sessionId);
+  }
+
+  /** Events that come faster than they can be taken would keep this thread from everything else. */
+  #mute(outDir: string, watched: Watched): void {
+    const { log } = this.#deps;
+    log.warn({ sessionId: watched.sessionId }, 'too many file events, polling instead');
+    this.#watcher?.unwatch(outDir);
+    watched.mutedUntil = performance.now() + mutedMs;
+    this.#muted += 1;
+    this.#poll.nudge();
+  }
+
+  #unmute(outDir: string, watched: Watched): void {
+    watched.mutedUntil = undefined;
+    this.#muted -= 1;
+    this.#watcher?.add(outDir);
+    this.#settlesAt = performance.now() + this.#deps.settlingMs;
   }
 
   #pollAll(): void {
+    const now = performance.now();
     for (const [outDir, watched] of this.#watched) {
+      if (watched.mutedUntil !== undefined && now >= watched.mutedUntil)
+        this.#unmute(outDir, watched);
       const seen = fingerprint(outboundDbPath(outDir));
       if (seen === watched.seen) continue;
       watched.seen = seen;
       this.#deps.onChange(watched.sessionId);
     }
   }
+}
+
+function isFlood(watched: Watched): boolean {
+  const now = performance.now();
+  if (now > watched.windowEndsAt) {
+    watched.windowEndsAt = now + floodWindowMs;
+    watched.events = 0;
+  }
+  watched.events += 1;
+  return watched.events > mostEvents;
 }
 
 function watchedPathOf(details: unknown): string | undefined {

@@ -3,6 +3,7 @@
  * the end, told to the person who waits. All of its state is in rows, so that a restart changes nothing.
  */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
+import { hasCode } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type {
   FollowingRow,
@@ -90,20 +91,29 @@ export class Settlement {
   }
 
   /**
-   * What the session's container is at, oldest first: what it has claimed; where it has claimed nothing, `waiting` is
-   * what it should have.
+   * What the session's container is at, oldest first: what it has claimed, undefined where that cannot be read; `waiting`
+   * is what it should have.
    */
   async listUnderWay(
     session: Session,
-  ): Promise<{ readonly claimed: readonly string[]; readonly waiting: readonly string[] }> {
+  ): Promise<{
+    readonly claimed: readonly string[] | undefined;
+    readonly waiting: readonly string[];
+  }> {
     const { mailbox, clock } = this.#deps;
     const now = isoAt(clock.now());
     const open = await mailbox.inbound(session.id, (inbound) => inbound.listOpen());
     const due = open.filter((row) => isPending(row) && (row.processAfter ?? now) <= now);
     const ids = due.map(({ id }) => id);
-    const acks = await mailbox.outbound(session.id, (outbound) => outbound.findAcks(ids));
-    const claimed = ids.filter((id) => acks.get(id)?.status === 'processing');
-    return { claimed, waiting: ids };
+    try {
+      const acks = await mailbox.outbound(session.id, (outbound) => outbound.findAcks(ids));
+      const claimed = ids.filter((id) => acks.get(id)?.status === 'processing');
+      return { claimed, waiting: ids };
+    } catch (error) {
+      // A commit that does not end, or a damaged file: that must not keep anybody from ending the container.
+      if (!hasCode(error, 'database_busy', 'database_corrupt', 'database_unreadable')) throw error;
+      return { claimed: undefined, waiting: ids };
+    }
   }
 
   /** Nothing of a session can be run now: what waits in it is given up, and told. What is planned for later stays. */

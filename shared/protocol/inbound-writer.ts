@@ -309,10 +309,15 @@ export class InboundWriter {
   }
 }
 
+/** How far a runner's numbers may run ahead between two rows of the host: millions of replies to one message. */
+const longestLead = 2 ** 24;
+
 /** Host seqs are even, and greater than every seq in both files. */
 function nextEvenSeq(db: Db, outboundMaxSeq: number): number {
-  const inboundMaxSeq = db.prepare('SELECT coalesce(max(seq), 0) FROM messages_in').pluck().get();
-  const max = Math.max(Number(inboundMaxSeq), outboundMaxSeq);
+  const found = db.prepare('SELECT coalesce(max(seq), 0) FROM messages_in').pluck().get();
+  const inboundMaxSeq = Number(found);
+  // The container's word: it must not use up all numbers there are.
+  const max = Math.max(inboundMaxSeq, Math.min(outboundMaxSeq, inboundMaxSeq + longestLead));
   return max + 2 - (max % 2);
 }
 

@@ -136,9 +136,19 @@ describe('reading an outbound.db', () => {
     insert({ id: 'x'.repeat(5_000), seq: 3 });
     insert({ id: Buffer.from('o-2'), seq: 5 });
     insert({ id: 'o-3', seq: 7 });
-    insert({ id: 'o-4', seq: 'ninth' });
     expect(reader.listAfter(0, 10).map(({ id }) => id)).toEqual(['o-3']);
   });
+
+  it.each([2 ** 50 + 1, 1e300, 'ninth'])(
+    'is of no use where a row took the number %s, after which none is left',
+    (seq) => {
+      create();
+      insert({ seq });
+      expect(() => reader.listAfter(0, 10)).toThrow(
+        expect.objectContaining({ code: 'database_unreadable' }) as Error,
+      );
+    },
+  );
 
   it('takes acks and reasons for what they are', () => {
     create();

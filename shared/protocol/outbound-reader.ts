@@ -66,9 +66,13 @@ export class OutboundReader {
     });
   }
 
-  /** Rows after a seq, oldest first. A row without an id or a seq that could be recorded is left out. */
+  /**
+   * Rows after a seq, oldest first. A row without an id or a seq that could be recorded is left out. Throws
+   * database_unreadable where the runner has no numbers left: whatever it says after that could not be recorded.
+   */
   listAfter(seq: number, limit: number): readonly OutboundRow[] {
     return this.#read([], (db) => {
+      assertHasNumbersLeft(db);
       const select = db.prepare<[number], Found<OutboundRow>>(
         `SELECT ${rowColumns} FROM messages_out WHERE ${isAfter} ORDER BY seq`,
       );
@@ -232,6 +236,17 @@ const rowColumns = `${recordableId} AS id, seq, ${shortText('in_reply_to')} AS i
   ${shortText('platform_id')} AS platformId, ${shortText('thread_id')} AS threadId,
   CASE WHEN octet_length(content) <= ${maxContentBytes} THEN CAST(content AS TEXT) END AS content,
   coalesce(octet_length(recurrence), 0) > 0 AS recurs`;
+
+/** A number that is too high, or no number: rows of a runner come after the highest one. */
+function assertHasNumbersLeft(db: Db): void {
+  const found = db.prepare(`SELECT 1 FROM messages_out WHERE seq > ${maxSeqNumber} LIMIT 1`).get();
+  if (found === undefined) return;
+  throw new BerthError(
+    'database_unreadable',
+    'In outbound.db is a message whose number is too high: nothing that comes after it could be recorded.',
+    { facts: { path: db.name } },
+  );
+}
 
 function parseTries(value: string | null | undefined): number {
   const tries = Number(value ?? 0);

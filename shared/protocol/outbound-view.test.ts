@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import {
   existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -109,6 +110,25 @@ describe('outbound.db by its other name', () => {
     );
   });
 
+  it('is damaged where so many names were given to it that it can have no other', () => {
+    const own = join(folder, 'names');
+    mkdirSync(own);
+    let isFull = false;
+    for (let n = 0; !isFull && n < 70_000; n += 1) isFull = !mayLink(path, join(own, String(n)));
+    execFileSync('/usr/bin/mkfifo', [`${path}-journal`]);
+    if (isFull) {
+      expect(ids).toThrow(
+        expect.objectContaining({
+          code: 'database_unreadable',
+          facts: expect.objectContaining({ path, isOrdinary: false }) as object,
+        }) as Error,
+      );
+    } else {
+      // A file system without such a limit.
+      expect(ids).toThrow(expect.objectContaining({ code: 'database_busy' }) as Error);
+    }
+  });
+
   it('is not opened in WAL mode, and nothing is made beside it', () => {
     withDatabase(path, { mode: 'write', busyTimeoutMs: 0 }, (db) =>
       db.pragma('journal_mode = WAL'),
@@ -151,3 +171,12 @@ describe('outbound.db by its other name', () => {
     expect(ids).toThrow(expect.objectContaining({ code: 'database_corrupt' }) as Error);
   });
 });
+
+function mayLink(path: string, name: string): boolean {
+  try {
+    linkSync(path, name);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -11,8 +11,8 @@ import { notAFile } from '../base/sqlite.js';
 import { assertNoTrap } from './outbound-trap.js';
 import { outboundDbName } from './workspace.js';
 
-/** What link(2) says where the file system or the rights allow no hard link: the file is opened by its own name then. */
-const noLinks = new Set(['EPERM', 'EACCES', 'EROFS', 'ENOTSUP', 'ENOSYS', 'EMLINK', 'EXDEV']);
+/** What link(2) says where the file system knows no hard links: the file is opened by its own name then. */
+const noLinks = new Set(['EPERM', 'EROFS', 'ENOTSUP', 'ENOSYS', 'EXDEV']);
 
 /** The name to open. Throws database_missing, database_unreadable where it is no ordinary file, or database_corrupt. */
 export function viewOutbound(path: string, viewDir: string): string {
@@ -45,6 +45,8 @@ function link(path: string, view: string, viewDir: string): boolean {
   } catch (error) {
     const errno = errnoOf(error) ?? '';
     if (noLinks.has(errno)) return false;
+    // The container has linked it so often that no link more fits: by its own name it must not be opened for that.
+    if (errno === 'EMLINK') throw notAFile(path);
     if (errno === 'ENOENT') throw missing(path, error);
     throw error;
   }

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { withDatabase } from '../../../shared/base/sqlite.js';
 import { damageMarkPath } from '../../../shared/protocol/workspace.js';
 import { damages, RecoveryRoom } from '../../../test/fakes/recovery-room.js';
 
@@ -397,6 +398,27 @@ describe('the files of a session', () => {
       writeFileSync(folder, '');
       await room.deliver();
       expect(room.store.sessions.find(room.session.id)).toMatchObject({ status: 'set-aside' });
+      expect(room.notices().map(({ id }) => id)).toContain(`aside-${room.session.id}`);
+    });
+
+    it('ends a session whose agent has used up its numbers: nothing it says could be recorded', async () => {
+      await haveAConversation();
+      withDatabase(room.outboundPath, { mode: 'write', busyTimeoutMs: 0 }, (db) => {
+        db.exec(`INSERT INTO messages_out (id, seq, timestamp, kind, content)
+                 VALUES ('last', 1125899906842623, '', 'chat', '{"text":"x"}')`);
+      });
+      await room.deliver();
+      await room.take('m-next');
+      const seqs = withDatabase(room.inboundPath, { mode: 'write', busyTimeoutMs: 0 }, (db) =>
+        db.prepare('SELECT max(seq) FROM messages_in').pluck().get(),
+      );
+      expect(Number(seqs)).toBeLessThan(2 ** 26);
+      room.runner.say('o-next');
+      await room.deliver();
+      expect(room.store.sessions.find(room.session.id)).toMatchObject({
+        status: 'set-aside',
+        statusReason: expect.stringContaining('number is too high') as string,
+      });
       expect(room.notices().map(({ id }) => id)).toContain(`aside-${room.session.id}`);
     });
 
