@@ -1,4 +1,5 @@
 /** The other end of the terminal's wire: what a command speaks to the daemon with. */
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { BerthError, errnoOf, toBerthError } from '../../shared/base/errors.js';
 import { newId } from '../../shared/base/ids.js';
@@ -34,6 +35,23 @@ export class TerminalClient {
     });
     link.start();
     return link;
+  }
+
+  /** Whether the daemon answers within that time; undefined where nobody listens. A line that says nothing gets an error. */
+  async isAnswering(withinMs: number): Promise<boolean | undefined> {
+    const { socketPath } = this.#deps;
+    let socket: Socket | undefined;
+    try {
+      assertSocketPath(socketPath);
+      socket = await open(socketPath, withinMs);
+      socket.write('{}\n');
+      await once(socket, 'data', { signal: AbortSignal.timeout(withinMs) });
+      return true;
+    } catch (error) {
+      return error instanceof Error && error.name === 'AbortError' ? false : undefined;
+    } finally {
+      socket?.destroy();
+    }
   }
 }
 

@@ -49,6 +49,18 @@ describe("the daemon's life", () => {
     });
   }
 
+  it('says that it does not answer where something holds it up', slow, async () => {
+    await cli.run('start', '--detach', '--runtime', 'process');
+    const { pid } = await cli.json<Status>('status');
+    expect(await cli.json('status')).toMatchObject({ running: true, answers: true });
+    process.kill(pid, 'SIGSTOP');
+    try {
+      expect((await cli.run('status')).stdout).toContain(`does not answer (pid ${pid})`);
+    } finally {
+      process.kill(pid, 'SIGCONT');
+    }
+  });
+
   it('says that nothing runs, with exit code 1, and that there is nothing to stop', async () => {
     expect(await cli.run('status')).toMatchObject({
       exitCode: 1,

@@ -1,5 +1,6 @@
 import { isoAt } from '../../shared/base/clock.js';
 import { hasCode } from '../../shared/base/errors.js';
+import { TerminalClient } from '../channels/terminal-client.js';
 import type { DaemonState } from '../store/daemon-state.js';
 import type { AddCommands, CommandContext } from './command-context.js';
 import { findDaemon } from './daemon-presence.js';
@@ -7,6 +8,9 @@ import { listProblems } from './ready-words.js';
 import { readStore } from './store-access.js';
 import { formatFields } from './table.js';
 import { describeDuration } from './time-words.js';
+
+/** Long for a daemon that is well, in milliseconds. */
+const answerWithinMs = 3_000;
 
 interface Counts {
   readonly activeSessions: number;
@@ -25,20 +29,22 @@ export const addStatusCommand: AddCommands = (program, act) => {
     .action(act(status));
 };
 
-function status(context: CommandContext): number {
+async function status(context: CommandContext): Promise<number> {
   const { output, clock, config } = context;
   const daemon = findDaemon(config.paths);
   const state = daemon.kind === 'present' ? daemon.state : undefined;
   const counts = count(context);
+  const isAnswering = await asksBack(context, state);
   const facts = {
     running: daemon.kind !== 'absent',
+    answers: isAnswering ?? null,
     home: config.paths.home,
     ...(state === undefined ? {} : describeState(state, clock.now())),
     ...(counts === undefined ? {} : { counts }),
   };
   output.result(facts, () =>
     formatFields([
-      ['daemon', describeDaemon(daemon.kind, state)],
+      ['daemon', describeDaemon(daemon.kind, state, isAnswering)],
       ['home', config.paths.home],
       ...(state === undefined ? [] : fieldsOf(state, clock.now())),
       ...(counts === undefined ? [] : fieldsOfCounts(counts)),
@@ -60,10 +66,26 @@ function isolates({ runtime }: DaemonState): boolean | null {
   return runtime === null ? null : runtime !== 'process';
 }
 
-function describeDaemon(kind: string, state: DaemonState | undefined): string {
+/** What it has written about itself may be older than what holds it up. Undefined where it cannot be asked yet. */
+async function asksBack(
+  { config }: CommandContext,
+  state: DaemonState | undefined,
+): Promise<boolean | undefined> {
+  if (state?.phase !== 'ready') return undefined;
+  return await new TerminalClient({ socketPath: config.paths.socket }).isAnswering(answerWithinMs);
+}
+
+function describeDaemon(
+  kind: string,
+  state: DaemonState | undefined,
+  isAnswering: boolean | undefined,
+): string {
   if (kind === 'absent') return 'not running; `berth start --detach` starts it';
   if (state === undefined) return 'starting';
-  return `${state.phase === 'ready' ? 'running' : state.phase}, pid ${state.pid}, version ${state.version}`;
+  const { phase, pid, version } = state;
+  if (isAnswering === false)
+    return `does not answer (pid ${pid}); if that goes on: \`kill -9 ${pid}\`, then \`berth start --detach\` (nothing is lost)`;
+  return `${phase === 'ready' ? 'running' : phase}, pid ${pid}, version ${version}`;
 }
 
 function describeLoopDelay(delay: DaemonState['loopDelay']): string | undefined {
