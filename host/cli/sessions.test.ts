@@ -64,6 +64,24 @@ describe('berth sessions', () => {
     expect(stdout).toMatch(/Dead letters\n {2}given up .*\n.* in .*m-1 .*it failed/);
   });
 
+  it('shows the newest of very many dead letters, and how many there are', async () => {
+    const id = addSession(cli, { id: 's-1' });
+    cli.store((store) => {
+      for (let n = 10; n < 60; n += 1) {
+        const createdAt = `2026-01-31T12:00:${n}.000Z`;
+        const letter = { sessionId: id, direction: 'out', messageId: `o-${n}` } as const;
+        store.deadLetters.insert({ ...letter, reason: 'it failed', createdAt });
+      }
+    });
+    const { stdout } = await cli.run('sessions', 'show', id);
+    expect(stdout.match(/o-\d\d/g)).toHaveLength(20);
+    expect(stdout).toContain('o-59');
+    expect(stdout).toContain('and 30 older: berth dead-letters list --session s-1');
+    const facts = await cli.json<{ deadLetters: unknown[] }>('sessions', 'show', id);
+    expect(facts).toMatchObject({ deadLetterCount: 50 });
+    expect(facts.deadLetters).toHaveLength(20);
+  });
+
   it('prints both files as one conversation in the order of seq', async () => {
     const id = addSession(cli);
     writeConversation(cli, id, 3);

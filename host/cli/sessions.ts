@@ -15,6 +15,7 @@ const statuses: readonly SessionStatus[] = ['active', 'closed', 'set-aside'];
 
 /** How many of the newest are shown. */
 const shownRepairs = 10;
+const shownDeadLetters = 20;
 
 export const addSessionCommands: AddCommands = (program, act) => {
   const noun = program.command('sessions').description('conversations, each with its own files');
@@ -67,13 +68,15 @@ function show(context: CommandContext, reference: string): void {
   const { clock, output } = context;
   const facts = readStore(context, (store) => {
     const session = getSession(store, reference);
+    const deadLetters = store.deadLetters.list({ sessionId: session.id });
     return {
       ...session,
       ...namer(store)(session),
       path: folderOf(context, session),
       dueItems: store.dueItems.listForSession(session.id),
       tasks: store.tasks.listForSession(session.id),
-      deadLetters: store.deadLetters.listForSession(session.id),
+      deadLetters: deadLetters.slice(0, shownDeadLetters),
+      deadLetterCount: deadLetters.length,
       repairs: store.repairs.listForSession(session.id, shownRepairs),
     };
   });
@@ -105,6 +108,9 @@ function show(context: CommandContext, reference: string): void {
       width - 2,
       '',
     );
+    const older = facts.deadLetterCount - facts.deadLetters.length;
+    const others =
+      older > 0 ? `\nand ${older} older: berth dead-letters list --session ${facts.id}` : '';
     const tasks = formatTable(
       [
         { title: 'planned', value: ({ dueAt }) => describeWait(dueAt, clock.now()) },
@@ -130,7 +136,7 @@ function show(context: CommandContext, reference: string): void {
     return [
       fields,
       formatSection('Tasks', tasks),
-      formatSection('Dead letters', letters),
+      formatSection('Dead letters', letters + others),
       formatSection('Repairs', repairs),
     ].join('');
   });

@@ -108,12 +108,15 @@ export class Reconciler {
     const running = observed.list().filter(({ state }) => state === 'running');
     await Promise.all(
       running.map(async ({ containerId, owner: { sessionId } }) => {
+        let problem = 'container not stopped';
         try {
           await runtime.stop(containerId, stopGraceMs);
+          // The next daemon does what is left undone here.
+          problem = 'stopped container not dealt with';
           await executor.apply({ kind: 'settle', sessionId, wasExpected: true, startedAtMs: null });
           await executor.apply({ kind: 'remove', sessionId, containerId });
         } catch (err) {
-          log.error({ err, sessionId, containerId }, 'container not stopped');
+          log.error({ err, sessionId, containerId }, problem);
         }
       }),
     );

@@ -5,8 +5,10 @@ import { FailureReports, type FailureReportsDeps } from './failure-reports.js';
 import { NoticeSender, type NoticeSenderDeps } from './notice-sender.js';
 import { OutboundWatcher, type OutboundWatcherDeps } from './outbound-watcher.js';
 import { OutboxFiles, type OutboxFilesDeps } from './outbox-files.js';
+import { RowDelivery, type RowDeliveryDeps } from './row-delivery.js';
 
-export type DeliveryDeps = Omit<DeliveryLoopDeps, 'batch'> &
+export type DeliveryDeps = Omit<DeliveryLoopDeps, 'rows'> &
+  Omit<RowDeliveryDeps, 'batch'> &
   Omit<DeliveryBatchDeps, 'outboxFiles' | 'reports'> &
   FailureReportsDeps &
   Omit<DeadLetterDeskDeps, 'loop' | 'reports'> &
@@ -25,7 +27,8 @@ export interface Delivery {
 export function buildDelivery(deps: DeliveryDeps): Delivery {
   const reports = new FailureReports(deps);
   const batch = new DeliveryBatch({ ...deps, outboxFiles: new OutboxFiles(deps), reports });
-  const loop = new DeliveryLoop({ ...deps, batch });
+  const rows = new RowDelivery({ ...deps, batch });
+  const loop = new DeliveryLoop({ ...deps, rows });
   const watcher = new OutboundWatcher({
     ...deps,
     onChange: (sessionId) => {

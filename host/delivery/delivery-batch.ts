@@ -12,9 +12,10 @@ import type { DeliveryRetry } from '../store/delivery-retries.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import { chatKey, wouldShowTwice, type UnknownSends } from './delivery-policy.js';
-import type { FailureReports, Undelivered } from './failure-reports.js';
+import type { FailureReports } from './failure-reports.js';
 import type { OutboxFiles } from './outbox-files.js';
 import { sendBounded } from './sender.js';
+import type { Undelivered } from './undelivered.js';
 
 export interface PlannedSend {
   readonly row: OutboundRow;
@@ -100,9 +101,14 @@ export class DeliveryBatch {
   /** Notes rows that will never be sent. */
   async refuse(session: Session, refusals: readonly Undelivered[]): Promise<void> {
     if (refusals.length === 0) return;
-    await this.#deps.reports.report(session, refusals);
+    await this.#deps.reports.reportRefusals(session, refusals);
     const records = refusals.map(({ row }) => failedRecord(row.id));
     await this.#note(session, { records, forget: [] });
+  }
+
+  /** All of a look were refused. */
+  endRefusals(session: Session): void {
+    this.#deps.reports.logCrowds(session);
   }
 
   async #sendGroup(

@@ -1,13 +1,9 @@
 import { isoAt } from '../../shared/base/clock.js';
-import { toBerthError } from '../../shared/base/errors.js';
 import type { Channel } from '../channels/channel.js';
 import type { DeliveryRecord } from '../../shared/protocol/inbound-writer.js';
 import type { OutboundRow } from '../../shared/protocol/outbound-reader.js';
-import {
-  parseOutboundContent,
-  type Address,
-  type ChatOut,
-} from '../../shared/protocol/session-message.js';
+import { parseOutboundMessage } from '../../shared/protocol/outbound-message.js';
+import type { Address, ChatOut } from '../../shared/protocol/session-message.js';
 
 /**
  * What becomes of a send whose outcome is not known, on a channel where a repeat would show: sent again, saying that it
@@ -50,6 +46,8 @@ export type DeliveryDecision =
       readonly reason: string;
       /** The chat itself may be reached, and somebody may wait there. */
       readonly tellsChat: boolean;
+      /** It is no message at all, whatever else changes. */
+      readonly isRubbish: boolean;
     };
 
 /** The years after 9999 are written in another way, and sort before all others. */
@@ -59,11 +57,10 @@ const latestMs = Date.UTC(9999, 11, 31);
 export function decideDelivery(row: OutboundRow, facts: DeliveryFacts): DeliveryDecision {
   const { record, address, channel } = facts;
   if (record !== undefined && record.status !== 'sending') return { kind: 'settled' };
-  const parsed = parseRow(row);
-  if ('refused' in parsed) {
-    return { kind: 'refuse', reason: parsed.refused, tellsChat: parsed.tellsChat };
-  }
-  if (parsed.dueAt > facts.now) return { kind: 'not-yet', dueAt: parsed.dueAt };
+  const parsed = parseOutboundMessage(row);
+  if (parsed.kind === 'rubbish') return { ...parsed, kind: 'refuse', isRubbish: true };
+  const dueAt = dueTimeOf(parsed.dueAtMs);
+  if (dueAt > facts.now) return { kind: 'not-yet', dueAt };
   if (address === undefined) return refuse('it names no chat to go to');
   if (!facts.isAllowed) return refuse(`this agent may not write to ${chatName(address)}`);
   if (channel === undefined) return refuse(`there is no channel of type ${address.channelType}`);
@@ -84,7 +81,7 @@ function decideSend(
   if (wasInterrupted && unknownSends === 'hold') {
     const reason =
       'the daemon stopped while it was being sent: it may have arrived, and is not sent again by itself';
-    return { kind: 'refuse', reason, tellsChat: true };
+    return { kind: 'refuse', reason, tellsChat: true, isRubbish: false };
   }
   const isRepeat = wasInterrupted || maybeSent;
   return { kind: 'send', channel, address, chat: isRepeat ? asRepeat(chat) : chat, isRepeat };
@@ -106,31 +103,12 @@ function asRepeat(chat: ChatOut): ChatOut {
 
 /** Whoever waits in the chat that it came from learns nothing from where else the agent could not write. */
 function refuse(reason: string): DeliveryDecision {
-  return { kind: 'refuse', reason, tellsChat: false };
+  return { kind: 'refuse', reason, tellsChat: false, isRubbish: false };
 }
 
-/** `dueAt`: ISO-8601 as the databases store it, so that it compares as text; empty: at once. */
-function parseRow(
-  row: OutboundRow,
-): { chat: ChatOut; dueAt: string } | { refused: string; tellsChat: boolean } {
-  if (row.content === null) return { refused: 'its content is too long', tellsChat: true };
-  if (row.recurs === 1) {
-    const refused = 'a message has no recurrence: schedule a task that writes it';
-    return { refused, tellsChat: true };
-  }
-  const dueAtMs = row.deliverAfter === null ? undefined : Date.parse(row.deliverAfter);
-  if (Number.isNaN(dueAtMs)) {
-    return { refused: 'its deliver_after is not a time', tellsChat: true };
-  }
-  const dueAt = dueAtMs === undefined ? '' : isoAt(Math.min(dueAtMs, latestMs));
-  try {
-    const content = parseOutboundContent(row.kind, row.content);
-    if (content.kind === 'chat') return { chat: content.chat, dueAt };
-    const refused = `there is no system action ${JSON.stringify(content.system.action)}`;
-    return { refused, tellsChat: false };
-  } catch (error) {
-    return { refused: toBerthError(error).message, tellsChat: row.kind === 'chat' };
-  }
+/** ISO-8601 as the databases store it, so that it compares as text; empty: at once. */
+function dueTimeOf(dueAtMs: number | undefined): string {
+  return dueAtMs === undefined ? '' : isoAt(Math.min(dueAtMs, latestMs));
 }
 
 /** Equal for addresses of one chat. */

@@ -11,6 +11,8 @@ import type { Mailbox } from '../sessions/mailbox.js';
 import type { DeadLetter } from '../store/dead-letters.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
+import { RefusalTally, type RefusalCrowd } from './refusal-tally.js';
+import type { Undelivered } from './undelivered.js';
 
 export interface FailureReportsDeps {
   readonly store: Store;
@@ -21,24 +23,14 @@ export interface FailureReportsDeps {
   readonly onNotice: () => void;
 }
 
-/** A message that will not be delivered. */
-export interface Undelivered {
-  readonly row: OutboundRow;
-  readonly reason: string;
-  /** It may have arrived all the same. */
-  readonly maybeSent: boolean;
-  /** The chat itself may be reached. */
-  readonly tellsChat: boolean;
-  /** The reason is plain enough for whoever waits. */
-  readonly isPlain?: boolean;
-}
-
 /** In characters: platforms and agents say all sorts of things. */
 const longestReason = 500;
+const longestCrowdReason = 300;
 const longestQuote = 200;
 
 export class FailureReports {
   readonly #deps: FailureReportsDeps;
+  readonly #tally = new RefusalTally();
 
   constructor(deps: FailureReportsDeps) {
     this.#deps = deps;
@@ -46,6 +38,37 @@ export class FailureReports {
 
   async report(session: Session, failures: readonly Undelivered[]): Promise<void> {
     await Promise.all(failures.map((failure) => this.#reportOne(session, failure)));
+  }
+
+  /** Rows that were not even tried. A flood of them is told as a number: in one dead letter, and to the agent once. */
+  async reportRefusals(session: Session, refusals: readonly Undelivered[]): Promise<void> {
+    const { store, clock } = this.#deps;
+    const { alone, crowds } = this.#tally.take(session.id, refusals, clock.now());
+    await this.report(session, alone);
+    for (const crowd of crowds) await this.#reportCrowd(session, crowd);
+    if (crowds.length === 0) return;
+    store.transaction(() => {
+      for (const { row } of refusals) store.deliveryRetries.clear(session.id, row.id);
+    });
+  }
+
+  /** Logs how many were given up together. */
+  logCrowds(session: Session): void {
+    for (const { first, count } of this.#tally.listGrown(session.id)) {
+      const reason = cut(first.reason, longestReason);
+      this.#deps.log.error({ sessionId: session.id, count, reason }, 'many deliveries given up');
+    }
+  }
+
+  async #reportCrowd(session: Session, crowd: RefusalCrowd): Promise<void> {
+    const { first, count } = crowd;
+    const why = cut(first.reason, longestCrowdReason);
+    const reason = `${why} (one of ${count} that are not listed one by one)`;
+    const letter = this.#bury(session, { ...first, reason });
+    if (crowd.isTold) return;
+    const text = `Your message ${quote(first.row)} could not be delivered: ${endSentence(why)} Others could not either, and are not told one by one.`;
+    await this.#tellAgent(letter, 'delivery-failed', text);
+    crowd.isTold = true;
   }
 
   /** What was given up is tried again after all: the agent need not say it anew. */

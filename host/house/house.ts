@@ -152,15 +152,20 @@ export class House {
     this.#schedule.safetyScan.start();
   }
 
-  /** Closes in the reverse order, all under one deadline: what takes longer is left behind, and said. */
+  /**
+   * Closes in the reverse order, all under one deadline: what takes longer is left behind, and said. What comes before
+   * the containers may use half of it, so that they are stopped however slow the rest is.
+   */
   async close(containers: ContainersAtStop): Promise<void> {
     const { config, log } = this.#ground.deps;
     const deadline = new Deadline(config.stopTimeoutMs);
+    let current = deadline.part(0.5);
     const step = async (name: string, work: Promise<unknown>): Promise<void> => {
-      const ended = await deadline.wait(work);
+      const ended = await current.wait(work);
       if (ended === 'late') log.warn({ step: name }, 'stop does not wait any longer');
     };
     this.#channels.refuse();
+    this.#delivery.loop.beginStop();
     await step('router', this.#router.drain());
     await step('upkeep', this.#upkeep.stop());
     await step('safety scan', this.#schedule.safetyScan.stop());
@@ -169,6 +174,7 @@ export class House {
     await step('requests', this.#requestDesk.drain());
     await step('warm sessions', this.#warmPool.stop());
     await step('reconciler', this.#reconciler.stop());
+    current = deadline;
     if (containers === 'stop') await step('containers', this.#reconciler.stopContainers());
     await step('delivery', this.#delivery.loop.stop());
     await step('notices', this.#delivery.notices.stop());

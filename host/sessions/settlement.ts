@@ -94,9 +94,7 @@ export class Settlement {
    * What the session's container is at, oldest first: what it has claimed, undefined where that cannot be read; `waiting`
    * is what it should have.
    */
-  async listUnderWay(
-    session: Session,
-  ): Promise<{
+  async listUnderWay(session: Session): Promise<{
     readonly claimed: readonly string[] | undefined;
     readonly waiting: readonly string[];
   }> {

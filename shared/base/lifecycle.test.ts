@@ -33,6 +33,12 @@ describe('a deadline', () => {
     expect(await deadline.wait(never)).toBe('late');
   });
 
+  it('gives some of the steps a share of what is left', () => {
+    const share = new Deadline(1_000).part(0.5).remainingMs();
+    expect(share).toBeGreaterThan(400);
+    expect(share).toBeLessThanOrEqual(500);
+  });
+
   it('passes on the failure of the work', async () => {
     const failing = Promise.reject(new Error('no'));
     await expect(new Deadline(1_000).wait(failing)).rejects.toThrow('no');

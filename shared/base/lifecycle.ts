@@ -27,6 +27,11 @@ export class Deadline {
     return Math.max(0, this.#endsAt - performance.now());
   }
 
+  /** A deadline for some of the steps: `share` (0 to 1) of what is left now. */
+  part(share: number): Deadline {
+    return new Deadline(this.remainingMs() * share);
+  }
+
   /** Waits for the work, but no longer than what is left; tells which of the two ended it. */
   async wait(work: Promise<unknown>): Promise<'done' | 'late'> {
     const timeout = new AbortController();

@@ -7,18 +7,31 @@ import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { BerthError } from '../base/errors.js';
 import { migrateByVersion, type Migration } from '../base/migrate.js';
 import { openDatabase, withDatabase, type Db } from '../base/sqlite.js';
+import { parseOutboundMessage } from './outbound-message.js';
 import { hasOurTables, isAckStatus, isRecordable, shortText } from './outbound-reader.js';
 import { assertNoTrap } from './outbound-trap.js';
 import { maxContentBytes } from './session-message.js';
 import { salvageTable } from './table-salvage.js';
 
 export interface OutboundSalvage {
-  /** How many messages_out rows could be read. */
+  /** How many messages_out rows were taken over. */
   readonly rowCount: number;
+  /** How many rows were left out because they are no messages. */
+  readonly rubbishCount: number;
   /** Whatever is not acked there was not acked. */
   readonly hasAllAcks: boolean;
   readonly isComplete: boolean;
 }
+
+const nothing: OutboundSalvage = {
+  rowCount: 0,
+  rubbishCount: 0,
+  isComplete: false,
+  hasAllAcks: false,
+};
+
+/** A reply may be damaged, and is told of as such; a file may also be full of rubbish, for which it is replaced. */
+const keptRubbish = 20;
 
 /** The end of a journal that names another file, which SQLite would read and delete. Source: sqlite.org/fileformat.html. */
 const superJournalMagic = 'd9d505f920a163d7';
@@ -82,13 +95,16 @@ async function salvageInto(
   open: ReadonlySet<string>,
 ): Promise<OutboundSalvage> {
   const damaged = source === undefined ? undefined : openToRead(source);
-  if (damaged === undefined) return { rowCount: 0, isComplete: false, hasAllAcks: false };
+  if (damaged === undefined) return nothing;
   try {
     const answered = new Set<unknown>();
     const insertRow = inserter(fresh, insertMessage);
+    let rubbish = 0;
     const rows = await salvageTable(damaged, messagesOut, (row) => {
       answered.add(row['inReplyTo']);
-      insertRow(row);
+      const isRubbish = !isMessage(row);
+      if (isRubbish) rubbish += 1;
+      if (!isRubbish || rubbish <= keptRubbish) insertRow(row);
     });
     const state = await salvageTable(damaged, sessionState, inserter(fresh, insertState));
     const insertAck = inserter(fresh, insertAckSql);
@@ -102,10 +118,22 @@ async function salvageInto(
     });
     const hasAllAcks = acks.isComplete && doubtful === 0;
     const isComplete = rows.isComplete && state.isComplete && hasAllAcks;
-    return { rowCount: rows.count, isComplete, hasAllAcks };
+    const rubbishCount = Math.max(0, rubbish - keptRubbish);
+    return { rowCount: rows.count - rubbishCount, rubbishCount, isComplete, hasAllAcks };
   } finally {
     damaged.close();
   }
+}
+
+/** Whether delivery would take it for one. */
+function isMessage({ kind, content, deliverAfter, recurrence }: Readonly<Record<string, unknown>>) {
+  const { kind: found } = parseOutboundMessage({
+    kind: String(kind),
+    content: String(content),
+    deliverAfter: typeof deliverAfter === 'string' ? deliverAfter : null,
+    recurs: typeof recurrence === 'string' && recurrence !== '' ? 1 : 0,
+  });
+  return found === 'message';
 }
 
 /** Undefined where nothing of it can be read. */

@@ -194,7 +194,9 @@ function describeOutbound(
   { salvage, keptAs }: Extract<OutboundMend, { kind: 'replaced' }>,
 ): string {
   const saved = salvage.isComplete ? 'all' : 'not all';
-  return describe(wanted, `${salvage.rowCount} replies saved, ${saved} of it`, keptAs);
+  const { rowCount, rubbishCount } = salvage;
+  const leftOut = rubbishCount > 0 ? `, ${rubbishCount} rows that are no messages left out` : '';
+  return describe(wanted, `${rowCount} replies saved, ${saved} of it${leftOut}`, keptAs);
 }
 
 function describeInbound(wanted: Repair, mend: InboundMend): string {

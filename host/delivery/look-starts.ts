@@ -1,0 +1,50 @@
+/**
+ * Where the next look at a session's rows begins. A shortcut, not the truth: kept in memory only, and without it the
+ * whole file is read once.
+ */
+
+/** Where a look begins, or has come to. */
+export interface LookStart {
+  /** Seq of the last row before the first one that is not final. */
+  readonly settledThrough: number;
+  /** Up to this seq every row is final, or waits for its time only. Not below `settledThrough`. */
+  readonly waitsThrough: number;
+  /** ISO-8601: when the first of those is due; undefined where none waits. */
+  readonly waitsUntil: string | undefined;
+}
+
+export class LookStarts {
+  readonly #starts = new Map<string, LookStart>();
+  /** From which seq on something that was final is so no more. */
+  readonly #reopened = new Map<string, number>();
+
+  /** `now`: ISO-8601. Rows that wait for their time are passed over until the first of them is due. */
+  take(sessionId: string, now: string): LookStart {
+    const start = this.#starts.get(sessionId) ?? startAfter(0);
+    const before = (this.#reopened.get(sessionId) ?? Number.POSITIVE_INFINITY) - 1;
+    this.#reopened.delete(sessionId);
+    const isDue = start.waitsUntil !== undefined && start.waitsUntil <= now;
+    const taken =
+      isDue || before < start.waitsThrough
+        ? startAfter(Math.min(start.settledThrough, before))
+        : start;
+    this.#starts.set(sessionId, taken);
+    return taken;
+  }
+
+  note(sessionId: string, start: LookStart): void {
+    this.#starts.set(sessionId, start);
+  }
+
+  reopen(sessionId: string, seq: number): void {
+    this.#reopened.set(sessionId, Math.min(seq, this.#reopened.get(sessionId) ?? seq));
+  }
+
+  forget(sessionId: string): void {
+    this.#starts.delete(sessionId);
+  }
+}
+
+function startAfter(seq: number): LookStart {
+  return { settledThrough: seq, waitsThrough: seq, waitsUntil: undefined };
+}

@@ -1,0 +1,251 @@
+/** Goes through what a session's container wrote, page by page, and decides each row: sent, refused, or waiting. */
+import { isoAt, type Clock } from '../../shared/base/clock.js';
+import { BerthError } from '../../shared/base/errors.js';
+import type { Logger } from '../../shared/base/logger.js';
+import type { DeliveryRecord } from '../../shared/protocol/inbound-writer.js';
+import type { OutboundRow } from '../../shared/protocol/outbound-reader.js';
+import type { Address } from '../../shared/protocol/session-message.js';
+import { outboundDbName } from '../../shared/protocol/workspace.js';
+import type { Channel } from '../channels/channel.js';
+import type { Mailbox } from '../sessions/mailbox.js';
+import type { SessionRegistry } from '../sessions/session-registry.js';
+import type { DeliveryRetry } from '../store/delivery-retries.js';
+import type { Session } from '../store/sessions.js';
+import type { Store } from '../store/store.js';
+import type { DeliveryBatch, PlannedSend } from './delivery-batch.js';
+import {
+  chatKey,
+  decideDelivery,
+  type DeliveryFacts,
+  type UnknownSends,
+} from './delivery-policy.js';
+import { LookStarts } from './look-starts.js';
+import type { Undelivered } from './undelivered.js';
+import { mayWriteTo } from './write-permission.js';
+
+export interface RowDeliveryDeps {
+  readonly store: Store;
+  readonly mailbox: Mailbox;
+  readonly sessions: SessionRegistry;
+  readonly batch: DeliveryBatch;
+  readonly findChannel: (channelType: string) => Channel | undefined;
+  readonly unknownSendsOf: (channelType: string) => UnknownSends;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+/** Of one look: more than that no agent writes by mistake. The salvage of the file leaves nearly all of it out. */
+const maxRubbish = 1_000;
+
+/** So many refusals, and what else a closed session holds is not gone through. */
+const maxRefusedWhenClosed = 100;
+
+/** How many rows are looked at together. */
+const pageSize = 100;
+
+/** What is found out while a session's rows are gone through. */
+interface Look {
+  readonly session: Session;
+  readonly now: string;
+  readonly retries: ReadonlyMap<string, DeliveryRetry>;
+  /** Chats that cannot take anything now: what comes later for them waits, to keep the order. */
+  readonly blocked: Set<string>;
+  /** ISO-8601: when to look again. */
+  earliest: string | undefined;
+  /** The fields of a LookStart, as far as it has come. */
+  settledThrough: number;
+  waitsThrough: number;
+  waitsUntil: string | undefined;
+  /** Whether all rows so far are final. */
+  isContiguous: boolean;
+  /** Whether all rows so far are final, or wait for their time only. */
+  isInTime: boolean;
+  /** How many rows will never be sent. */
+  refused: number;
+  /** How many of them are no messages at all. */
+  rubbish: number;
+}
+
+type Goal = Omit<DeliveryFacts, 'record' | 'maybeSent'>;
+
+/** What becomes of the rows that are looked at together. */
+interface Page {
+  /** What is known of where its rows go: many go to the same chat. */
+  readonly goals: Map<string, Goal>;
+  readonly sends: PlannedSend[];
+  readonly refusals: Undelivered[];
+  /** Rows whose time has not come. */
+  readonly later: Set<string>;
+  /** Rows that an earlier failure keeps back. */
+  readonly waiting: Set<string>;
+}
+
+export class RowDelivery {
+  readonly #deps: RowDeliveryDeps;
+  readonly #starts = new LookStarts();
+
+  constructor(deps: RowDeliveryDeps) {
+    this.#deps = deps;
+  }
+
+  /** A row that was final is to be sent after all: the next look begins at its seq. */
+  reopen(sessionId: string, seq: number): void {
+    this.#starts.reopen(sessionId, seq);
+  }
+
+  /** The next look goes through all of the session's rows. */
+  forget(sessionId: string): void {
+    this.#starts.forget(sessionId);
+  }
+
+  /** Goes through the session's rows. False where `isStopping` has ended that before the last of them. */
+  async deliver(session: Session, isStopping: () => boolean): Promise<boolean> {
+    const { store, mailbox, clock, batch } = this.#deps;
+    const now = isoAt(clock.now());
+    const start = this.#starts.take(session.id, now);
+    const look: Look = {
+      session,
+      now,
+      retries: store.deliveryRetries.list(session.id),
+      blocked: new Set(),
+      ...start,
+      earliest: start.waitsUntil,
+      isContiguous: start.waitsUntil === undefined,
+      isInTime: true,
+      refused: 0,
+      rubbish: 0,
+    };
+    for (let after = start.waitsThrough; ;) {
+      const rows = await mailbox.outbound(session.id, (outbound) =>
+        outbound.listAfter(after, pageSize),
+      );
+      if (rows.length > 0) await this.#deliverPage(look, rows);
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < pageSize) break;
+      after = last.seq;
+      // A file may hold very many rows: after each page others get their turn.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (isStopping()) return false;
+      if (!this.#isWorthwhile(look)) break;
+    }
+    batch.endRefusals(session);
+    const { settledThrough, waitsThrough, waitsUntil } = look;
+    this.#starts.note(session.id, { settledThrough, waitsThrough, waitsUntil });
+    this.#planNext(look);
+    return true;
+  }
+
+  /** What was said before a session was closed is sent; what it was full of is not looked at to the end. */
+  #isWorthwhile({ session: { id }, refused }: Look): boolean {
+    const status = this.#deps.store.sessions.find(id)?.status;
+    return status === 'active' || (status === 'closed' && refused <= maxRefusedWhenClosed);
+  }
+
+  async #deliverPage(look: Look, rows: readonly OutboundRow[]): Promise<void> {
+    const { mailbox, batch } = this.#deps;
+    const { session } = look;
+    const records = await mailbox.inbound(session.id, (inbound) =>
+      inbound.findDeliveries(rows.map((row) => row.id)),
+    );
+    const page: Page = {
+      goals: new Map(),
+      sends: [],
+      refusals: [],
+      later: new Set(),
+      waiting: new Set(),
+    };
+    for (const row of rows) this.#sort(look, row, records.get(row.id), page);
+    look.refused += page.refusals.length;
+    look.rubbish += page.refusals.filter(({ isRubbish }) => isRubbish === true).length;
+    if (look.rubbish > maxRubbish) throw this.#flooded(look);
+    await batch.refuse(session, page.refusals);
+    const unsent = await batch.send(session, page.sends, look);
+    for (const dueAt of unsent.dueTimes) look.earliest = earlier(look.earliest, dueAt);
+    for (const { id, seq } of rows) {
+      const isHeld = page.waiting.has(id) || unsent.ids.has(id);
+      if (isHeld) look.isInTime = false;
+      if (isHeld || page.later.has(id)) look.isContiguous = false;
+      if (look.isContiguous) look.settledThrough = seq;
+      if (look.isInTime) look.waitsThrough = seq;
+    }
+  }
+
+  #flooded({ session: { id }, rubbish }: Look): BerthError {
+    const { log } = this.#deps;
+    log.error({ sessionId: id, count: rubbish }, 'agent writes what is no message');
+    return new BerthError('database_corrupt', 'outbound.db is full of what is no message.', {
+      facts: { path: outboundDbName },
+    });
+  }
+
+  /** Puts a row where its decision says. */
+  #sort(look: Look, row: OutboundRow, record: DeliveryRecord | undefined, page: Page): void {
+    const isBegun = record?.status === 'sending';
+    const maybeSent = look.retries.get(row.id)?.maybeSent === true;
+    const decision = decideDelivery(row, { ...this.#goalOf(look, row, page), record, maybeSent });
+    switch (decision.kind) {
+      case 'settled':
+        return;
+      case 'not-yet':
+        look.earliest = earlier(look.earliest, decision.dueAt);
+        look.waitsUntil = earlier(look.waitsUntil, decision.dueAt);
+        page.later.add(row.id);
+        return;
+      case 'refuse':
+        page.refusals.push({ row, ...decision, maybeSent: isBegun || maybeSent });
+        return;
+      case 'send':
+        if (this.#mustWait(look, row, decision.address)) page.waiting.add(row.id);
+        else page.sends.push({ row, ...decision, wasBegun: isBegun });
+    }
+  }
+
+  #goalOf(look: Look, row: OutboundRow, { goals }: Page): Goal {
+    const key = JSON.stringify([row.channelType, row.platformId, row.threadId]);
+    const goal = goals.get(key) ?? this.#findGoal(look, row);
+    goals.set(key, goal);
+    return goal;
+  }
+
+  /** Where a row goes, and what that means. */
+  #findGoal({ session, now }: Look, row: OutboundRow): Goal {
+    const { store, sessions, findChannel, unknownSendsOf } = this.#deps;
+    const address = addressOf(row) ?? sessions.projectionOf(session).routing;
+    return {
+      now,
+      address,
+      isAllowed: address !== undefined && mayWriteTo(store, session, address),
+      channel: address === undefined ? undefined : findChannel(address.channelType),
+      unknownSends: unknownSendsOf(address?.channelType ?? ''),
+    };
+  }
+
+  /** Whether an earlier failure keeps this row back, or one for the same chat before it. */
+  #mustWait(look: Look, row: OutboundRow, address: Address): boolean {
+    const chat = chatKey(address);
+    const retry = look.retries.get(row.id);
+    if (retry !== undefined && retry.dueAt > look.now) {
+      look.earliest = earlier(look.earliest, retry.dueAt);
+      look.blocked.add(chat);
+    }
+    return look.blocked.has(chat);
+  }
+
+  #planNext(look: Look): void {
+    const { store } = this.#deps;
+    const { earliest, session } = look;
+    if (earliest === undefined) store.dueItems.clear(session.id, 'deliver');
+    else {
+      store.dueItems.set({ sessionId: session.id, kind: 'deliver', dueAt: earliest, attempts: 0 });
+    }
+  }
+}
+
+function earlier(one: string | undefined, other: string): string {
+  return one === undefined || other < one ? other : one;
+}
+
+function addressOf(row: OutboundRow): Address | undefined {
+  if (row.channelType === null || row.platformId === null) return undefined;
+  return { channelType: row.channelType, platformId: row.platformId, threadId: row.threadId };
+}

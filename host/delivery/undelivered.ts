@@ -1,0 +1,15 @@
+import type { OutboundRow } from '../../shared/protocol/outbound-reader.js';
+
+/** A message that will not be delivered. */
+export interface Undelivered {
+  readonly row: OutboundRow;
+  readonly reason: string;
+  /** It may have arrived all the same. */
+  readonly maybeSent: boolean;
+  /** The chat itself may be reached. */
+  readonly tellsChat: boolean;
+  /** The reason is plain enough for whoever waits. */
+  readonly isPlain?: boolean;
+  /** It is no message at all. */
+  readonly isRubbish?: boolean;
+}
