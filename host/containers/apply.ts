@@ -201,17 +201,20 @@ export class StepExecutor {
   }
 
   async #settle(step: Extract<Step, { kind: 'settle' }>): Promise<void> {
-    const { store, startFailures, waitingRoom, clock, log, onEnded } = this.#deps;
+    const { store, settlement, startFailures, waitingRoom, clock, log, onEnded } = this.#deps;
     const { sessionId, wasExpected, startedAtMs } = step;
+    const session = store.sessions.find(sessionId);
+    const openBefore = session && (await settlement.describeOpen(session));
     await onEnded(sessionId, this.#condemned.get(sessionId) ?? new Set());
     this.#condemned.delete(sessionId);
     store.sessions.setContainerStatus(sessionId, 'stopped');
     waitingRoom.vacated(sessionId);
-    const session = store.sessions.find(sessionId);
     if (session === undefined || wasExpected) return;
     log.warn({ sessionId }, 'container ended by itself');
     const wasShort = startedAtMs === null || clock.now() - startedAtMs < shortRunMs;
-    await startFailures.noteEnd(session, wasShort);
+    // Where it has worked on something, how often that may be tried is the limit.
+    const hasWorked = (await settlement.describeOpen(session)) !== openBefore;
+    if (wasShort && !hasWorked) await startFailures.noteEnd(session);
   }
 
   async #remove(containerId: string): Promise<void> {

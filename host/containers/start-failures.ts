@@ -73,10 +73,9 @@ export class StartFailures {
     this.#deps.onStartTrouble(undefined);
   }
 
-  /** A container ended although there is work: the next start waits, unless this one had run for a while. */
-  async noteEnd(session: Session, wasShort: boolean): Promise<void> {
+  /** A container ended at once, although there is work, and has worked on nothing: the next start waits. */
+  async noteEnd(session: Session): Promise<void> {
     const { store, clock, settlement } = this.#deps;
-    if (!wasShort) return;
     const isWarm = session.status === 'warm';
     const wake = store.dueItems.find(session.id, 'wake');
     if (!isWarm && (wake === undefined || wake.dueAt > isoAt(clock.now()))) return;

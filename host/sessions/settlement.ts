@@ -3,7 +3,7 @@
  * the end, told to the person who waits. All of its state is in rows, so that a restart changes nothing.
  */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
-import { hasCode } from '../../shared/base/errors.js';
+import { BerthError, hasCode } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type {
   FollowingRow,
@@ -111,6 +111,20 @@ export class Settlement {
       // A commit that does not end, or a damaged file: that must not keep anybody from ending the container.
       if (!hasCode(error, 'database_busy', 'database_corrupt', 'database_unreadable')) throw error;
       return { claimed: undefined, waiting: ids };
+    }
+  }
+
+  /**
+   * Which messages wait, and how often each was tried: differs after anything was claimed and has ended. Undefined where
+   * that cannot be read.
+   */
+  async describeOpen(session: Session): Promise<string | undefined> {
+    try {
+      const open = await this.#deps.mailbox.inbound(session.id, (inbound) => inbound.listOpen());
+      return open.map(({ id, tries }) => `${id} ${tries}`).join('\n');
+    } catch (error) {
+      if (!(error instanceof BerthError)) throw error;
+      return undefined;
     }
   }
 
