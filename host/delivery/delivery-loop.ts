@@ -45,7 +45,12 @@ export class DeliveryLoop {
 
   /** Look at a session soon. */
   nudge(sessionId: string): void {
-    void this.#looks.request(sessionId);
+    void this.look(sessionId);
+  }
+
+  /** Resolves when a look that began after this call has ended, however it went. */
+  async look(sessionId: string): Promise<void> {
+    await this.#looks.request(sessionId);
   }
 
   /**

@@ -37,6 +37,8 @@ const maxFileBytes = 50 * 1024 * 1024;
 const noticeRetry = { tries: 5, baseMs: 5_000 };
 const watchSettlingMs = 1_000;
 const lookAgainMs = 5_000;
+/** How long who asks again waits for a reply that is being sent, in milliseconds. */
+const lastWordsMs = 2_000;
 const firstLookMs = 1_000;
 
 /** The rooms, joined by callbacks. */
@@ -279,6 +281,9 @@ export class House {
       },
       onPosted: (sessionId) => {
         this.#reconciler.nudge(sessionId);
+      },
+      deliver: async (sessionId) => {
+        await new Deadline(lastWordsMs).wait(this.#delivery.loop.look(sessionId));
       },
     });
   }

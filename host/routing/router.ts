@@ -26,6 +26,8 @@ export interface RouterDeps extends SessionPosterDeps {
   readonly wiresItself: (channelType: string) => boolean;
   /** A message waits in this session. */
   readonly onPosted: (sessionId: string) => void;
+  /** Resolves when what this session has said is sent, as far as that can be done now. */
+  readonly deliver: (sessionId: string) => Promise<void>;
 }
 
 /** A message on its way into one session. */
@@ -176,6 +178,10 @@ export class Router {
       contextOnly: isContextOnly(verdicts),
     } as const;
     if (!isSettled || duplicate.contextOnly) return duplicate;
+    // Who asks again may have heard nothing yet: the answer comes before the word that it was the last.
+    for (const { sessionId } of verdicts) {
+      if (sessionId !== undefined) await this.#deps.deliver(sessionId);
+    }
     return { ...duplicate, settled: statuses.includes('failed') ? 'failed' : 'completed' };
   }
 

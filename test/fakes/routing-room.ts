@@ -26,6 +26,7 @@ export class RoutingRoom extends TempHome {
       this.damaged.push(sessionId);
       this.sessions.setAside(sessionId, reason);
     },
+    deliver: () => Promise.resolve(),
     onPosted: (sessionId) => {
       this.posted.push(sessionId);
       this.whenPosted();
