@@ -74,9 +74,12 @@ function open(path: string, timeoutMs: number): Promise<Socket> {
   });
 }
 
+/** What connecting says where there is no daemon, or where it ends at that moment. */
+const notThere = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTSOCK', 'ECONNRESET', 'EPIPE']);
+
 function fromConnecting(error: Error, path: string): BerthError {
   const errno = errnoOf(error);
-  if (errno === 'ENOENT' || errno === 'ECONNREFUSED' || errno === 'ENOTSOCK') {
+  if (notThere.has(errno ?? '')) {
     return daemonNotRunning('No daemon is running.', error);
   }
   if (errno === 'EACCES' || errno === 'EPERM') {

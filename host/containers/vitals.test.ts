@@ -98,6 +98,18 @@ describe('the vital signs of a turn', () => {
     expect((await check('m-2')).kind).toBe('fine');
   });
 
+  it('do not save a turn that takes longer than it may where much silence is allowed', async () => {
+    const hasty = { silenceTimeoutMs: 60_000, turnTimeoutMs: 3_000 };
+    const signs = { containerId: 'c-1', heartbeatPath, claimed: 'm-1' };
+    pass(60_000);
+    vitals.rest('s-1');
+    expect(vitals.watch('s-1', 'c-1', hasty)).toBe(300);
+    pass(300);
+    expect(await vitals.check('s-1', signs, hasty)).toEqual({ kind: 'fine', lookInMs: 3_000 });
+    pass(3_000);
+    expect((await vitals.check('s-1', signs, hasty)).kind).toBe('stuck');
+  });
+
   it('do not begin anew where nobody can read what it is at', async () => {
     for (let minute = 0; minute < 10; minute += 1) {
       beat();

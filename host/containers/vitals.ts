@@ -46,6 +46,9 @@ interface Observation {
 /** A container is given this long after this daemon has started it or taken it over, in milliseconds. */
 const startGraceMs = 10_000;
 
+/** A turn is timed from the look that first sees what it is at: by so much of its time it may be late. */
+const firstLookShare = 0.1;
+
 const noSign = 'none';
 
 /** A beat that is seen for the first time counts as at least this fresh: only its age by the clock says otherwise. */
@@ -84,7 +87,8 @@ export class Vitals {
     this.#observations.set(sessionId, seen);
     if (seen.busySince === undefined) {
       seen.busySince = nowMs;
-      seen.nextLookAt = Math.max(nowMs + limits.silenceTimeoutMs, seen.since + startGraceMs);
+      const { silenceTimeoutMs, turnTimeoutMs } = limits;
+      seen.nextLookAt = nowMs + Math.min(silenceTimeoutMs, turnTimeoutMs * firstLookShare);
     }
     return Math.max(0, seen.nextLookAt - nowMs);
   }
@@ -104,7 +108,10 @@ export class Vitals {
     seen.lookedAt = nowMs;
     const aliveAt = Math.max(seen.signSince, seen.busySince ?? nowMs);
     const silentAt = Math.max(aliveAt + allowedMs, seen.since + startGraceMs);
-    const overdueAt = seen.claimed === undefined ? Infinity : seen.claimedSince + turnTimeoutMs;
+    const overdueAt =
+      seen.claimed === undefined
+        ? Infinity
+        : Math.max(seen.claimedSince + turnTimeoutMs, seen.since + startGraceMs);
     seen.nextLookAt = Math.min(silentAt, overdueAt);
     if (nowMs >= overdueAt) {
       return { kind: 'stuck', reason: `its turn took longer than ${inSeconds(turnTimeoutMs)}` };
