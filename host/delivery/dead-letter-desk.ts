@@ -43,10 +43,15 @@ export class DeadLetterDesk {
     this.#deps = deps;
   }
 
-  /** One that cannot be tried again keeps none of the others from it. */
+  /** In the order in which they came. One that cannot be tried again keeps none of the others from it. */
   async retry(payload: unknown): Promise<readonly RetryOutcome[]> {
+    const { received } = this.#deps.store;
     const outcomes: RetryOutcome[] = [];
-    for (const ref of requestSchema.parse(payload).letters) {
+    const letters = requestSchema
+      .parse(payload)
+      .letters.map((ref) => ({ ref, place: received.findPlace(ref.messageId) }))
+      .sort((a, b) => a.place - b.place);
+    for (const { ref } of letters) {
       outcomes.push({ ...ref, ...(await this.#retryOne(ref)) });
     }
     return outcomes;

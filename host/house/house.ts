@@ -282,6 +282,7 @@ export class House {
       onPosted: (sessionId) => {
         this.#reconciler.nudge(sessionId);
       },
+      onNotice: this.#onNotice,
       deliver: async (sessionId) => {
         await new Deadline(lastWordsMs).wait(this.#delivery.loop.look(sessionId));
       },

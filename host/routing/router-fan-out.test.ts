@@ -90,21 +90,42 @@ describe('a message for several agents', () => {
     expect(room.receivedRows()).toHaveLength(1);
   });
 
-  it('is completed by a second attempt after one write failed, and nothing is doubled', async () => {
+  it('is taken by whom it can reach, once, and its chat hears whom it could not', async () => {
     wireThree();
     const blocked = room.addSession({ agentGroupId: 'ag-middle' });
-    const inTheWay = join(room.folders.inDir(blocked.id), 'inbound.db.new');
-    mkdirSync(inTheWay, { recursive: true });
+    mkdirSync(join(room.folders.inDir(blocked.id), 'inbound.db.new'), { recursive: true });
+    const event = room.event('hi');
+    expect(await room.router.route(event)).toMatchObject({ kind: 'accepted' });
+    expect(await room.router.route(event)).toMatchObject({ kind: 'duplicate' });
+    for (const { id } of room.store.sessions.list().filter((one) => one.id !== blocked.id)) {
+      expect(room.texts(id)).toEqual(['hi']);
+      expect(room.store.dueItems.find(id, 'wake')).toBeDefined();
+    }
+    expect(room.posted).not.toContain(blocked.id);
+    const [notice] = room.notices();
+    expect(notice?.text).toBe(
+      'ag-middle could not take this message. Who else answers here has it.',
+    );
+    const verdicts = JSON.parse(room.receivedRows()[0]!.verdicts) as Verdict[];
+    expect(verdicts.find(({ agentGroupId }) => agentGroupId === 'ag-middle')).toMatchObject({
+      verdict: 'refused',
+      reason: expect.stringContaining('could not take it') as string,
+    });
+  });
+
+  it('is as if it had never come where nobody could take it', async () => {
+    wireThree();
+    const inTheWay = ['ag-high', 'ag-middle', 'ag-low'].map((agentGroupId) => {
+      const session = room.addSession({ agentGroupId });
+      return join(room.folders.inDir(session.id), 'inbound.db.new');
+    });
+    for (const path of inTheWay) mkdirSync(path, { recursive: true });
     const event = room.event('hi');
     await expect(room.router.route(event)).rejects.toThrow();
     expect(room.receivedRows()).toEqual([]);
-    rmSync(inTheWay, { recursive: true });
+    for (const path of inTheWay) rmSync(path, { recursive: true });
     expect(await room.router.route(event)).toMatchObject({ kind: 'accepted' });
-    for (const { id } of room.store.sessions.list()) {
-      expect(room.texts(id)).toEqual(['hi']);
-      expect(room.posted).toContain(id);
-      expect(room.store.dueItems.find(id, 'wake')).toBeDefined();
-    }
+    for (const { id } of room.store.sessions.list()) expect(room.texts(id)).toEqual(['hi']);
   });
 
   it('passes by a wiring that was broken by hand, and says so', async () => {

@@ -62,6 +62,29 @@ describe('the router in hard times', () => {
     },
   );
 
+  it('takes a message that one of two agents cannot take, and says so in the chat', async () => {
+    const chat = room.addChat({ platformId: 'chat-duo' });
+    for (const id of ['ag-3', 'ag-2']) room.addWiring(chat, room.addAgentGroup({ id }));
+    const event = (text: string) => room.event(text, { platformId: 'chat-duo' });
+    await room.router.route(event('before'));
+    const [first = ''] = room.sessionsOf('ag-3');
+    const [second = ''] = room.sessionsOf('ag-2');
+    room.store.dueItems.clear(first, 'wake');
+    const lock = openDatabase(pathOf(second), { mode: 'write', busyTimeoutMs: 0 });
+    lock.exec('BEGIN IMMEDIATE');
+    try {
+      const said = event('after');
+      expect(await room.router.route(said)).toMatchObject({ kind: 'accepted' });
+      expect(await room.router.route(said)).toMatchObject({ kind: 'duplicate' });
+    } finally {
+      lock.close();
+    }
+    expect(room.texts(first)).toEqual(['before', 'after']);
+    expect(room.texts(second)).toEqual(['before']);
+    expect(room.store.dueItems.find(first, 'wake')).toBeDefined();
+    expect(room.notices().map(({ id }) => id)).toEqual([expect.stringMatching(/^missed-ag-2-/)]);
+  });
+
   it('does not begin a conversation anew in a folder whose inbound.db was deleted', async () => {
     await room.router.route(room.event('before'));
     room.runnerOf('s-1').say('an old reply');

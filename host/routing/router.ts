@@ -26,6 +26,8 @@ export interface RouterDeps extends SessionPosterDeps {
   readonly wiresItself: (channelType: string) => boolean;
   /** A message waits in this session. */
   readonly onPosted: (sessionId: string) => void;
+  /** Something has to be said in a chat. */
+  readonly onNotice: () => void;
   /** Resolves when what this session has said is sent, as far as that can be done now. */
   readonly deliver: (sessionId: string) => Promise<void>;
 }
@@ -107,15 +109,8 @@ export class Router {
     messageId: string,
     deliveries: readonly Delivery[],
   ): Promise<InboundOutcome> {
-    const { store, clock, onPosted, log } = this.#deps;
-    const verdicts: Verdict[] = [];
-    const settled = await Promise.allSettled(deliveries.map(({ written }) => written));
-    for (const [index, result] of settled.entries()) {
-      if (result.status === 'rejected') throw toBerthError(result.reason);
-      const verdict = deliveries[index]?.verdict;
-      if (verdict?.verdict === 'refused') verdicts.push(verdict);
-      else if (verdict !== undefined) verdicts.push({ ...verdict, sessionId: result.value });
-    }
+    const { store, clock, onPosted, onNotice, log } = this.#deps;
+    const { verdicts, missed } = await this.#awaitWrites(deliveries);
     log.debug({ messageId }, 'message written');
     const receivedAt = isoAt(clock.now());
     const { platformMessageId } = event;
@@ -131,12 +126,54 @@ export class Router {
         verdicts,
         receivedAt,
       });
+      for (const verdict of missed) this.#tellMissed(event, messageId, verdict, receivedAt);
     });
+    if (missed.length > 0) onNotice();
     log.debug({ messageId }, 'message recorded');
     for (const { verdict, sessionId = '' } of verdicts) {
       if (verdict === 'engaged') onPosted(sessionId);
     }
     return this.#outcomeOf(verdicts, chat, messageId);
+  }
+
+  /**
+   * Who has it, and who was to have it and could not be reached. Throws where that is everybody: sent again, it is as if
+   * it had never come.
+   */
+  async #awaitWrites(
+    deliveries: readonly Delivery[],
+  ): Promise<{ readonly verdicts: readonly Verdict[]; readonly missed: readonly Verdict[] }> {
+    const verdicts: Verdict[] = [];
+    const missed: Verdict[] = [];
+    let failure: unknown;
+    const settled = await Promise.allSettled(deliveries.map(({ written }) => written));
+    for (const [index, result] of settled.entries()) {
+      const verdict = deliveries[index]?.verdict;
+      if (verdict === undefined) continue;
+      if (result.status === 'rejected') {
+        failure = result.reason;
+        const reason = `its session could not take it: ${toBerthError(failure).message}`;
+        missed.push({ ...verdict, verdict: 'refused', reason });
+      } else if (verdict.verdict === 'refused') verdicts.push(verdict);
+      else verdicts.push({ ...verdict, sessionId: result.value });
+    }
+    const isTaken = verdicts.some(({ verdict }) => verdict !== 'refused');
+    if (missed.length > 0 && !isTaken) throw toBerthError(failure);
+    return { verdicts: [...verdicts, ...missed], missed };
+  }
+
+  #tellMissed(
+    { address }: InboundEvent,
+    messageId: string,
+    { agentGroupId, reason }: Verdict,
+    now: string,
+  ): void {
+    const { store, log } = this.#deps;
+    const name = store.agentGroups.find(agentGroupId)?.name ?? agentGroupId;
+    const text = `${name} could not take this message. Who else answers here has it.`;
+    const id = `missed-${agentGroupId}-${messageId}`;
+    store.notices.insert({ id, address, inReplyTo: messageId, text }, now);
+    log.error({ messageId, agentGroup: agentGroupId, reason }, 'message missed an agent');
   }
 
   #outcomeOf(

@@ -27,6 +27,29 @@ it('tells again what was given up, tried again and given up again', async () => 
   expect(await home.json('dead-letters', 'list')).toEqual([]);
 });
 
+it('answers in their order what was given up with a closed session', async () => {
+  await using home = new BerthHome('process');
+  await home.start();
+  await using wire = await home.wire();
+  const words = ['first', 'second', 'third', 'fourth', 'fifth'];
+  for (const word of words) wire.say(`!sleep 400 ${word}`);
+  await wire.until(() => wire.of('ack').length === words.length);
+  const [session] = await home.json<{ id: string }[]>('sessions', 'list');
+  await home.berth('sessions', 'close', session?.id ?? '');
+  await wire.until(() => wire.of('done').length === words.length);
+  const answered = echoesOf(wire.replies());
+  await home.berth('dead-letters', 'retry', '--all');
+  await wire.until(() => echoesOf(wire.replies()).length === words.length);
+  expect(echoesOf(wire.replies())).toEqual([
+    ...answered,
+    ...words.map((word) => `echo: ${word}`).filter((echo) => !answered.includes(echo)),
+  ]);
+});
+
+function echoesOf(replies: readonly string[]): readonly string[] {
+  return replies.filter((text) => text.startsWith('echo: '));
+}
+
 it('answers in the present session what was given up with a closed one, also after a restart', async () => {
   await using home = new BerthHome('process');
   await home.start();

@@ -26,6 +26,7 @@ export class RoutingRoom extends TempHome {
       this.damaged.push(sessionId);
       this.sessions.setAside(sessionId, reason);
     },
+    onNotice: () => undefined,
     deliver: () => Promise.resolve(),
     onPosted: (sessionId) => {
       this.posted.push(sessionId);
