@@ -85,6 +85,19 @@ describe('the router in hard times', () => {
     expect(room.notices().map(({ id }) => id)).toEqual([expect.stringMatching(/^missed-ag-2-/)]);
   });
 
+  it('answers as a repeat what only the session remembers: an id that was used long ago', async () => {
+    const event = room.event('first', { platformMessageId: 'daily' });
+    await room.router.route(event);
+    room.runnerOf('s-1').complete(room.messagesIn('s-1')[0]!.id);
+    room.central((db) => {
+      db.exec('DELETE FROM received_messages');
+    });
+    expect(await room.router.route({ ...event, text: 'second' })).toMatchObject({
+      kind: 'duplicate',
+    });
+    expect(room.texts('s-1')).toEqual(['first']);
+  });
+
   it('does not begin a conversation anew in a folder whose inbound.db was deleted', async () => {
     await room.router.route(room.event('before'));
     room.runnerOf('s-1').say('an old reply');

@@ -14,7 +14,7 @@ import type { Store } from '../store/store.js';
 import type { Wiring } from '../store/wirings.js';
 import { decideEngagement } from './engagement.js';
 import { findGateReason } from './gates.js';
-import { SessionPoster, type SessionPosterDeps } from './session-poster.js';
+import { SessionPoster, type SessionPosterDeps, type Written } from './session-poster.js';
 import { readWiringRules, type WiringRules } from './wiring-rules.js';
 
 export interface RouterDeps extends SessionPosterDeps {
@@ -35,8 +35,8 @@ export interface RouterDeps extends SessionPosterDeps {
 /** A message on its way into one session. */
 interface Delivery {
   readonly verdict: Verdict;
-  /** Resolves with the session that it is on disk in; that is another one where the first was damaged. */
-  readonly written: Promise<string>;
+  /** Its session is another one where the first was damaged. Undefined where it goes to none. */
+  readonly written: Promise<Written | undefined>;
 }
 
 export class Router {
@@ -110,22 +110,23 @@ export class Router {
     deliveries: readonly Delivery[],
   ): Promise<InboundOutcome> {
     const { store, clock, onPosted, onNotice, log } = this.#deps;
-    const { verdicts, missed } = await this.#awaitWrites(deliveries);
+    const { verdicts, missed, isKnown } = await this.#awaitWrites(deliveries);
     log.debug({ messageId }, 'message written');
     const receivedAt = isoAt(clock.now());
     const { platformMessageId } = event;
+    const received = {
+      messagingGroupId: chat.id,
+      platformMessageId,
+      messageId,
+      verdicts,
+      receivedAt,
+    };
     store.transaction(() => {
       for (const { verdict, sessionId = '' } of verdicts) {
         if (verdict !== 'refused') store.sessions.touch(sessionId, receivedAt);
         if (verdict === 'engaged') store.dueItems.advance(sessionId, 'wake', receivedAt);
       }
-      store.received.insert({
-        messagingGroupId: chat.id,
-        platformMessageId,
-        messageId,
-        verdicts,
-        receivedAt,
-      });
+      store.received.insert(received);
       for (const verdict of missed) this.#tellMissed(event, messageId, verdict, receivedAt);
     });
     if (missed.length > 0) onNotice();
@@ -133,19 +134,24 @@ export class Router {
     for (const { verdict, sessionId = '' } of verdicts) {
       if (verdict === 'engaged') onPosted(sessionId);
     }
+    // It was received so long ago that only its sessions know.
+    if (isKnown) return await this.#describeDuplicate(received);
     return this.#outcomeOf(verdicts, chat, messageId);
   }
 
   /**
    * Who has it, and who was to have it and could not be reached. Throws where that is everybody: sent again, it is as if
-   * it had never come.
+   * it had never come. `isKnown`: whoever has it had it before.
    */
-  async #awaitWrites(
-    deliveries: readonly Delivery[],
-  ): Promise<{ readonly verdicts: readonly Verdict[]; readonly missed: readonly Verdict[] }> {
+  async #awaitWrites(deliveries: readonly Delivery[]): Promise<{
+    readonly verdicts: readonly Verdict[];
+    readonly missed: readonly Verdict[];
+    readonly isKnown: boolean;
+  }> {
     const verdicts: Verdict[] = [];
     const missed: Verdict[] = [];
     let failure: unknown;
+    let isKnown = true;
     const settled = await Promise.allSettled(deliveries.map(({ written }) => written));
     for (const [index, result] of settled.entries()) {
       const verdict = deliveries[index]?.verdict;
@@ -154,12 +160,15 @@ export class Router {
         failure = result.reason;
         const reason = `its session could not take it: ${toBerthError(failure).message}`;
         missed.push({ ...verdict, verdict: 'refused', reason });
-      } else if (verdict.verdict === 'refused') verdicts.push(verdict);
-      else verdicts.push({ ...verdict, sessionId: result.value });
+      } else if (result.value === undefined) verdicts.push(verdict);
+      else {
+        verdicts.push({ ...verdict, sessionId: result.value.sessionId });
+        if (result.value.isNew) isKnown = false;
+      }
     }
     const isTaken = verdicts.some(({ verdict }) => verdict !== 'refused');
     if (missed.length > 0 && !isTaken) throw toBerthError(failure);
-    return { verdicts: [...verdicts, ...missed], missed };
+    return { verdicts: [...verdicts, ...missed], missed, isKnown: isKnown && isTaken };
   }
 
   #tellMissed(
@@ -325,7 +334,7 @@ export class Router {
 
 function refused(wiring: Wiring, reason: string): Delivery {
   const verdict = { agentGroupId: wiring.agentGroupId, verdict: 'refused', reason } as const;
-  return { verdict, written: Promise.resolve('') };
+  return { verdict, written: Promise.resolve(undefined) };
 }
 
 function isContextOnly(verdicts: readonly Verdict[]): boolean {

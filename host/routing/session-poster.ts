@@ -20,6 +20,13 @@ export interface SessionPosterDeps {
   readonly onDamaged: (sessionId: string, reason: string) => void;
 }
 
+/** Where a message is on disk. */
+export interface Written {
+  readonly sessionId: string;
+  /** False: it was there already. */
+  readonly isNew: boolean;
+}
+
 export class SessionPoster {
   readonly #deps: SessionPosterDeps;
 
@@ -27,14 +34,14 @@ export class SessionPoster {
     this.#deps = deps;
   }
 
-  /** Resolves when the message is queued; `written`, with the session's id, when it is on disk. */
+  /** Resolves when the message is queued; `written` when it is on disk. */
   async post(
     rules: WiringRules,
     wiring: Wiring,
     event: InboundEvent,
     messageId: string,
     kind: 'engaged' | 'context',
-  ): Promise<{ readonly written: Promise<string> }> {
+  ): Promise<{ readonly written: Promise<Written> }> {
     const { sessions, onDamaged } = this.#deps;
     const key = sessionKeyFor(rules.mode, {
       agentGroupId: wiring.agentGroupId,
@@ -49,10 +56,8 @@ export class SessionPoster {
       // It could not be repaired. That must not close the chat: it is set aside, and the next one takes over.
       onDamaged(session.id, toBerthError(error).message);
       const next = sessions.ensure(key);
-      await (
-        await this.#queue(next, event, messageId, kind)
-      ).written;
-      return next.id;
+      const { written: again } = await this.#queue(next, event, messageId, kind);
+      return await again;
     });
     return { written: recovered };
   }
@@ -62,7 +67,7 @@ export class SessionPoster {
     event: InboundEvent,
     messageId: string,
     kind: 'engaged' | 'context',
-  ): Promise<{ readonly written: Promise<string> }> {
+  ): Promise<{ readonly written: Promise<Written> }> {
     const { mailbox, sessions, clock, inboxFiles } = this.#deps;
     const attachments = await inboxFiles.take(session.id, messageId, event.files ?? []);
     const content = encodeContent({
@@ -89,6 +94,6 @@ export class SessionPoster {
         content,
       },
     });
-    return { written: written.then(() => session.id) };
+    return { written: written.then((isNew) => ({ sessionId: session.id, isNew })) };
   }
 }

@@ -38,7 +38,7 @@ export interface Post {
 
 interface WaitingPost {
   readonly post: Post;
-  readonly resolve: () => void;
+  readonly resolve: (isNew: boolean) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -57,10 +57,11 @@ export class Mailbox {
   }
 
   /**
-   * Writes a message into a session's inbound.db, made when missing. Resolves when it is on disk. Messages keep the
+   * Writes a message into a session's inbound.db, made when missing. Resolves when it is on disk: false where one with its
+   * id was there already, which is left as it is. Messages keep the
    * order of the calls; what comes while a write waits goes into one transaction with the next.
    */
-  post(sessionId: string, post: Post): Promise<void> {
+  post(sessionId: string, post: Post): Promise<boolean> {
     return new Promise((resolve, reject) => {
       const waiting = this.#waiting.get(sessionId);
       if (waiting === undefined) {
@@ -86,11 +87,11 @@ export class Mailbox {
       if (batch.length === 0) break;
       this.#waiting.set(sessionId, []);
       try {
-        await this.#appendAfterAll(
+        const added = await this.#appendAfterAll(
           sessionId,
           batch.map(({ post }) => post),
         );
-        for (const { resolve } of batch) resolve();
+        for (const { resolve, post } of batch) resolve(added.includes(post.row.id));
       } catch (error) {
         for (const { reject } of batch) reject(error);
       }
@@ -99,10 +100,10 @@ export class Mailbox {
   }
 
   /** What comes meanwhile waits behind it, so that the order holds. */
-  async #appendAfterAll(sessionId: string, posts: readonly Post[]): Promise<void> {
+  async #appendAfterAll(sessionId: string, posts: readonly Post[]): Promise<readonly string[]> {
     const { recovery } = this.#deps;
     try {
-      await this.#append(sessionId, posts);
+      return await this.#append(sessionId, posts);
     } catch (error) {
       const isDamage = hasCode(
         error,
@@ -112,18 +113,18 @@ export class Mailbox {
       );
       if (recovery === undefined || !isDamage) throw error;
       await recovery.restore(sessionId, error);
-      await this.#append(sessionId, posts);
+      return await this.#append(sessionId, posts);
     }
   }
 
-  async #append(sessionId: string, posts: readonly Post[]): Promise<void> {
+  async #append(sessionId: string, posts: readonly Post[]): Promise<readonly string[]> {
     const path = inboundDbPath(this.#deps.folders.inDir(sessionId));
     const writer = this.#writerOf(path);
     await this.#held.get(sessionId);
     if (!existsSync(path)) this.#create(sessionId, path);
     const outboundMaxSeq = await this.#findOutboundMaxSeq(sessionId);
     const rows = posts.map(({ row }) => row);
-    await this.#patiently(sessionId, () =>
+    return await this.#patiently(sessionId, () =>
       writer.append({ ...posts.at(-1), rows, outboundMaxSeq }),
     );
   }
