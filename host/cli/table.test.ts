@@ -43,7 +43,7 @@ describe('a table', () => {
   });
 
   it('keeps a row on one line and control characters out', () => {
-    expect(table([{ id: 'a', text: 'one\n  two\tthree\u001b[31m\u009b' }])).toBe(
+    expect(table([{ id: 'a', text: 'one\n  two\tthree\u001b[31m\u009b\u202e' }])).toBe(
       'id  text\na   one ⏎ two three [31m',
     );
   });

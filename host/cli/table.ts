@@ -78,7 +78,7 @@ export function formatSection(title: string, body: string): string {
 
 /** What an agent or a platform wrote may not move the cursor or break a line. */
 export function printable(text: string): string {
-  return text.replace(/\s*\n\s*/g, ' ⏎ ').replace(/\p{Cc}/gu, ' ');
+  return text.replace(/\s*\n\s*/g, ' ⏎ ').replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, ' ');
 }
 
 /** Takes from the widest column that may be cut, until all fit or none can give more. */

@@ -18,6 +18,9 @@ export interface TerminalOutputDeps {
   readonly isJson: () => boolean;
 }
 
+/** What terminals obey and JSON lets through: DEL and C1 controls, and what turns the direction of text. */
+const obeyed = /[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+
 export class TerminalOutput {
   readonly #deps: TerminalOutputDeps;
   readonly #closed = new AbortController();
@@ -56,12 +59,18 @@ export class TerminalOutput {
   }
 
   line(text: string): void {
-    if (!this.closed.aborted) this.#deps.stdout.write(`${text}\n`);
+    if (!this.closed.aborted) this.#deps.stdout.write(`${this.#harmless(text)}\n`);
   }
 
   /** Beside the result: progress, remarks. */
   note(text: string): void {
-    this.#deps.stderr.write(`${text}\n`);
+    this.#deps.stderr.write(`${this.#harmless(text)}\n`);
+  }
+
+  /** JSON means the same with them escaped, and a terminal does not obey them then. Text is made harmless where it is made. */
+  #harmless(text: string): string {
+    if (!this.isJson) return text;
+    return text.replace(obeyed, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
   }
 
   failure(failure: Failure): void {

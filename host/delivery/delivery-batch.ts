@@ -152,7 +152,7 @@ export class DeliveryBatch {
         messageId: row.id,
         inReplyTo: row.inReplyTo,
         chat,
-        targetPlatformId: await this.#findTarget(session, chat),
+        targetPlatformId: await this.#findTarget(session, chat, address),
         files: await this.#deps.outboxFiles.take(session.id, row.id, names),
       };
       return await sendBounded(channel, event, this.#deps.sendTimeoutMs);
@@ -164,18 +164,19 @@ export class DeliveryBatch {
     }
   }
 
-  /** Edits and reactions name a message by our id; the platform wants its own. */
-  async #findTarget(session: Session, chat: ChatOut): Promise<string | null> {
+  /** Edits and reactions name a message by our id; the platform wants its own. Of other chats they know nothing. */
+  async #findTarget(session: Session, chat: ChatOut, address: Address): Promise<string | null> {
     if (chat.operation === 'post') return null;
+    const { store, mailbox } = this.#deps;
     const { messageId } = chat;
-    const sent = await this.#deps.mailbox.inbound(session.id, (inbound) =>
+    const sent = await mailbox.inbound(session.id, (inbound) =>
       inbound.findDeliveries([messageId]),
     );
-    return (
-      sent.get(messageId)?.platformMessageId ??
-      this.#deps.store.received.findPlatformId(messageId) ??
-      null
-    );
+    const own = sent.get(messageId)?.platformMessageId;
+    if (own != null) return own;
+    const there = store.messagingGroups.findByPlatform(address.channelType, address.platformId);
+    if (there === undefined) return null;
+    return store.received.findPlatformId(there.id, messageId) ?? null;
   }
 
   /** Writes an outcome into the ledger. False: this chat takes nothing more for now. */

@@ -105,15 +105,24 @@ describe('delivery', () => {
         verdicts: [],
         receivedAt: room.clock.iso(),
       });
+      room.store.received.insert({
+        messagingGroupId: room.addChat({ platformId: 'elsewhere' }).id,
+        platformMessageId: 'not-theirs',
+        messageId: 'm-elsewhere',
+        verdicts: [],
+        receivedAt: room.clock.iso(),
+      });
       room.runner.say('o-1');
       room.runner.sayContent('o-2', { operation: 'edit', messageId: 'o-1', text: 'better' });
       room.runner.sayContent('o-3', { operation: 'react', messageId: 'm-1', emoji: '👍' });
       room.runner.sayContent('o-4', { operation: 'react', messageId: 'm-unknown', emoji: '👎' });
+      room.runner.sayContent('o-5', { operation: 'react', messageId: 'm-elsewhere', emoji: '👎' });
       await room.deliver();
       expect(room.channel.sends.map(({ targetPlatformId }) => targetPlatformId)).toEqual([
         null,
         'platform-1',
         'theirs-1',
+        null,
         null,
       ]);
       expect(room.deliveries(room.session.id)).toEqual({
@@ -121,8 +130,12 @@ describe('delivery', () => {
         'o-2': 'delivered',
         'o-3': 'delivered',
         'o-4': 'failed',
+        'o-5': 'failed',
       });
-      expect(room.outDeadLetters()).toEqual({ 'o-4': 'the message is not known here' });
+      expect(room.outDeadLetters()).toEqual({
+        'o-4': 'the message is not known here',
+        'o-5': 'the message is not known here',
+      });
     },
   );
 

@@ -91,7 +91,7 @@ const hotCalls: Readonly<Record<string, (store: Store) => void>> = {
     store.deliveryRetries.list('s-1');
     store.deliveryRetries.set(retry);
     store.deliveryRetries.clear('s-1', 'o-1');
-    store.received.findPlatformId('m-1');
+    store.received.findPlatformId('mg-1', 'm-1');
     store.received.listSessions('m-1');
     store.awaitedListeners.add('s-1', 'fake', 'chat-1');
     store.awaitedListeners.take('fake', 'chat-1');

@@ -54,14 +54,14 @@ export class ReceivedMessageStore {
     );
   }
 
-  /** The platform's id of a message that we know under ours. */
-  findPlatformId(messageId: string): string | undefined {
+  /** The platform's id of a message of that chat that we know under ours. */
+  findPlatformId(messagingGroupId: string, messageId: string): string | undefined {
     return this.#db
-      .prepare<[string], string>(
-        'SELECT platform_message_id FROM received_messages WHERE message_id = ? LIMIT 1',
+      .prepare<[string, string], string>(
+        'SELECT platform_message_id FROM received_messages WHERE message_id = ? AND messaging_group_id = ? LIMIT 1',
       )
       .pluck()
-      .get(messageId);
+      .get(messageId, messagingGroupId);
   }
 
   /** Grows in the order in which messages came; 0 for one that is not known. */
