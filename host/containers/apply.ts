@@ -3,7 +3,7 @@ import type { Clock } from '../../shared/base/clock.js';
 import { BerthError, toBerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { SessionFolders } from '../sessions/session-folder.js';
-import type { Settlement } from '../sessions/settlement.js';
+import { hasWorked, type Settlement } from '../sessions/settlement.js';
 import type { AgentGroup } from '../store/agent-groups.js';
 import { parseContainerConfig } from '../store/container-config.js';
 import type { Session } from '../store/sessions.js';
@@ -204,7 +204,7 @@ export class StepExecutor {
     const { store, settlement, startFailures, waitingRoom, clock, log, onEnded } = this.#deps;
     const { sessionId, wasExpected, startedAtMs } = step;
     const session = store.sessions.find(sessionId);
-    const openBefore = session && (await settlement.describeOpen(session));
+    const triesBefore = session && (await settlement.countTries(session));
     await onEnded(sessionId, this.#condemned.get(sessionId) ?? new Set());
     this.#condemned.delete(sessionId);
     store.sessions.setContainerStatus(sessionId, 'stopped');
@@ -213,8 +213,9 @@ export class StepExecutor {
     log.warn({ sessionId }, 'container ended by itself');
     const wasShort = startedAtMs === null || clock.now() - startedAtMs < shortRunMs;
     // Where it has worked on something, how often that may be tried is the limit.
-    const hasWorked = (await settlement.describeOpen(session)) !== openBefore;
-    if (wasShort && !hasWorked) await startFailures.noteEnd(session);
+    if (wasShort && !hasWorked(triesBefore, await settlement.countTries(session))) {
+      await startFailures.noteEnd(session);
+    }
   }
 
   async #remove(containerId: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Session } from '../store/sessions.js';
 import { BerthError } from '../../shared/base/errors.js';
 import { openDatabase } from '../../shared/base/sqlite.js';
 import { inboundDbPath } from '../../shared/protocol/workspace.js';
@@ -296,5 +297,86 @@ describe('a container that ends right after its start', () => {
       room.runtime.exit(session.id);
     }
     expect(room.messagesIn(session.id)).toMatchObject([{ status: 'pending' }]);
+  });
+
+  /** One short run: starts, does something, and ends. */
+  async function runShortly(
+    room: ContainerRoom,
+    session: Session,
+    work: () => void | Promise<void>,
+  ): Promise<void> {
+    const starts = room.runtime.starts.length + 1;
+    room.clock.advance(Math.max(0, room.wakesIn(session) ?? 0));
+    room.reconciler.nudge(session.id);
+    await until(() => {
+      expect(room.runtime.starts).toHaveLength(starts);
+      expect(room.containerStatus(session)).toBe('running');
+    });
+    await work();
+    room.runtime.exit(session.id);
+    await until(() => {
+      expect(room.containerStatus(session)).toBe('stopped');
+      expect(room.runtime.removed).toHaveLength(starts);
+    });
+    await settled();
+  }
+
+  it('because of a message uses up the tries of that message, and of no other', async () => {
+    await using room = new ContainerRoom();
+    const runner = room.runnerOf(room.session.id);
+    const fatal = ['m-1', 'm-2', 'm-3'];
+    await room.post(room.session, ...fatal, 'innocent');
+    room.reconciler.start();
+    for (const id of fatal) {
+      for (let tries = 0; tries < 3; tries += 1) {
+        await runShortly(room, room.session, () => {
+          runner.claimTry(tries, id);
+        });
+      }
+    }
+    expect(room.describe()).toMatchObject({
+      'm-1': expect.stringMatching(/^failed 2/) as string,
+      'm-3': expect.stringMatching(/^failed 2/) as string,
+      innocent: 'pending 0',
+    });
+  });
+
+  it('is no start that failed where what it had failed at was settled before its end', async () => {
+    await using room = new ContainerRoom();
+    const runner = room.runnerOf(room.session.id);
+    const bad = ['m-1', 'm-2', 'm-3'];
+    await room.post(room.session, ...bad, 'innocent');
+    room.reconciler.start();
+    for (const id of bad) {
+      for (let tries = 0; tries < 3; tries += 1) {
+        await runShortly(room, room.session, async () => {
+          runner.claimTry(tries, id);
+          runner.fail(id, 'no idea', tries);
+          await room.look();
+        });
+      }
+    }
+    expect(room.describe()).toMatchObject({ innocent: 'pending 0' });
+  });
+
+  it('is given up also where messages arrive while its end is dealt with', async () => {
+    await using room = new ContainerRoom();
+    await room.post(room.session, 'm-0');
+    let arrivals = 0;
+    room.whenEnded = (sessionId) => {
+      arrivals += 1;
+      room.inbound(sessionId, (db) => {
+        db.prepare(
+          `INSERT INTO messages_in (id, seq, kind, timestamp, content) VALUES (?, ?, 'chat', ?, '{}')`,
+        ).run(`more-${arrivals}`, 1_000 + 2 * arrivals, room.clock.iso());
+      });
+    };
+    room.reconciler.start();
+    for (let starts = 1; starts <= 6; starts += 1) {
+      await runShortly(room, room.session, () => undefined);
+    }
+    await until(() => {
+      expect(room.describe()).toMatchObject({ 'm-0': 'failed 0' });
+    });
   });
 });

@@ -119,7 +119,7 @@ describe('a dead letter that is tried again', () => {
         db.exec(`DELETE FROM messages_in WHERE id = 'm-1'`);
       });
       const outcomes = await retry(refTo('m-1', 'in'), refTo('m-2', 'in'));
-      expect(outcomes).toEqual([expect.stringContaining('not in the files'), 'retried']);
+      expect(outcomes).toEqual(['retried', expect.stringContaining('not in the files')]);
       expect(room.store.deadLetters.list()).toMatchObject([{ messageId: 'm-1' }]);
     });
 
@@ -197,6 +197,24 @@ describe('a dead letter that is tried again', () => {
       room.store.sessions.setStatus(room.session.id, 'set-aside', 'bytes flipped');
       expect(await retry(refTo('o-1', 'out'))).toEqual([expect.stringContaining('set aside')]);
     });
+  });
+
+  it('goes after those that came before it, however they are named', async () => {
+    room.channel.alwaysAnswers(banned);
+    room.runner.sayAll(['o-1', 'o-2', 'o-3']);
+    await room.deliver();
+    room.channel.alwaysAnswers(undefined);
+    await retry(...['o-3', 'o-2', 'o-1'].map((id) => refTo(id, 'out')));
+    expect(room.texts()).toEqual(['o-1', 'o-2', 'o-3']);
+  });
+
+  it('comes in its old order where its session was closed, also what no platform sent', async () => {
+    await room.post(room.session, 'm-1', 'm-2', 'm-3');
+    room.store.sessions.setStatus(room.session.id, 'closed', null);
+    await room.look('ended');
+    await retry(...['m-3', 'm-1', 'm-2'].map((id) => refTo(id, 'in')));
+    const present = room.store.sessions.findActive(room.session)!;
+    expect(room.messagesIn(present.id).map(({ id }) => id)).toEqual(['m-1', 'm-2', 'm-3']);
   });
 
   it('that nobody knows of is dealt with already', async () => {

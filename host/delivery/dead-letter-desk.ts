@@ -36,6 +36,14 @@ export type RetryOutcome = DeadLetterRef &
     | { readonly outcome: 'refused'; readonly reason: string; readonly next: string | null }
   );
 
+/** Where a row stands; timestamp: ISO-8601. */
+interface Place {
+  readonly seq: number;
+  readonly timestamp: string;
+}
+
+const nowhere: Place = { seq: Infinity, timestamp: '~' };
+
 export class DeadLetterDesk {
   readonly #deps: DeadLetterDeskDeps;
 
@@ -45,16 +53,40 @@ export class DeadLetterDesk {
 
   /** In the order in which they came. One that cannot be tried again keeps none of the others from it. */
   async retry(payload: unknown): Promise<readonly RetryOutcome[]> {
-    const { received } = this.#deps.store;
     const outcomes: RetryOutcome[] = [];
-    const letters = requestSchema
-      .parse(payload)
-      .letters.map((ref) => ({ ref, place: received.findPlace(ref.messageId) }))
-      .sort((a, b) => a.place - b.place);
-    for (const { ref } of letters) {
+    for (const ref of await this.#inOrder(requestSchema.parse(payload).letters)) {
       outcomes.push({ ...ref, ...(await this.#retryOne(ref)) });
     }
     return outcomes;
+  }
+
+  /** The older session of a conversation first, and in a session by seq. */
+  async #inOrder(refs: readonly DeadLetterRef[]): Promise<readonly DeadLetterRef[]> {
+    const sessions = new Map<string, { ref: DeadLetterRef; place: Place }[]>();
+    for (const ref of refs) {
+      const placed = { ref, place: await this.#findPlace(ref) };
+      const known = sessions.get(ref.sessionId);
+      if (known === undefined) sessions.set(ref.sessionId, [placed]);
+      else known.push(placed);
+    }
+    return [...sessions.values()]
+      .map((letters) => letters.toSorted((a, b) => a.place.seq - b.place.seq))
+      .toSorted(([a], [b]) => compare(a?.place.timestamp, b?.place.timestamp))
+      .flatMap((letters) => letters.map(({ ref }) => ref));
+  }
+
+  /** What cannot be read comes last; why, its retry says. */
+  async #findPlace({ sessionId, direction, messageId }: DeadLetterRef): Promise<Place> {
+    const { mailbox } = this.#deps;
+    try {
+      const row =
+        direction === 'in'
+          ? await mailbox.reopen(sessionId, (inbound) => inbound.findMessage(messageId))
+          : await mailbox.outbound(sessionId, (outbound) => outbound.find(messageId));
+      return row ?? nowhere;
+    } catch {
+      return nowhere;
+    }
   }
 
   async #retryOne(ref: DeadLetterRef) {
@@ -105,6 +137,10 @@ export class DeadLetterDesk {
     loop.reopen(session.id, row.seq);
     return wasGivenUp;
   }
+}
+
+function compare(a = nowhere.timestamp, b = nowhere.timestamp): number {
+  return a < b ? -1 : Number(a > b);
 }
 
 function isGone({ messageId }: DeadLetter): BerthError {

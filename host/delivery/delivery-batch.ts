@@ -174,6 +174,8 @@ export class DeliveryBatch {
     );
     const own = sent.get(messageId)?.platformMessageId;
     if (own != null) return own;
+    // What somebody else has written can only be reacted to.
+    if (chat.operation === 'edit') return null;
     const there = store.messagingGroups.findByPlatform(address.channelType, address.platformId);
     if (there === undefined) return null;
     return store.received.findPlatformId(there.id, messageId) ?? null;

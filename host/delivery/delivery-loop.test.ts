@@ -117,11 +117,13 @@ describe('delivery', () => {
       room.runner.sayContent('o-3', { operation: 'react', messageId: 'm-1', emoji: '👍' });
       room.runner.sayContent('o-4', { operation: 'react', messageId: 'm-unknown', emoji: '👎' });
       room.runner.sayContent('o-5', { operation: 'react', messageId: 'm-elsewhere', emoji: '👎' });
+      room.runner.sayContent('o-6', { operation: 'edit', messageId: 'm-1', text: 'not yours' });
       await room.deliver();
       expect(room.channel.sends.map(({ targetPlatformId }) => targetPlatformId)).toEqual([
         null,
         'platform-1',
         'theirs-1',
+        null,
         null,
         null,
       ]);
@@ -131,10 +133,12 @@ describe('delivery', () => {
         'o-3': 'delivered',
         'o-4': 'failed',
         'o-5': 'failed',
+        'o-6': 'failed',
       });
       expect(room.outDeadLetters()).toEqual({
         'o-4': 'the message is not known here',
         'o-5': 'the message is not known here',
+        'o-6': 'the message is not known here',
       });
     },
   );

@@ -114,14 +114,11 @@ export class Settlement {
     }
   }
 
-  /**
-   * Which messages wait, and how often each was tried: differs after anything was claimed and has ended. Undefined where
-   * that cannot be read.
-   */
-  async describeOpen(session: Session): Promise<string | undefined> {
+  /** How often each waiting message was tried, by id; undefined where that cannot be read. See hasWorked. */
+  async countTries(session: Session): Promise<ReadonlyMap<string, number> | undefined> {
     try {
       const open = await this.#deps.mailbox.inbound(session.id, (inbound) => inbound.listOpen());
-      return open.map(({ id, tries }) => `${id} ${tries}`).join('\n');
+      return new Map(open.filter(isPending).map(({ id, tries }) => [id, tries]));
     } catch (error) {
       if (!(error instanceof BerthError)) throw error;
       return undefined;
@@ -256,7 +253,8 @@ export class Settlement {
       return;
     }
     const known = store.dueItems.find(sessionId, 'wake');
-    const hasProgress = outcomes.some(({ status }) => status === 'completed');
+    // Also a try that failed: then how often that may be tried is the limit, and not how often it may be started.
+    const hasProgress = outcomes.some(({ status }) => status !== 'hasten');
     const attempts = hasProgress ? 0 : (known?.attempts ?? 0);
     // While a start is being put off, its own time holds.
     if (known !== undefined && attempts > 0 && known.dueAt > earliest) return;
@@ -304,6 +302,15 @@ export class Settlement {
     store.notices.insert({ id, address, inReplyTo: messageId, text }, isoAt(clock.now()));
     onNotice();
   }
+}
+
+/** Of the messages that waited before, one has been answered, given up or tried. What came since says nothing. */
+export function hasWorked(
+  before: ReadonlyMap<string, number> | undefined,
+  after: ReadonlyMap<string, number> | undefined,
+): boolean {
+  if (before === undefined || after === undefined) return before !== after;
+  return [...before].some(([id, tries]) => after.get(id) !== tries);
 }
 
 function isPending({ status }: OpenInbound): boolean {

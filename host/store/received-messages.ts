@@ -64,15 +64,6 @@ export class ReceivedMessageStore {
       .get(messageId, messagingGroupId);
   }
 
-  /** Grows in the order in which messages came; 0 for one that is not known. */
-  findPlace(messageId: string): number {
-    const place = this.#db
-      .prepare<[string], number>('SELECT min(rowid) FROM received_messages WHERE message_id = ?')
-      .pluck()
-      .get(messageId);
-    return place ?? 0;
-  }
-
   insert(message: ReceivedMessage): void {
     this.#db
       .prepare(

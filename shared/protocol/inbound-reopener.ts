@@ -8,6 +8,7 @@ import type { Address, DeliveryStatus, InboundStatus } from './session-message.j
 /** A row of messages_in as it stands there. */
 export interface StoredInbound {
   readonly id: string;
+  readonly seq: number;
   readonly kind: string;
   /** ISO-8601. */
   readonly timestamp: string;
@@ -36,7 +37,7 @@ export class InboundReopener {
     const row = this.#use((db) =>
       db
         .prepare<[string], Row>(
-          `SELECT id, kind, timestamp, status, tries, recurrence, content,
+          `SELECT id, seq, kind, timestamp, status, tries, recurrence, content,
                   channel_type AS channelType, platform_id AS platformId, thread_id AS threadId
            FROM messages_in WHERE id = ?`,
         )
