@@ -202,7 +202,7 @@ export class Settlement {
   }
 
   /**
-   * Nobody will work on these any more: what is not completed has failed. Context that waited is just that. What is
+   * Nobody will work on these any more: what is not completed has failed. Context is not read any more. What is
    * planned for later ends with its session only.
    */
   #endAll(session: Session, open: readonly OpenInbound[], acks: Acks): readonly InboundOutcome[] {
@@ -210,8 +210,8 @@ export class Settlement {
     const outcomes: InboundOutcome[] = [];
     for (const row of open) {
       const { id, status } = row;
-      const isDone = status === 'context' || acks.get(id)?.status === 'completed';
-      if (isDone) outcomes.push({ id, status: 'completed' });
+      if (acks.get(id)?.status === 'completed') outcomes.push({ id, status: 'completed' });
+      else if (status === 'context') outcomes.push({ id, status: 'cancelled' });
       else if (!isPlanned(row, now)) outcomes.push({ id, status: 'failed' });
       else if (session.status !== 'active') outcomes.push({ id, status: 'cancelled' });
     }

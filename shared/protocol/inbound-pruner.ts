@@ -4,7 +4,8 @@
  * docs/adr/0008.
  */
 import { withDatabase, type Db } from '../base/sqlite.js';
-import { contextSize, type InboundStatus } from './session-message.js';
+import type { InboundStatus } from './session-message.js';
+import { cancelSurplusContext } from './surplus-context.js';
 
 /** Rows after `after` were looked at, `limit` at the most. */
 export interface SliceRequest {
@@ -71,26 +72,9 @@ export class InboundPruner {
     });
   }
 
-  /**
-   * Context beyond what a turn would read is used up, as it would be by the next turn. While a message waits, nothing
-   * is: its turn reads what came before it. Returns how many rows.
-   */
-  useUpContext(limit: number): number {
-    return this.#use((db) => {
-      const open = `status IN ('pending', 'context')`;
-      const waits = db
-        .prepare(`SELECT 1 FROM messages_in WHERE ${open} AND status = 'pending' LIMIT 1`)
-        .get();
-      if (waits !== undefined) return 0;
-      const surplus = db
-        .prepare<[number, number], number>(
-          `SELECT seq FROM messages_in WHERE ${open} AND status = 'context' ORDER BY seq DESC LIMIT ? OFFSET ?`,
-        )
-        .pluck()
-        .all(limit, contextSize);
-      removeAll(db, `UPDATE messages_in SET status = 'completed' WHERE seq = ?`, surplus);
-      return surplus.length;
-    });
+  /** Context that no turn will read any more, `limit` rows at the most. Returns how many. */
+  cancelSurplusContext(limit: number): number {
+    return this.#use((db) => db.transaction(() => cancelSurplusContext(db, limit)).immediate());
   }
 
   /** Final rows of `delivered` that are old; they may go when outbound.db does not have their messages any more. */

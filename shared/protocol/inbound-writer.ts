@@ -13,6 +13,7 @@ import type {
   InboundStatus,
   MessageKind,
 } from './session-message.js';
+import { cancelSurplusContext } from './surplus-context.js';
 
 export interface NewInboundRow {
   readonly id: string;
@@ -125,6 +126,8 @@ export class InboundWriter {
       }
       if (request.routing !== undefined) writeRouting(db, request.routing);
       if (request.destinations !== undefined) writeDestinations(db, request.destinations);
+      const contextCount = request.rows.filter(({ status }) => status === 'context').length;
+      if (contextCount > 0) cancelSurplusContext(db, contextCount + 1);
       return added;
     });
   }

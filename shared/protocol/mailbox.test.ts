@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readMigrations } from '../base/migrate.js';
-import { openDatabase } from '../base/sqlite.js';
+import { openDatabase, withDatabase } from '../base/sqlite.js';
 import { InboundReader } from './inbound-reader.js';
 import { InboundWriter, type NewInboundRow } from './inbound-writer.js';
 import { OutboundReader } from './outbound-reader.js';
@@ -117,6 +117,40 @@ describe('a mailbox', () => {
       reply('o-1', 'o-2', 'o-3');
       expect(outboundReader.listAfter(1, 1).map(({ id }) => id)).toEqual(['o-2']);
       expect(outboundReader.maxSeq()).toBe(5);
+    });
+  });
+
+  describe('keeps context', () => {
+    const chatter = (from: number, to: number): NewInboundRow[] =>
+      Array.from({ length: to - from }, (_, index) =>
+        inRow(`c-${from + index}`, { status: 'context' }),
+      );
+    const keptBelow = (seq: number): string[] =>
+      inboundReader.look((inbound) => inbound.listContextBelow(seq, now)).map(({ id }) => id);
+
+    it('as much as a turn reads, however much is said, and takes the rest back as unread', () => {
+      for (let from = 0; from < 1_000; from += 50) append(...chatter(from, from + 50));
+      expect(keptBelow(Infinity)).toEqual(chatter(800, 1_000).map(({ id }) => id));
+      expect(inboundWriter.findStatus('c-799')).toBe('cancelled');
+      expect(inboundWriter.hasHistory()).toBe(false);
+    });
+
+    it('all of it that came before a message that waits, and no more of what came after', () => {
+      append(...chatter(0, 200), inRow('m-1'), ...chatter(200, 700));
+      append(...chatter(700, 1_000));
+      const waiting = inboundReader.look((inbound) => [...inbound.pending(now)]);
+      expect(keptBelow(waiting[0]!.seq)).toEqual(chatter(0, 200).map(({ id }) => id));
+      expect(keptBelow(Infinity)).toHaveLength(400);
+    });
+
+    it('that grew too much in an older file, a piece with each message', () => {
+      withDatabase(inboundPath, { mode: 'write', busyTimeoutMs: 0 }, (db) => {
+        db.exec(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
+          INSERT INTO messages_in (id, seq, kind, timestamp, status, content)
+          SELECT 'old-' || i, 2 * i, 'task', '${now}', 'context', '{"text":"x"}' FROM n`);
+      });
+      for (let from = 0; from < 900; from += 1) append(...chatter(from, from + 1));
+      expect(keptBelow(Infinity)).toHaveLength(200);
     });
   });
 

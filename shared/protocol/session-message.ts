@@ -38,7 +38,7 @@ export type DeliveryStatus = 'sending' | 'delivered' | 'failed';
 /** The longest content JSON that is read from either side, in bytes. */
 export const maxContentBytes = 1024 * 1024;
 
-/** How many of the newest context messages a turn reads. Older ones are used up with them. */
+/** How many of the newest context messages a turn reads, and so how many are kept for one. */
 export const contextSize = 200;
 
 const attachmentSchema = z.object({

@@ -41,7 +41,7 @@ export class RowRetention {
       ),
     );
     await inSlices(async ({ limit }) => {
-      const count = await mailbox.prune(sessionId, (pruner) => pruner.useUpContext(limit));
+      const count = await mailbox.prune(sessionId, (pruner) => pruner.cancelSurplusContext(limit));
       return { removed: count, next: count === limit ? 0 : undefined };
     });
     const deliveries = await inSlices((request) => this.#forgetDeliveries(sessionId, request));
