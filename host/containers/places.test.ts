@@ -164,6 +164,33 @@ describe('places for containers', () => {
   });
 });
 
+describe('a container that keeps others from its session', () => {
+  it('is ended, also where nothing waits in it, and another takes its place', async () => {
+    await using room = new ContainerRoom();
+    room.reconciler.start();
+    const session = await room.addWaitingSession();
+    expect(room.reconciler.endStuck(session.id, 'too early')).toBe(false);
+    room.reconciler.nudge(session.id);
+    await until(() => {
+      expect(room.containerStatus(session)).toBe('running');
+    });
+    room.runnerOf(session.id).complete(`m-of-${session.id}`);
+    await room.look('running', session);
+    expect(room.reconciler.endStuck(session.id, 'it holds a lock')).toBe(true);
+    await until(() => {
+      expect(room.containerStatus(session)).toBe('stopped');
+    });
+    expect(room.logged('container stopped')[0]).toMatchObject({ reason: 'it holds a lock' });
+    await room.post(session, 'm-2');
+    room.reconciler.nudge(session.id);
+    await until(() => {
+      expect(room.containerStatus(session)).toBe('running');
+    });
+    await settled();
+    expect(room.runtime.stopped).toHaveLength(1);
+  });
+});
+
 describe('a turn that hangs', () => {
   it('is ended, and its message is tried again although the runner gave it back', async () => {
     await using room = new ContainerRoom();

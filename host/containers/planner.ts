@@ -29,6 +29,8 @@ export interface PlannerDeps {
 
 export class Planner {
   readonly #deps: PlannerDeps;
+  /** By session: what else its container was found to do wrong. */
+  readonly #accusations = new Map<string, string>();
 
   constructor(deps: PlannerDeps) {
     this.#deps = deps;
@@ -72,6 +74,11 @@ export class Planner {
     });
   }
 
+  /** Its running container is to be ended as a stuck one, for this reason. */
+  accuse(sessionId: string, reason: string): void {
+    this.#accusations.set(sessionId, reason);
+  }
+
   /** What was set aside stays as it is. */
   #needsRepair(session: Session | undefined): boolean {
     if (session === undefined || session.status === 'set-aside') return false;
@@ -81,6 +88,7 @@ export class Planner {
   #forgetContainer(sessionId: string): void {
     const { store, vitals } = this.#deps;
     vitals.forget(sessionId);
+    this.#accusations.delete(sessionId);
     for (const kind of ['idle', 'stuck'] as const) {
       if (store.dueItems.find(sessionId, kind) !== undefined) store.dueItems.clear(sessionId, kind);
     }
@@ -95,6 +103,8 @@ export class Planner {
     const { vitals, settlement, folders, clock } = this.#deps;
     if (session === undefined || running === undefined) return undefined;
     const { containerId } = running;
+    const accusation = this.#accusations.get(session.id);
+    if (accusation !== undefined) return accusation;
     if (wake === undefined || wake.dueAt > isoAt(clock.now())) {
       vitals.rest(session.id);
       return undefined;

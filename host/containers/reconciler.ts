@@ -84,6 +84,14 @@ export class Reconciler {
     void this.#looks.request(sessionId);
   }
 
+  /** Its container keeps others from the session: it is ended like one whose turn hangs. False: none runs. */
+  endStuck(sessionId: string, reason: string): boolean {
+    if (!this.#isRunning(sessionId)) return false;
+    this.#deps.planner.accuse(sessionId, reason);
+    this.nudge(sessionId);
+    return true;
+  }
+
   /** Everything may have changed: look at every session that has a container. */
   nudgeAll(): void {
     this.#resync.nudge();

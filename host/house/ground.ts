@@ -53,6 +53,8 @@ export interface GroundCalls {
   readonly onNotice: () => void;
   /** A session's files have to be repaired. */
   readonly onRepairWanted: (sessionId: string) => void;
+  /** As MailboxDeps.onBlocked. */
+  readonly onBlocked: (sessionId: string) => boolean;
 }
 
 const lockTimeoutMs = 5_000;
@@ -75,6 +77,7 @@ export function layGround(
     folders,
     inboundMigrations,
     lockTimeoutMs,
+    onBlocked: calls.onBlocked,
     recovery: {
       isInUse: (sessionId) => recovery.isInUse(sessionId),
       restore: (sessionId, error) => recovery.restore(sessionId, error),

@@ -64,6 +64,8 @@ export class House {
         },
         onSettled: this.#onSettled,
         onNotice: this.#onNotice,
+        onBlocked: (sessionId) =>
+          this.#reconciler.endStuck(sessionId, 'it held a lock on its inbound.db for seconds'),
         onRepairWanted: (sessionId) => {
           this.#reconciler.nudge(sessionId);
           void this.#schedule.taskDesk.moveStranded();

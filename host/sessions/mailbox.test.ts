@@ -151,6 +151,26 @@ describe('the mailbox of a session', () => {
     expect(home.messagesIn(session.id).map(({ id }) => id)).toEqual(['m-1', 'm-3']);
   });
 
+  it('asks once for help against a lock that stays, and takes the message when that has helped', async () => {
+    const deps = { folders: home.folders, inboundMigrations: readMigrations('migrations/inbound') };
+    await home.mailbox.post(session.id, message('m-1'));
+    const asked: string[] = [];
+    const db = lock();
+    const helped = new Mailbox({
+      ...deps,
+      lockTimeoutMs: 200,
+      onBlocked: (sessionId) => {
+        asked.push(sessionId);
+        // Later than it waits where nobody helps.
+        setTimeout(() => db.close(), 250);
+        return true;
+      },
+    });
+    await helped.post(session.id, message('m-2'));
+    expect(asked).toEqual([session.id]);
+    expect(home.messagesIn(session.id).map(({ id }) => id)).toEqual(['m-1', 'm-2']);
+  });
+
   it('writes only what differs when it is brought up to date', async () => {
     await home.mailbox.project(session.id, { routing });
     const destinations = [destination('ops'), destination('team')];

@@ -21,6 +21,11 @@ export interface MailboxDeps {
   readonly lockTimeoutMs: number;
   /** What to do when a message cannot be written because of damage; without it, nothing. */
   readonly recovery?: MailboxRecovery;
+  /**
+   * Somebody holds a lock on the session's inbound.db for much longer than a commit takes. True: its container is ended
+   * because of that, so that waiting is of use.
+   */
+  readonly onBlocked?: (sessionId: string) => boolean;
 }
 
 export interface MailboxRecovery {
@@ -236,8 +241,8 @@ export class Mailbox {
 
   /** `sessionId`: it has to wait where that one's inbound.db is held. */
   async #patiently<T>(sessionId: string | undefined, use: () => T): Promise<T> {
-    const { lockTimeoutMs } = this.#deps;
     const beganAt = performance.now();
+    const patience = this.#newPatience(sessionId);
     for (let attempt = 0; ; attempt += 1) {
       const held = sessionId === undefined ? undefined : this.#held.get(sessionId);
       if (held !== undefined) await held;
@@ -245,13 +250,29 @@ export class Mailbox {
         return use();
       } catch (error) {
         if (!hasCode(error, 'database_busy')) throw error;
-        // A journal that stays is a killed writer's: waiting for it keeps its repair from beginning.
-        const isInterrupted = error.facts['journal'] === true;
-        const patienceMs = Math.min(lockTimeoutMs, isInterrupted ? journalPatienceMs : Infinity);
-        if (performance.now() - beganAt > patienceMs) throw error;
+        const waitedMs = performance.now() - beganAt;
+        if (waitedMs > patience.allowMs(error, waitedMs)) throw error;
       }
       await delay(Math.min(1 + attempt, 25));
     }
+  }
+
+  /** How long in all to wait for a file, after the time that it took so far. */
+  #newPatience(sessionId: string | undefined): {
+    allowMs: (error: BerthError, waitedMs: number) => number;
+  } {
+    const { lockTimeoutMs, onBlocked } = this.#deps;
+    let isHelped: boolean | undefined;
+    return {
+      allowMs: (error, waitedMs) => {
+        // A journal that stays is a killed writer's: waiting for it keeps its repair from beginning.
+        if (error.facts['journal'] === true) return Math.min(lockTimeoutMs, journalPatienceMs);
+        if (sessionId !== undefined && waitedMs > lockTimeoutMs / 2) {
+          isHelped ??= onBlocked?.(sessionId) ?? false;
+        }
+        return isHelped === true ? 3 * lockTimeoutMs : lockTimeoutMs;
+      },
+    };
   }
 }
 

@@ -1,8 +1,11 @@
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
 import { execa } from 'execa';
 import { describe, expect, inject, it } from 'vitest';
+import { hasCode } from '../../shared/base/errors.js';
+import { withDatabase } from '../../shared/base/sqlite.js';
 import { until } from '../fakes/waiting.js';
 import type { DoomedHome } from './doomed-home.js';
 import { killAtWrite, whyNoTracing } from './killing-write.js';
@@ -52,6 +55,26 @@ function expectAnsweredSoon(ledger: Ledger, entries: readonly Entry[]): void {
   expect(slowest).toBeLessThan(firstBackoffMs);
 }
 
+/** Reads within a transaction that it never ends: its shared lock keeps the host from writing. */
+const holdInbound = `
+  const addon = require('/opt/berth/better_sqlite3.node');
+  addon.setErrorConstructor(Error);
+  const db = new addon.Database('/workspace/in/inbound.db', 'inbound.db', false, true, true, 0, null, null);
+  db.exec('BEGIN; SELECT * FROM messages_in');
+  setInterval(() => db.open, 1_000);`;
+
+function isLocked(home: DoomedHome, chat: string): boolean {
+  const path = join(home.sessionDir(home.sessionOf(chat)), 'in', 'inbound.db');
+  try {
+    withDatabase(path, { mode: 'write', busyTimeoutMs: 0 }, (db) =>
+      db.exec('BEGIN EXCLUSIVE; ROLLBACK'),
+    );
+    return false;
+  } catch (error) {
+    return hasCode(error, 'database_busy');
+  }
+}
+
 describe.skipIf(!docker.available)('a container that dies in a turn', () => {
   const newHome = (): DoomedHome => homeWith('docker');
 
@@ -90,6 +113,22 @@ describe.skipIf(!docker.available)('a container that dies in a turn', () => {
     await ledger.untilOver();
     expectAnsweredSoon(ledger, said);
     expect(auditSessions(home).get(said[0]!.messageId!)).toMatchObject([{ tries: 1 }]);
+    await expectKept(home, ledger);
+  });
+
+  it('because it held a lock on its inbound.db: what could not be written is, and is answered', async () => {
+    await using home = newHome();
+    const ledger = await settleDown(home, {});
+    const container = await containerOf(home, 'victim');
+    await execa('docker', ['exec', '--detach', container, 'node', '-e', holdInbound]);
+    await until(() => {
+      expect(isLocked(home, 'victim')).toBe(true);
+    });
+    const said = [...sayFollowUps(ledger), ledger.say('other')];
+    await ledger.untilOver(30_000);
+    ledger.tellCounts({ 'slowest ms': Math.round(Math.max(...ledger.latencies(said))) });
+    expect(await containerOf(home, 'victim')).not.toBe(container);
+    expect(ledger.counts()).toMatchObject({ accepted: 6, answered: 6, lost: 0 });
     await expectKept(home, ledger);
   });
 
