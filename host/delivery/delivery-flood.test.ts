@@ -63,6 +63,23 @@ describe('a container that writes very many rows', () => {
     expect(room.damaged).toEqual([]);
   });
 
+  it('that fall due one after the other has them delivered together, in bounded time', async () => {
+    const count = 500;
+    flood(count, '{"text":"hi"}');
+    room.outbound(room.session.id, (db) => {
+      const update = db.prepare('UPDATE messages_out SET deliver_after = ? WHERE seq = ?');
+      for (let i = 1; i <= count; i += 1) update.run(room.clock.iso(i), 100 + i);
+    });
+    await room.deliver();
+    let looks = 0;
+    for (; looks < 40 && room.texts().length < count; looks += 1) {
+      room.clock.advance(room.deliversIn() ?? 0);
+      await room.deliver();
+    }
+    expect(room.texts()).toHaveLength(count);
+    expect(looks).toBeLessThan(40);
+  });
+
   it('that are no messages has its file replaced once: the fresh one holds what can be sent', async () => {
     room.runner.say('before');
     await room.deliver();

@@ -40,6 +40,9 @@ const maxRubbish = 1_000;
 /** So many refusals, and what else a closed session holds is not gone through. */
 const maxRefusedWhenClosed = 100;
 
+/** Ten times as long as it takes to look at a row that waits for its time, in milliseconds. */
+const paceMs = 0.3;
+
 /** How many rows are looked at together. */
 const pageSize = 100;
 
@@ -60,6 +63,8 @@ interface Look {
   isContiguous: boolean;
   /** Whether all rows so far are final, or wait for their time only. */
   isInTime: boolean;
+  /** How many rows wait for their time. */
+  later: number;
   /** How many rows will never be sent. */
   refused: number;
   /** How many of them are no messages at all. */
@@ -112,6 +117,7 @@ export class RowDelivery {
       earliest: start.waitsUntil,
       isContiguous: start.waitsUntil === undefined,
       isInTime: true,
+      later: 0,
       refused: 0,
       rubbish: 0,
     };
@@ -129,10 +135,20 @@ export class RowDelivery {
       if (!this.#isWorthwhile(look)) break;
     }
     batch.endRefusals(session);
+    this.#pace(look);
     const { settledThrough, waitsThrough, waitsUntil } = look;
     this.#starts.note(session.id, { settledThrough, waitsThrough, waitsUntil });
     this.#planNext(look);
     return true;
+  }
+
+  /** Each look that one of them is due goes through all that wait: however many, they take a tenth of this thread. */
+  #pace(look: Look): void {
+    if (look.waitsUntil === undefined) return;
+    const soonest = isoAt(this.#deps.clock.now() + look.later * paceMs);
+    if (look.waitsUntil > soonest) return;
+    if (look.earliest === look.waitsUntil) look.earliest = soonest;
+    look.waitsUntil = soonest;
   }
 
   /** What was said before a session was closed is sent; what it was full of is not looked at to the end. */
@@ -190,6 +206,7 @@ export class RowDelivery {
         look.earliest = earlier(look.earliest, decision.dueAt);
         look.waitsUntil = earlier(look.waitsUntil, decision.dueAt);
         page.later.add(row.id);
+        look.later += 1;
         return;
       case 'refuse':
         page.refusals.push({ row, ...decision, maybeSent: isBegun || maybeSent });
