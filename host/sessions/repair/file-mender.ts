@@ -8,6 +8,7 @@ import {
   inboundDbName,
   outboundDbName,
 } from '../../../shared/protocol/workspace.js';
+import type { DeadLetter } from '../../store/dead-letters.js';
 import type { MailboxFile, Repair } from '../../store/repairs.js';
 import type { Session } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
@@ -114,7 +115,7 @@ export class FileMender {
     if (ids.length === 0) return;
     const kept = await mailbox.outbound(session.id, (outbound) => outbound.findExisting(ids));
     for (const messageId of ids.filter((id) => !kept.has(id))) {
-      this.#bury(session, 'out', messageId, 'it was lost with a damaged file');
+      this.#bury(session, { direction: 'out', messageId }, 'it was lost with a damaged file');
       store.deliveryRetries.clear(session.id, messageId);
     }
   }
@@ -143,14 +144,14 @@ export class FileMender {
     const text = 'Sorry, this message was lost with a damaged file. Please send it again.';
     store.transaction(() => {
       for (const { messageId, address } of lost) {
-        this.#bury(session, 'in', messageId, 'it was lost with a damaged file');
+        this.#bury(session, { direction: 'in', messageId }, 'it was lost with a damaged file');
         const id = `${failureNoticePrefix}${session.id}-${messageId}`;
         store.notices.insert({ id, address, inReplyTo: messageId, text }, isoAt(clock.now()));
       }
       for (const messageId of unknown) {
         const reason =
           'the file that told whether it was sent is damaged: it may have arrived, and is not sent again';
-        this.#bury(session, 'out', messageId, reason);
+        this.#bury(session, { direction: 'out', messageId }, reason, true);
       }
     });
     if (lost.length > 0) onNotice();
@@ -168,7 +169,12 @@ export class FileMender {
     onNotice();
   }
 
-  #bury(session: Session, direction: 'in' | 'out', messageId: string, reason: string): void {
+  #bury(
+    session: Session,
+    { direction, messageId }: Pick<DeadLetter, 'direction' | 'messageId'>,
+    reason: string,
+    maybeSent = false,
+  ): void {
     const { store, clock } = this.#deps;
     store.deadLetters.insert({
       sessionId: session.id,
@@ -176,7 +182,7 @@ export class FileMender {
       messageId,
       reason,
       createdAt: isoAt(clock.now()),
-      maybeSent: direction === 'out' && reason.includes('may have arrived'),
+      maybeSent,
     });
   }
 
@@ -203,7 +209,7 @@ function describeInbound(wanted: Repair, mend: InboundMend): string {
   const { salvage, lost, unknown, taskCount, keptAs } = mend;
   const facts = [
     `${salvage.messages.size} messages saved`,
-    `${lost.length} lost`,
+    lost.length === 0 ? 'none that waited was lost' : `${lost.length} lost`,
     ...(unknown.length > 0 ? [`${unknown.length} replies may have been sent`] : []),
     ...(taskCount > 0 ? [`${taskCount} tasks written anew`] : []),
   ];

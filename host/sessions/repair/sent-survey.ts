@@ -1,6 +1,7 @@
 /** Goes through messages_out to tell what of it was sent, where `delivered` cannot tell any more. */
 import { isoAt, type Clock } from '../../../shared/base/clock.js';
 import { findDelivered } from '../../../shared/protocol/inbound-repair.js';
+import type { AckRecord } from '../../../shared/protocol/outbound-reader.js';
 import type { InboundStatus } from '../../../shared/protocol/session-message.js';
 import type { Store } from '../../store/store.js';
 import type { Mailbox } from '../mailbox.js';
@@ -38,6 +39,9 @@ export async function surveySent(
       store.awaitedListeners.isAwaiting(sessionId) ||
       store.dueItems.find(sessionId, 'deliver') !== undefined,
   };
+  // A message is settled after its replies were sent, unless they wait for somebody who listens; and while one is not
+  // settled, its session is due.
+  const areAllSettled = store.dueItems.find(sessionId, 'wake') === undefined;
   const rows: Row[] = [];
   const proven = new Map<string, number>();
   for (let after = -1; ;) {
@@ -45,12 +49,17 @@ export async function surveySent(
       outbound.listAfter(after, pageSize),
     );
     const ids = page.map(({ id }) => id);
+    const questions = [...new Set(page.flatMap(({ inReplyTo }) => inReplyTo ?? []))];
+    const acks = areAllSettled
+      ? await mailbox.outbound(sessionId, (outbound) => outbound.findAcks(questions))
+      : new Map<string, AckRecord>();
     const noted = findDelivered(draft, ids);
     for (const row of page) {
       const chat = `${row.channelType}\n${row.platformId}`;
-      // A message is settled after its replies were sent, unless they wait for somebody who listens.
-      const isAnswered =
-        !facts.isSomethingWaiting && messages.get(row.inReplyTo ?? '') === 'completed';
+      const question = row.inReplyTo ?? '';
+      const isSettled =
+        messages.get(question) === 'completed' || acks.get(question)?.status === 'completed';
+      const isAnswered = isSettled && !facts.isSomethingWaiting;
       if (noted.has(row.id) || isAnswered) proven.set(chat, row.seq);
       if (!noted.has(row.id)) rows.push({ ...pick(row), chat });
     }

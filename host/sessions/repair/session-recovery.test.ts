@@ -300,6 +300,21 @@ describe('the files of a session', () => {
       expect(rows.filter((id) => id.startsWith('m-'))).toEqual(ids);
     });
 
+    it('holds no reply to what was settled before its inbound.db was deleted, and holds what came after', async () => {
+      await room.take('m-1');
+      room.runner.claim('m-1');
+      room.runner.say('o-1', { inReplyTo: 'm-1' });
+      room.runner.complete('m-1');
+      await room.deliver();
+      rmSync(room.inboundPath);
+      room.runner.say('o-2');
+      await room.take('after');
+      await room.delivery.loop.drain();
+      expect(room.repairs()[0]?.detail).toContain('none that waited was lost');
+      expect(Object.keys(room.outDeadLetters())).toEqual(['o-2']);
+      expect(room.texts()).toEqual(['o-1']);
+    });
+
     it('waits for what the runner could not read, and has noted', async () => {
       await room.take('m-1');
       room.runner.claim('m-1');
