@@ -1,7 +1,6 @@
 /** Goes through messages_out to tell what of it was sent, where `delivered` cannot tell any more. */
 import { isoAt, type Clock } from '../../../shared/base/clock.js';
 import { findDelivered } from '../../../shared/protocol/inbound-repair.js';
-import type { AckRecord } from '../../../shared/protocol/outbound-reader.js';
 import type { InboundStatus } from '../../../shared/protocol/session-message.js';
 import type { Store } from '../../store/store.js';
 import type { Mailbox } from '../mailbox.js';
@@ -39,28 +38,32 @@ export async function surveySent(
       store.awaitedListeners.isAwaiting(sessionId) ||
       store.dueItems.find(sessionId, 'deliver') !== undefined,
   };
-  // A message is settled after its replies were sent, unless they wait for somebody who listens; and while one is not
-  // settled, its session is due.
-  const areAllSettled = store.dueItems.find(sessionId, 'wake') === undefined;
+  // A message is settled after its replies were sent, unless they wait for somebody who listens. While one is not
+  // settled, its session is due: where it is not, an ack is as good.
+  const areAcksSettled = store.dueItems.find(sessionId, 'wake') === undefined;
+  const listSettled = async (ids: ReadonlySet<string>): Promise<ReadonlySet<string | null>> => {
+    const acks = areAcksSettled
+      ? await mailbox.outbound(sessionId, (outbound) => outbound.findAcks([...ids]))
+      : undefined;
+    const isSettled = (id: string): boolean =>
+      messages.get(id) === 'completed' || acks?.get(id)?.status === 'completed';
+    return new Set([...ids].filter(isSettled));
+  };
   const rows: Row[] = [];
   const proven = new Map<string, number>();
   for (let after = -1; ;) {
     const page = await mailbox.outbound(sessionId, (outbound) =>
       outbound.listAfter(after, pageSize),
     );
-    const ids = page.map(({ id }) => id);
-    const questions = [...new Set(page.flatMap(({ inReplyTo }) => inReplyTo ?? []))];
-    const acks = areAllSettled
-      ? await mailbox.outbound(sessionId, (outbound) => outbound.findAcks(questions))
-      : new Map<string, AckRecord>();
-    const noted = findDelivered(draft, ids);
+    const noted = findDelivered(
+      draft,
+      page.map(({ id }) => id),
+    );
+    const questions = new Set(page.flatMap(({ inReplyTo }) => inReplyTo ?? []));
+    const settled = facts.isSomethingWaiting ? new Set() : await listSettled(questions);
     for (const row of page) {
       const chat = `${row.channelType}\n${row.platformId}`;
-      const question = row.inReplyTo ?? '';
-      const isSettled =
-        messages.get(question) === 'completed' || acks.get(question)?.status === 'completed';
-      const isAnswered = isSettled && !facts.isSomethingWaiting;
-      if (noted.has(row.id) || isAnswered) proven.set(chat, row.seq);
+      if (noted.has(row.id) || settled.has(row.inReplyTo)) proven.set(chat, row.seq);
       if (!noted.has(row.id)) rows.push({ ...pick(row), chat });
     }
     const last = page.at(-1);
