@@ -55,8 +55,11 @@ export class RotatingLog {
 
   /** Writes what waits, then lets go of the file. A later write opens it again. */
   async close(): Promise<void> {
-    while (this.#flushing !== undefined) await this.#flushing;
-    await this.#closeFile();
+    // What is written while the file is being closed opens it again.
+    while (this.#flushing !== undefined || this.#file !== undefined) {
+      await this.#flushing;
+      await this.#closeFile();
+    }
   }
 
   async #flush(): Promise<void> {
