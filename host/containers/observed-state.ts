@@ -16,8 +16,12 @@ export class ObservedState {
     return this.#isListed;
   }
 
-  /** `beganAt`: performance.now() when the listing was asked for. What was noted later is newer than it. */
-  replace(containers: readonly ObservedContainer[], beganAt: number): void {
+  /**
+   * `beganAt`: performance.now() when the listing was asked for. What was noted later is newer than it. Returns whether
+   * it says anything new.
+   */
+  replace(containers: readonly ObservedContainer[], beganAt: number): boolean {
+    const before = new Map(this.list().map((one) => [one.containerId, one.state]));
     for (const [id, entry] of this.#entries) {
       if (entry.notedAt < beganAt) this.#entries.delete(id);
     }
@@ -26,7 +30,12 @@ export class ObservedState {
         this.#entries.set(container.containerId, { container, notedAt: beganAt });
       }
     }
+    const wasListed = this.#isListed;
     this.#isListed = true;
+    const isSame =
+      before.size === this.#entries.size &&
+      this.list().every(({ containerId, state }) => before.get(containerId) === state);
+    return !wasListed || !isSame;
   }
 
   note(container: ObservedContainer): void {

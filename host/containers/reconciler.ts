@@ -39,6 +39,9 @@ const awayIntervalMs = 1_000;
 const suspectIntervalMs = 20;
 const suspicionMs = 3_000;
 
+/** How often every session with a container is looked at though the listings say nothing new: the safety net. */
+const fullLookEveryMs = 60_000;
+
 /** A session is brought to rest in a few rounds; more of them mean that a step does not do what it says. */
 const maxRounds = 8;
 
@@ -48,6 +51,10 @@ export class Reconciler {
   readonly #resync: PollLoop;
   /** Containers that were said to have ended and are still listed as running: the engine's list may lag. */
   readonly #suspects = new Map<string, number>();
+  /** Sessions that the last look did not bring to rest: the next listing looks again. */
+  readonly #restless = new Set<string>();
+  /** By performance.now(). */
+  #fullLookAt = 0;
   #problem: BerthError | undefined;
   #isStopping = false;
   #noteFirstLook: () => void = () => undefined;
@@ -94,6 +101,7 @@ export class Reconciler {
 
   /** Everything may have changed: look at every session that has a container. */
   nudgeAll(): void {
+    this.#fullLookAt = 0;
     this.#resync.nudge();
   }
 
@@ -153,16 +161,17 @@ export class Reconciler {
   }
 
   async #observe(): Promise<void> {
-    const { runtime, observed, store, waitingRoom } = this.#deps;
+    const { runtime, observed, waitingRoom } = this.#deps;
     const beganAt = performance.now();
     try {
       const containers = await runtime.list();
       const wasListed = observed.isListed;
-      observed.replace(containers, beganAt);
+      const isNews = observed.replace(containers, beganAt);
       this.#clearSuspects();
       const isBack = this.#setProblem(undefined);
       waitingRoom.sync();
       if (!wasListed || isBack) await this.#lookAtWaiting();
+      if (isNews || isBack) this.#fullLookAt = 0;
     } catch (error) {
       const isNew = this.#problem === undefined;
       this.#setProblem(toBerthError(error));
@@ -170,11 +179,18 @@ export class Reconciler {
       if (isNew) await this.#lookAtWaiting();
       return;
     }
-    const sessionIds = new Set([
+    for (const sessionId of this.#listToLookAt()) this.nudge(sessionId);
+  }
+
+  #listToLookAt(): ReadonlySet<string> {
+    const { observed, store } = this.#deps;
+    const nowMs = performance.now();
+    if (nowMs < this.#fullLookAt) return this.#restless;
+    this.#fullLookAt = nowMs + fullLookEveryMs;
+    return new Set([
       ...observed.list().map(({ owner }) => owner.sessionId),
       ...store.sessions.listWithContainer().map(({ id }) => id),
     ]);
-    for (const sessionId of sessionIds) this.nudge(sessionId);
   }
 
   /** Whether this has changed anything. */
@@ -228,6 +244,7 @@ export class Reconciler {
   async #look(sessionId: string): Promise<void> {
     const { observed, executor, planner, log } = this.#deps;
     if (this.#isKeptWaiting(sessionId)) return;
+    this.#restless.delete(sessionId);
     try {
       for (let round = 0; round < maxRounds; round += 1) {
         if (this.#problem !== undefined) {
@@ -242,8 +259,9 @@ export class Reconciler {
         if (steps.some(({ kind }) => kind === 'start') && !this.#isRunning(sessionId)) return;
       }
       log.error({ sessionId }, 'session does not come to rest');
+      this.#restless.add(sessionId);
     } catch (err) {
-      // The next listing looks again.
+      this.#restless.add(sessionId);
       log.warn({ err, sessionId }, 'step failed');
       this.#deps.onTrouble(sessionId, err);
     }

@@ -27,7 +27,8 @@ import { layGround, type DaemonDeps, type Ground } from './ground.js';
 export type ContainersAtStop = 'stop' | 'keep';
 
 const sendTimeoutMs = 30_000;
-const centralPollMs = 300;
+/** A part of a second, so that it wakes together with what looks once a second. */
+const centralPollMs = 500;
 const resyncIntervalMs = 10_000;
 const refillAfterMs = 1_000;
 const stopGraceMs = 5_000;

@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay, performance, type IntervalHistogram } from 'node:perf_hooks';
+import { untilSharedTick } from '../../shared/base/shared-tick.js';
 import type { LoopDelay } from '../store/daemon-state.js';
 
 export interface LoopWatchDeps {
@@ -25,7 +26,8 @@ export class LoopWatch {
   readonly #deps: LoopWatchDeps;
   #timer: NodeJS.Timeout | undefined;
   #histogram: IntervalHistogram | undefined;
-  #lastLookAt = 0;
+  /** By performance.now(). */
+  #nextLookAt = 0;
   #lastUse = performance.eventLoopUtilization();
   #quietLooks = 0;
   #delay: LoopDelay = { longestMs: 0, p99Ms: 0 };
@@ -36,23 +38,27 @@ export class LoopWatch {
   }
 
   start(): void {
-    this.#lastLookAt = performance.now();
     this.#lastUse = performance.eventLoopUtilization();
-    this.#timer = setInterval(() => {
-      this.#look();
-    }, this.#deps.lookIntervalMs);
-    this.#timer.unref();
+    this.#lookLater();
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    clearTimeout(this.#timer);
     this.#endSampling();
   }
 
+  #lookLater(): void {
+    const waitMs = untilSharedTick(this.#deps.lookIntervalMs);
+    this.#nextLookAt = performance.now() + waitMs;
+    this.#timer = setTimeout(() => {
+      this.#look();
+      this.#lookLater();
+    }, waitMs);
+    this.#timer.unref();
+  }
+
   #look(): void {
-    const now = performance.now();
-    const lateMs = now - this.#lastLookAt - this.#deps.lookIntervalMs;
-    this.#lastLookAt = now;
+    const lateMs = performance.now() - this.#nextLookAt;
     const use = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(use, this.#lastUse);
     this.#lastUse = use;

@@ -4,6 +4,7 @@
  */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { Logger } from '../../shared/base/logger.js';
+import { untilSharedTick } from '../../shared/base/shared-tick.js';
 import type { DueItem } from '../store/due-items.js';
 import type { Store } from '../store/store.js';
 
@@ -140,7 +141,10 @@ export class DueIndex {
 
   #doze(): void {
     clearTimeout(this.#timer);
-    const waitMs = Math.min(this.#wakesAt - this.#deps.clock.now(), longestSleepMs);
+    const waitMs = Math.min(
+      this.#wakesAt - this.#deps.clock.now(),
+      untilSharedTick(longestSleepMs),
+    );
     this.#timer = setTimeout(() => {
       this.#noticeClock();
       if (this.#deps.clock.now() >= this.#wakesAt) this.#walk();

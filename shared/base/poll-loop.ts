@@ -1,16 +1,17 @@
 import type { Logger } from './logger.js';
+import { untilSharedTick } from './shared-tick.js';
 
 export interface PollLoopDeps {
   /** Names the loop in the log. */
   readonly name: string;
   /** One look: reads the state and acts on it. */
   readonly look: (signal: AbortSignal) => Promise<void> | void;
-  /** The safety net: the longest time between two looks, in milliseconds. A function is asked after each look. */
+  /** The safety net: the time between two looks, in milliseconds; see untilSharedTick. A function is asked after each look. */
   readonly intervalMs: number | (() => number);
   readonly log: Logger;
 }
 
-/** A level-triggered loop: looks at start, at every nudge and at the latest every `intervalMs`; never twice at once. */
+/** A level-triggered loop: looks at start, at every nudge and about every `intervalMs`; never twice at once. */
 export class PollLoop {
   readonly #deps: PollLoopDeps;
   readonly #stopping = new AbortController();
@@ -60,7 +61,7 @@ export class PollLoop {
       }
       const { intervalMs } = this.#deps;
       const waitMs = typeof intervalMs === 'number' ? intervalMs : intervalMs();
-      const timer = setTimeout(() => this.#wake?.(), waitMs);
+      const timer = setTimeout(() => this.#wake?.(), untilSharedTick(waitMs));
       this.#wake = (): void => {
         this.#wake = undefined;
         clearTimeout(timer);
