@@ -46,13 +46,16 @@ describe('berth dead-letters', () => {
     expect((await cli.run('dead-letters', 'list', '--limit', '1')).stdout).toContain('and 2 older');
   });
 
-  it('lists them readably at 80 columns, ids whole', async () => {
+  it('lists them readably at 80 columns, ids and reasons whole', async () => {
     cli.columns = 80;
     const id = addSession(cli);
     bury(id, 'out', 'o-01234567890123456', 3, 'the platform said so and would not say any more');
     const lines = (await cli.run('dead-letters', 'list')).stdout.trimEnd().split('\n');
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
-    expect(lines[1]).toMatch(new RegExp(`^o-01234567890123456  out  ${id}  3d ago +the .*…$`));
+    expect(lines.slice(1)).toEqual([
+      `o-01234567890123456  out  ${id}  3d ago`,
+      '  the platform said so and would not say any more',
+    ]);
   });
 
   it('shows why one was given up, and what it said', async () => {

@@ -63,7 +63,7 @@ function list(context: CommandContext, options: FilterOptions & { readonly limit
         { title: 'way', value: ({ direction }) => direction, whole: true },
         { title: 'session', value: ({ sessionId }) => sessionId, whole: true },
         { title: 'given up', value: ({ createdAt }) => describeAge(createdAt, clock.now()) },
-        { title: 'reason', value: ({ reason }) => reason },
+        { title: 'reason', value: ({ reason }) => reason, below: true },
       ],
       letters,
       width,
@@ -80,21 +80,25 @@ function show(context: CommandContext, words: readonly string[], options: Filter
     pickDeadLetter(listDeadLetters(store, options), words.join('/')),
   );
   const message = readMessage(context, letter);
-  output.result({ ...letter, message: message ?? null }, () => {
-    const fields = formatFields([
-      ['message', letter.messageId],
-      ['way', letter.direction === 'in' ? 'in: it was not answered' : 'out: it was not delivered'],
-      ['session', letter.sessionId],
-      ['given up', `${letter.createdAt} (${describeAge(letter.createdAt, clock.now())})`],
-      ['reason', letter.reason],
+  const way = letter.direction === 'in' ? 'in: it was not answered' : 'out: it was not delivered';
+  const arrived = letter.maybeSent
+    ? 'it may have: a retry says that it may be a repeat'
+    : undefined;
+  output.result({ ...letter, message: message ?? null }, (width) => {
+    const fields = formatFields(
       [
-        'arrived',
-        letter.maybeSent ? 'it may have: a retry says that it may be a repeat' : undefined,
+        ['message', letter.messageId],
+        ['way', way],
+        ['session', letter.sessionId],
+        ['given up', `${letter.createdAt} (${describeAge(letter.createdAt, clock.now())})`],
+        ['reason', letter.reason],
+        ['arrived', arrived],
+        ['written', message?.timestamp],
+        ['by', message?.who],
+        ['in reply to', message?.inReplyTo ?? undefined],
       ],
-      ['written', message?.timestamp],
-      ['by', message?.who],
-      ['in reply to', message?.inReplyTo ?? undefined],
-    ]);
+      width,
+    );
     const text = message?.text.split('\n').map(printable).join('\n');
     return `${fields}${formatSection('Text', text ?? '(not in the files of its session any more)')}`;
   });
@@ -171,6 +175,7 @@ async function retry(
           title: 'outcome',
           value: ({ outcome, reason }) =>
             reason === undefined ? outcomeWords[outcome] : `${outcomeWords[outcome]}: ${reason}`,
+          below: true,
         },
       ],
       outcomes,

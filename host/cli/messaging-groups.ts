@@ -120,24 +120,27 @@ function show(
   });
   const { group, allowedSenders, wiredTo, received } = facts;
   output.result({ ...group, allowedSenders, wiredTo, received }, (width) => {
-    const fields = formatFields([
-      ['id', group.id],
-      ['chat', chatName(group)],
-      ['name', group.name ?? '-'],
-      ['group', group.isGroup ? 'yes' : 'no'],
-      ['admin', group.adminUserId ?? '-'],
-      ['time zone', group.timeZone ?? `${context.config.timeZone} (the install's)`],
-      ['allowed', allowedSenders.join(', ') || '-'],
-      ['wired to', wiredTo.join(', ') || 'nothing: nobody answers here'],
-      ['created', group.createdAt],
-    ]);
+    const fields = formatFields(
+      [
+        ['id', group.id],
+        ['chat', chatName(group)],
+        ['name', group.name ?? '-'],
+        ['group', group.isGroup ? 'yes' : 'no'],
+        ['admin', group.adminUserId ?? '-'],
+        ['time zone', group.timeZone ?? `${context.config.timeZone} (the install's)`],
+        ['allowed', allowedSenders.join(', ') || '-'],
+        ['wired to', wiredTo.join(', ') || 'nothing: nobody answers here'],
+        ['created', group.createdAt],
+      ],
+      width,
+    );
     const table = formatTable(
       [
         { title: 'received', value: (row) => describeAge(row.receivedAt, clock.now()) },
         { title: 'message', value: ({ messageId }) => messageId, whole: true },
         { title: 'platform id', value: ({ platformMessageId }) => platformMessageId },
         { title: 'session', value: sessionsOf },
-        { title: 'verdicts', value: describeVerdicts },
+        { title: 'verdicts', value: describeVerdicts, below: true },
       ],
       received,
       width - 2,

@@ -11,7 +11,7 @@ import { readStore, writeStore } from './store-access.js';
 import { formatFields, formatSection, formatTable } from './table.js';
 import { describeAge, describeWait } from './time-words.js';
 
-const statuses: readonly SessionStatus[] = ['active', 'closed', 'set-aside'];
+const statuses: readonly SessionStatus[] = ['active', 'warm', 'closed', 'set-aside'];
 
 /** How many of the newest are shown. */
 const shownRepairs = 10;
@@ -81,28 +81,34 @@ function show(context: CommandContext, reference: string): void {
     };
   });
   output.result(facts, (width) => {
-    const fields = formatFields([
-      ['id', facts.id],
-      ['agent', facts.agentGroup],
-      ['chat', facts.chat ?? 'all chats of the agent'],
-      ['thread', facts.threadId ?? undefined],
-      ['status', facts.status],
-      ['reason', facts.statusReason ?? undefined],
-      ['container', facts.containerStatus],
-      ['last active', describeAge(facts.lastActive, clock.now())],
-      ['created', facts.createdAt],
-      ['files', facts.path],
-      ...facts.dueItems.map(
-        ({ kind, dueAt, attempts }) =>
-          [`due: ${kind}`, `${dueAt}${attempts > 0 ? `, failed ${attempts} times` : ''}`] as const,
-      ),
-    ]);
+    const fields = formatFields(
+      [
+        ['id', facts.id],
+        ['agent', facts.agentGroup],
+        ['chat', facts.chat ?? 'all chats of the agent'],
+        ['thread', facts.threadId ?? undefined],
+        ['status', facts.status],
+        ['reason', facts.statusReason ?? undefined],
+        ['container', facts.containerStatus],
+        ['last active', describeAge(facts.lastActive, clock.now())],
+        ['created', facts.createdAt],
+        ['files', facts.path],
+        ...facts.dueItems.map(
+          ({ kind, dueAt, attempts }) =>
+            [
+              `due: ${kind}`,
+              `${dueAt}${attempts > 0 ? `, failed ${attempts} times` : ''}`,
+            ] as const,
+        ),
+      ],
+      width,
+    );
     const letters = formatTable(
       [
         { title: 'given up', value: ({ createdAt }) => describeAge(createdAt, clock.now()) },
         { title: 'way', value: ({ direction }) => direction },
         { title: 'message', value: ({ messageId }) => messageId, whole: true },
-        { title: 'reason', value: ({ reason }) => reason },
+        { title: 'reason', value: ({ reason }) => reason, below: true },
       ],
       facts.deadLetters,
       width - 2,
@@ -127,7 +133,7 @@ function show(context: CommandContext, reference: string): void {
         { title: 'when', value: ({ createdAt }) => describeAge(createdAt, clock.now()) },
         { title: 'file', value: ({ file }) => file },
         { title: 'action', value: ({ action }) => action },
-        { title: 'detail', value: ({ detail }) => detail },
+        { title: 'detail', value: ({ detail }) => detail, below: true },
       ],
       facts.repairs,
       width - 2,

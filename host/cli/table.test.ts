@@ -35,6 +35,16 @@ describe('a table', () => {
     );
   });
 
+  it('has below each row what may not be cut and does not fit, broken at words', () => {
+    const wordy: readonly Column<Row>[] = [columns[0]!, { ...columns[1]!, below: true }];
+    const rows = [
+      { id: 'a', text: 'it took longer than 5 s' },
+      { id: 'b', text: 'no' },
+    ];
+    expect(formatTable(wordy, rows, 80, '')).toBe(table(rows));
+    expect(formatTable(wordy, rows, 16, '')).toBe('id\na\n  it took longer\n  than 5 s\nb\n  no');
+  });
+
   it('is wider than the terminal rather than unreadable', () => {
     const [, row] = table([{ id: 'an-id-of-20-letters!', text: 'a rather long text' }], 10).split(
       '\n',

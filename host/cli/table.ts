@@ -7,6 +7,8 @@ export interface Column<Row> {
   readonly whole?: boolean;
   /** Where the end is what tells one from another, both ends are kept. */
   readonly cut?: 'end' | 'middle';
+  /** Never cut: where it does not fit beside the others, it stands below them. Of the last column only. */
+  readonly below?: boolean;
 }
 
 const gap = '  ';
@@ -24,19 +26,46 @@ export function formatTable<Row>(
     columns.map(({ title }) => title),
     ...rows.map((row) => columns.map(({ value }) => printable(value(row)))),
   ];
+  const last = columns.length - 1;
+  if (columns[last]?.below !== true || sum(naturalWidths(cells)) + gap.length * last <= width) {
+    return formatLines(columns, cells, width).join('\n');
+  }
+  const lines = formatLines(columns.slice(0, last), cells, width);
+  return lines
+    .map((line, i) => {
+      // Without its title, which would be taken for that of another column.
+      const below = i === 0 ? [] : wrap(cells[i]?.[last] ?? '', width - gap.length);
+      return [line, ...below.map((text) => `${gap}${text}`)].join('\n');
+    })
+    .join('\n');
+}
+
+/** Cells beyond the columns are left out. */
+function formatLines<Row>(
+  columns: readonly Column<Row>[],
+  cells: readonly (readonly string[])[],
+  width: number,
+): readonly string[] {
+  const shown = cells.map((line) => line.slice(0, columns.length));
   const widths = fitWidths(
-    columns.map((_, i) => Math.max(...cells.map((line) => lengthOf(line[i] ?? '')))),
+    naturalWidths(shown),
     columns.map(({ whole }) => whole === true),
     width - gap.length * (columns.length - 1),
   );
-  return cells
-    .map((line) =>
-      line
-        .map((cell, i) => pad(cut(cell, widths[i] ?? 0, columns[i]?.cut), widths[i] ?? 0))
-        .join(gap)
-        .trimEnd(),
-    )
-    .join('\n');
+  return shown.map((line) =>
+    line
+      .map((cell, i) => pad(cut(cell, widths[i] ?? 0, columns[i]?.cut), widths[i] ?? 0))
+      .join(gap)
+      .trimEnd(),
+  );
+}
+
+function naturalWidths(cells: readonly (readonly string[])[]): readonly number[] {
+  return (cells[0] ?? []).map((_, i) => Math.max(...cells.map((line) => lengthOf(line[i] ?? ''))));
+}
+
+function sum(widths: readonly number[]): number {
+  return widths.reduce((total, one) => total + one, 0);
 }
 
 /** A name and a value on each line, broken at words to the width; an undefined value is left out. */
@@ -88,7 +117,7 @@ function fitWidths(
   total: number,
 ): readonly number[] {
   const widths = [...natural];
-  let excess = widths.reduce((sum, one) => sum + one, 0) - total;
+  let excess = sum(widths) - total;
   while (excess > 0) {
     const widest = findWidest(widths, isWhole);
     const width = widths[widest];

@@ -124,7 +124,9 @@ describe('berth tasks', () => {
       { id: 't-1', chat: 'terminal:local', zone: 'Europe/Berlin', recurrence: '0 13 * * *' },
     ]);
     const { stdout } = await cli.run('tasks', 'list');
-    expect(stdout).toMatch(/t-1 +2030-01-31 13:00 +in .* 0 13 \* \* \* +terminal:local +water/);
+    expect(stdout).toMatch(
+      /t-1 +2030-01-31 13:00 +in .* 0 13 \* \* \* +Europe\/Berlin +terminal:local +water/,
+    );
   });
 
   it('shows one with its whole text', async () => {

@@ -129,11 +129,12 @@ function list(context: CommandContext): void {
     formatTable(
       [
         { title: 'id', value: ({ id }) => id, whole: true },
-        { title: 'next', value: ({ dueAt, zone }) => describeLocal(dueAt, zone) },
+        { title: 'next', value: ({ dueAt, zone }) => describeLocal(dueAt, zone), whole: true },
         { title: '', value: ({ dueAt }) => describeWait(dueAt, clock.now()) },
         { title: 'every', value: ({ recurrence }) => recurrence ?? 'once' },
+        { title: 'time zone', value: ({ zone }) => zone },
         { title: 'chat', value: ({ chat }) => chat ?? '-' },
-        { title: 'text', value: ({ text }) => text },
+        { title: 'text', value: ({ text }) => text, below: true },
       ],
       tasks,
       width,
@@ -145,18 +146,24 @@ function list(context: CommandContext): void {
 function show(context: CommandContext, reference: string): void {
   const { clock, output } = context;
   const task = readStore(context, (store) => describer(context, store)(getTask(store, reference)));
-  output.result(task, () =>
-    formatFields([
-      ['id', task.id],
-      ['next', `${describeLocal(task.dueAt, task.zone)}, ${describeWait(task.dueAt, clock.now())}`],
-      ['every', task.recurrence ?? 'once'],
-      ['time zone', task.zone],
-      ['chat', task.chat ?? '-'],
-      ['session', task.sessionId],
-      ['message', task.messageId],
-      ['created', task.createdAt],
-      ['text', task.text],
-    ]),
+  output.result(task, (width) =>
+    formatFields(
+      [
+        ['id', task.id],
+        [
+          'next',
+          `${describeLocal(task.dueAt, task.zone)}, ${describeWait(task.dueAt, clock.now())}`,
+        ],
+        ['every', task.recurrence ?? 'once'],
+        ['time zone', task.zone],
+        ['chat', task.chat ?? '-'],
+        ['session', task.sessionId],
+        ['message', task.messageId],
+        ['created', task.createdAt],
+        ['text', task.text],
+      ],
+      width,
+    ),
   );
 }
 
