@@ -89,9 +89,15 @@ export interface LoadedConfig {
   readonly notes: readonly string[];
 }
 
-/** Throws config_invalid, naming the setting, where it came from and what it may be. */
-export function loadConfig(flags: SettingFlags = {}): LoadedConfig {
-  return resolveConfig(flags, process.env);
+/** What to do with a setting that cannot be used: config_invalid, naming it, where it came from and what it may be. */
+export type OnUnusable = (error: BerthError) => void;
+
+/**
+ * Throws config_invalid for a flag that cannot be used. For a setting from elsewhere `onUnusable` may let its default
+ * be taken; without it, that throws too.
+ */
+export function loadConfig(flags: SettingFlags = {}, onUnusable?: OnUnusable): LoadedConfig {
+  return resolveConfig(flags, process.env, onUnusable);
 }
 
 /** Every setting, also where some of them cannot be used. Throws config_invalid where .env cannot be read. */
@@ -128,12 +134,17 @@ function gatherSettings(
   return { home, values, settings: listed, notes };
 }
 
-export function resolveConfig(flags: SettingFlags, environment: Environment): LoadedConfig {
+export function resolveConfig(
+  flags: SettingFlags,
+  environment: Environment,
+  onUnusable: OnUnusable = rethrow,
+): LoadedConfig {
   const program = programPaths();
   const { home, values, settings: listed, notes } = gatherSettings(flags, environment);
   const read = <N extends SettingName>(
     name: N,
-  ): z.infer<(typeof settings)[N]['schema']> | undefined => parseSetting(name, values[name]);
+  ): z.infer<(typeof settings)[N]['schema']> | undefined =>
+    parseSetting(name, values[name], onUnusable);
   /** For settings with a default. */
   const get = <N extends SettingName>(name: N): z.infer<(typeof settings)[N]['schema']> => {
     const value = read(name);
@@ -205,17 +216,25 @@ function pick(
   return { name, value: fallback ?? null, source: 'default', about };
 }
 
+function rethrow(error: BerthError): never {
+  throw error;
+}
+
 function parseSetting<N extends SettingName>(
   name: N,
   setting: SettingValue,
+  onUnusable: OnUnusable,
 ): z.infer<(typeof settings)[N]['schema']> | undefined {
   const { value, problem } = checkSetting(name, setting);
   if (problem !== undefined) {
-    throw new BerthError(
+    const error = new BerthError(
       'config_invalid',
       `${name} (${setting.source}) cannot be used: ${problem}.`,
       { next: `Correct ${name}; \`berth config\` lists every setting.` },
     );
+    if (setting.source === 'flag') throw error;
+    onUnusable(error);
+    return parseSetting(name, pick(name, {}, {}, {}), rethrow);
   }
   return value as z.infer<(typeof settings)[N]['schema']> | undefined;
 }

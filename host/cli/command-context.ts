@@ -12,6 +12,8 @@ export interface CommandContext {
   readonly settings: readonly SettingValue[];
   /** What .env has that nobody reads. */
   readonly notes: readonly string[];
+  /** The first setting that cannot be used: `config` has its default. See assertSettings. */
+  readonly unusable: BerthError | undefined;
   /** The settings that were given on the command line. */
   readonly flags: SettingFlags;
   readonly version: string;
@@ -33,6 +35,11 @@ export type AddCommands = (program: Command, act: Act, inspect: Inspect) => void
 export type Inspection = Pick<CommandContext, 'settings' | 'notes' | 'output'>;
 
 export type Inspect = (work: (inspection: Inspection) => number) => () => void;
+
+/** For what a daemon is started with: its settings are meant. Throws config_invalid. */
+export function assertSettings({ unusable }: Pick<CommandContext, 'unusable'>): void {
+  if (unusable !== undefined) throw unusable;
+}
 
 /** The command line itself is wrong: exit code 2. */
 export function usageError(message: string): CommanderError {

@@ -1,6 +1,7 @@
 import { BerthError } from '../../shared/base/errors.js';
 import { Deadline, delay } from '../../shared/base/lifecycle.js';
 import type { ContainersAtStop } from '../daemon.js';
+import { readDaemonState } from '../store/daemon-state.js';
 import type { CommandContext } from './command-context.js';
 import { findDaemon, signalDaemon } from './daemon-presence.js';
 
@@ -8,16 +9,25 @@ const pollIntervalMs = 20;
 /** What a daemon may take beyond its own deadline. */
 const slackMs = 5_000;
 
-/** Ends the daemon and waits until it is gone; returns whether there was one. Throws daemon_failed when it does not end. */
+export interface EndedDaemon {
+  readonly wasRunning: boolean;
+  /** Sessions whose containers could not be ended with it. */
+  readonly leftRunning: readonly string[];
+}
+
+/** Ends the daemon and waits until it is gone. Throws daemon_failed when it does not end. */
 export async function endDaemon(
   { config }: CommandContext,
   containers: ContainersAtStop,
-): Promise<boolean> {
+): Promise<EndedDaemon> {
   const deadline = new Deadline(config.stopTimeoutMs + slackMs);
   let signalled: number | undefined;
   for (let isFirst = true; ; isFirst = false) {
     const daemon = findDaemon(config.paths);
-    if (daemon.kind === 'absent') return !isFirst;
+    if (daemon.kind === 'absent') {
+      const state = isFirst ? undefined : readDaemonState(config.paths.centralDb);
+      return { wasRunning: !isFirst, leftRunning: state?.leftRunning ?? [] };
+    }
     if (daemon.kind === 'present') {
       const { pid, phase } = daemon.state;
       // A second signal would end it without its goodbyes.

@@ -1,6 +1,6 @@
 import { delay } from '../../shared/base/lifecycle.js';
 import type { DaemonState } from '../store/daemon-state.js';
-import type { CommandContext } from './command-context.js';
+import { assertSettings, type CommandContext } from './command-context.js';
 import { findDaemon } from './daemon-presence.js';
 import { spawnDaemon, type SpawnedDaemon } from './daemon-spawn.js';
 
@@ -33,6 +33,7 @@ export async function ensureDaemon(
     tell(state);
     if (daemon.kind === 'absent' && living === undefined) {
       if (child !== undefined) throw child.failure();
+      assertSettings(context);
       child = await spawnDaemon(context);
     }
     await delay(pollIntervalMs);

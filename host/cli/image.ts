@@ -1,6 +1,6 @@
 import { silentLogger } from '../../shared/base/logger.js';
 import { ensureAgentImage } from '../daemon.js';
-import type { AddCommands, CommandContext } from './command-context.js';
+import { assertSettings, type AddCommands, type CommandContext } from './command-context.js';
 
 export const addImageCommands: AddCommands = (program, act) => {
   const noun = program.command('image').description('the image that agents run in');
@@ -12,9 +12,11 @@ export const addImageCommands: AddCommands = (program, act) => {
 };
 
 async function build(
-  { config, output }: CommandContext,
+  context: CommandContext,
   { baseImage }: { readonly baseImage?: string },
 ): Promise<void> {
+  assertSettings(context);
+  const { config, output } = context;
   const image = await ensureAgentImage({
     config: baseImage === undefined ? config : { ...config, baseImage },
     log: silentLogger,

@@ -71,7 +71,7 @@ describe("the daemon's life", () => {
       home: cli.home,
       counts: { activeSessions: 0, due: 0 },
     });
-    expect(await cli.json('stop')).toEqual({ wasRunning: false });
+    expect(await cli.json('stop')).toEqual({ wasRunning: false, leftRunning: [] });
     expect(existsSync(join(cli.home, 'data'))).toBe(false);
   });
 
@@ -96,6 +96,26 @@ describe("the daemon's life", () => {
     expect((await cli.run('status')).exitCode).toBe(1);
     expect(daemonLog()).toMatch(/"msg":"stopped"\}\n$/);
   });
+
+  it(
+    'is looked at and ended also where .env became unusable meanwhile; only a start is refused',
+    slow,
+    async () => {
+      await cli.run('start', '--detach', '--runtime', 'process');
+      writeFileSync(join(cli.home, '.env'), 'BERTH_MAX_CONTAINERS=lots\n');
+      const restarted = await cli.run('restart');
+      expect(restarted).toMatchObject({ exitCode: 1, stdout: '' });
+      expect(restarted.stderr).toContain('BERTH_MAX_CONTAINERS (.env) cannot be used');
+      for (const words of [['status'], ['sessions', 'list'], ['logs'], ['stop']]) {
+        const result = await cli.run(...words);
+        expect(result).toMatchObject({ exitCode: 0 });
+        expect(result.stderr).toMatch(/BERTH_MAX_CONTAINERS.*The next start will be refused/);
+      }
+      expect((await cli.run('start', '--detach')).stderr).toContain('cannot be used');
+      expect((await cli.run('start')).exitCode).toBe(1);
+      expect((await cli.run('chat', 'hello')).exitCode).toBe(1);
+    },
+  );
 
   it('refuses a second daemon, which is no trouble for --detach', async () => {
     await startHere();
@@ -150,7 +170,7 @@ describe("the daemon's life", () => {
     expect(await cli.json<Status>('status')).toMatchObject({ running: true, pid: started.pid });
     const restarted = await cli.json<Status>('restart', '--runtime', 'process');
     expect(restarted.pid).not.toBe(started.pid);
-    expect(await cli.json('stop')).toEqual({ wasRunning: true });
+    expect(await cli.json('stop')).toEqual({ wasRunning: true, leftRunning: [] });
     expect((await cli.run('status')).exitCode).toBe(1);
   });
 

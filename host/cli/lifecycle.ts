@@ -1,5 +1,5 @@
 import { Option } from 'commander';
-import type { AddCommands, CommandContext } from './command-context.js';
+import { assertSettings, type AddCommands, type CommandContext } from './command-context.js';
 import { endDaemon } from './end-daemon.js';
 import { ensureDaemon } from './ensure-daemon.js';
 import { describeReady, listProblems } from './ready-words.js';
@@ -24,21 +24,35 @@ async function start(
   { detach, detached }: { readonly detach?: boolean; readonly detached?: boolean },
 ): Promise<number> {
   if (detached !== true) tellNotes(context);
-  if (detach !== true) return runDaemon(context, { isDetached: detached === true });
-  await startDetached(context);
-  return 0;
+  if (detach === true) {
+    await startDetached(context);
+    return 0;
+  }
+  assertSettings(context);
+  return runDaemon(context, { isDetached: detached === true });
 }
 
-async function stop(context: CommandContext): Promise<void> {
-  const wasRunning = await endDaemon(context, 'stop');
-  context.output.result({ wasRunning }, () =>
-    wasRunning ? 'The daemon has stopped.' : 'The daemon was not running.',
-  );
+/** Exit code 1 where something goes on. */
+async function stop(context: CommandContext): Promise<number> {
+  const { wasRunning, leftRunning } = await endDaemon(context, 'stop');
+  context.output.result({ wasRunning, leftRunning }, () => describeEnd(wasRunning, leftRunning));
+  return leftRunning.length === 0 ? 0 : 1;
+}
+
+function describeEnd(wasRunning: boolean, leftRunning: readonly string[]): string {
+  if (!wasRunning) return 'The daemon was not running.';
+  if (leftRunning.length === 0) return 'The daemon has stopped.';
+  return [
+    'The daemon has stopped, but could not end the containers of these sessions:',
+    ...leftRunning.map((id) => `  ${id}`),
+    'They may go on; `berth logs` says why. The next start takes them over.',
+  ].join('\n');
 }
 
 async function restart(context: CommandContext): Promise<void> {
+  assertSettings(context);
   tellNotes(context);
-  const wasRunning = await endDaemon(context, 'keep');
+  const { wasRunning } = await endDaemon(context, 'keep');
   if (!wasRunning) context.output.note('The daemon was not running.');
   await startDetached(context);
 }

@@ -1,7 +1,7 @@
 /** The command line: what there is to type, and what becomes of what was typed. */
 import { Command, CommanderError } from 'commander';
 import { systemClock } from '../../shared/base/clock.js';
-import { toBerthError } from '../../shared/base/errors.js';
+import { toBerthError, type BerthError } from '../../shared/base/errors.js';
 import { newId } from '../../shared/base/ids.js';
 import { loadConfig, programVersion, surveySettings } from '../config.js';
 import { addAgentGroupCommands } from './agent-groups.js';
@@ -57,8 +57,10 @@ export async function runProgram(edge: ProcessEdge): Promise<number> {
   const act: Act =
     (work) =>
     async (...args) => {
-      const code = await work(makeContext(program, edge, output), ...args);
+      const context = makeContext(program, edge, output);
+      const code = await work(context, ...args);
       if (typeof code === 'number') exitCode = code;
+      if (context.unusable !== undefined) tellUnusable(context.unusable, output);
     };
   const inspect: Inspect = (work) => () => {
     const flags = readSettingFlags(program.opts<GlobalOptions>());
@@ -96,12 +98,16 @@ function describeProgram(program: Command, edge: ProcessEdge, isJson: () => bool
 
 function makeContext(program: Command, edge: ProcessEdge, output: TerminalOutput): CommandContext {
   const flags = readSettingFlags(program.opts<GlobalOptions>());
-  const { config, settings, notes } = loadConfig(flags);
+  let unusable: BerthError | undefined;
+  const { config, settings, notes } = loadConfig(flags, (error) => {
+    unusable ??= error;
+  });
   assertHomeReadable(config.paths);
   return {
     config,
     settings,
     notes,
+    unusable,
     flags,
     version: programVersion(),
     output,
@@ -109,6 +115,10 @@ function makeContext(program: Command, edge: ProcessEdge, output: TerminalOutput
     clock: systemClock,
     newId,
   };
+}
+
+function tellUnusable({ message, next }: BerthError, output: TerminalOutput): void {
+  output.note(`${message} The next start will be refused. ${next ?? ''}`.trimEnd());
 }
 
 function report(error: unknown, output: TerminalOutput, command: string): number {

@@ -12,6 +12,7 @@ const state: DaemonState = {
   problem: null,
   channels: { terminal: 'running' },
   loopDelay: null,
+  leftRunning: [],
 };
 
 describe('what is said about a daemon that is ready', () => {

@@ -168,4 +168,5 @@ const daemonWords = {
   activity: null,
   problem: null,
   loopDelay: null,
+  leftRunning: [],
 } as const;

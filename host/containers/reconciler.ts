@@ -118,6 +118,12 @@ export class Reconciler {
     await this.#looks.idle();
   }
 
+  /** Sessions whose containers run, as far as is known. */
+  listRunning(): readonly string[] {
+    const running = this.#deps.observed.list().filter(({ state }) => state === 'running');
+    return [...new Set(running.map(({ owner }) => owner.sessionId))];
+  }
+
   /** After stop: ends every running container. */
   async stopContainers(): Promise<void> {
     const { runtime, observed, executor, stopGraceMs, log } = this.#deps;
@@ -127,6 +133,7 @@ export class Reconciler {
         let problem = 'container not stopped';
         try {
           await runtime.stop(containerId, stopGraceMs);
+          observed.noteExit(containerId);
           // The next daemon does what is left undone here.
           problem = 'stopped container not dealt with';
           await executor.apply({ kind: 'settle', sessionId, wasExpected: true, startedAtMs: null });

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { delay } from '../../shared/base/lifecycle.js';
 import { FakeRuntime } from '../../test/fakes/fake-runtime.js';
 import { SettlingRoom } from '../../test/fakes/settling-room.js';
+import { until } from '../../test/fakes/waiting.js';
 import { loadConfig } from '../config.js';
 import { DaemonStatus } from '../store/daemon-status.js';
 import { House, sessionLogsDir } from './house.js';
@@ -38,13 +39,11 @@ describe('the house', () => {
     room[Symbol.dispose]();
   });
 
-  it('stops its containers, however long what comes before them takes', async () => {
+  function openHouse(): { house: House; runtime: SlowRuntime } {
     const flags = { BERTH_HOME: room.root, BERTH_STOP_TIMEOUT_MS: '1000' };
     const { config } = loadConfig(flags);
     mkdirSync(sessionLogsDir(config), { recursive: true });
     const runtime = new SlowRuntime({ clock: room.clock });
-    const other = room.addSession();
-    const containerIds = [runtime.put(room.session.id), runtime.put(other.id)];
     const { store, clock, newId, log } = room;
     const deps = {
       ...{ config, store, clock, newId, log, installId: 'install', version: '0' },
@@ -52,7 +51,13 @@ describe('the house', () => {
       onProgress: () => undefined,
       onFatal: () => undefined,
     };
-    const house = new House(deps, runtime, new DaemonStatus(deps));
+    return { house: new House(deps, runtime, new DaemonStatus(deps)), runtime };
+  }
+
+  it('stops its containers, however long what comes before them takes', async () => {
+    const { house, runtime } = openHouse();
+    const other = room.addSession();
+    const containerIds = [runtime.put(room.session.id), runtime.put(other.id)];
     await house.open();
     const giveAnswer = runtime.holdLists();
     // The engine is asked for its containers again, and does not answer.
@@ -65,5 +70,18 @@ describe('the house', () => {
     expect(runtime.failed).toEqual([]);
     expect(runtime.stopped).toEqual(containerIds);
     expect(runtime.removed).toEqual(containerIds);
+    expect(room.store.daemonState.find()?.leftRunning).toEqual([]);
+  });
+
+  it('says which containers it could not stop', async () => {
+    const { house, runtime } = openHouse();
+    runtime.put(room.session.id);
+    await house.open();
+    await until(() => {
+      expect(room.store.sessions.find(room.session.id)?.containerStatus).toBe('running');
+    });
+    runtime.goAway(new Error('the engine hangs'));
+    await house.close('stop');
+    expect(room.store.daemonState.find()?.leftRunning).toEqual([room.session.id]);
   });
 });

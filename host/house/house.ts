@@ -180,7 +180,10 @@ export class House {
     await step('warm sessions', this.#warmPool.stop());
     await step('reconciler', this.#reconciler.stop());
     current = deadline;
-    if (containers === 'stop') await step('containers', this.#reconciler.stopContainers());
+    if (containers === 'stop') {
+      await step('containers', this.#reconciler.stopContainers());
+      this.#ground.status.say({ leftRunning: this.#reconciler.listRunning() });
+    }
     await step('delivery', this.#delivery.loop.stop());
     await step('notices', this.#delivery.notices.stop());
     await step('watcher', this.#delivery.watcher.stop());

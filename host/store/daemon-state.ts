@@ -18,6 +18,8 @@ export const daemonStateSchema = z.object({
   problem: z.string().nullable(),
   channels: z.record(z.string(), z.string()),
   loopDelay: loopDelaySchema.nullable().default(null),
+  /** After a stop: sessions whose containers could not be ended. */
+  leftRunning: z.array(z.string()).readonly().default([]),
 });
 
 export type DaemonState = z.infer<typeof daemonStateSchema>;

@@ -31,6 +31,7 @@ export class DaemonStatus {
       problem: null,
       channels: {},
       loopDelay: null,
+      leftRunning: [],
     };
   }
 
