@@ -41,9 +41,13 @@ export interface ApplyDeps {
   readonly onRunning: (sessionId: string) => void;
   /**
    * A session's container has ended, and the try of the condemned messages has failed with it; resolves when what it
-   * left behind has been dealt with.
+   * left behind has been dealt with. `why`: a sentence.
    */
-  readonly onEnded: (sessionId: string, condemned: ReadonlySet<string>) => Promise<void>;
+  readonly onEnded: (
+    sessionId: string,
+    condemned: ReadonlySet<string>,
+    why: string,
+  ) => Promise<void>;
 }
 
 /** A run that ends sooner than this counts as a failed start. */
@@ -53,8 +57,10 @@ export class StepExecutor {
   readonly #deps: ApplyDeps;
   /** Containers whose output this daemon follows. */
   readonly #attached = new Set<string>();
-  /** By session: what its container was stopped for. */
+  /** By session: the messages that its container was stopped for. */
   readonly #condemned = new Map<string, ReadonlySet<string>>();
+  /** By session: why its container was stopped. */
+  readonly #stopReasons = new Map<string, string>();
 
   constructor(deps: ApplyDeps) {
     this.#deps = deps;
@@ -183,6 +189,7 @@ export class StepExecutor {
     const { runtime, log, stopGraceMs } = this.#deps;
     const { sessionId, containerId, reason, failsTurn } = step;
     if (failsTurn) await this.#condemn(sessionId);
+    this.#stopReasons.set(sessionId, reason);
     await runtime.stop(containerId, stopGraceMs);
     this.#deps.observed.noteExit(containerId);
     log.info({ sessionId, containerId, reason }, 'container stopped');
@@ -205,8 +212,13 @@ export class StepExecutor {
     const { sessionId, wasExpected, startedAtMs } = step;
     const session = store.sessions.find(sessionId);
     const triesBefore = session && (await settlement.countTries(session));
-    await onEnded(sessionId, this.#condemned.get(sessionId) ?? new Set());
+    await onEnded(
+      sessionId,
+      this.#condemned.get(sessionId) ?? new Set(),
+      this.#describeEnd(sessionId),
+    );
     this.#condemned.delete(sessionId);
+    this.#stopReasons.delete(sessionId);
     store.sessions.setContainerStatus(sessionId, 'stopped');
     waitingRoom.vacated(sessionId);
     if (session === undefined || wasExpected) return;
@@ -218,6 +230,16 @@ export class StepExecutor {
     }
   }
 
+  #describeEnd(sessionId: string): string {
+    const reason = this.#stopReasons.get(sessionId);
+    if (reason !== undefined) return `The agent was stopped in the middle of it: ${reason}.`;
+    const ended = this.#deps.observed
+      .listForSession(sessionId)
+      .filter(({ state }) => state === 'exited')
+      .sort((a, b) => b.startedAtMs - a.startedAtMs)[0];
+    return describeExit(ended?.exitCode ?? null);
+  }
+
   async #remove(containerId: string): Promise<void> {
     const { runtime, observed, log } = this.#deps;
     await runtime.remove(containerId);
@@ -225,4 +247,11 @@ export class StepExecutor {
     this.#attached.delete(containerId);
     log.debug({ containerId }, 'container removed');
   }
+}
+
+/** 128 and more: by a signal, as shells count. */
+function describeExit(exitCode: number | null): string {
+  if (exitCode === null) return 'The agent ended in the middle of it.';
+  const how = exitCode === 137 ? ', killed: from outside, or for want of memory' : '';
+  return `The agent ended in the middle of it (exit code ${exitCode}${how}).`;
 }

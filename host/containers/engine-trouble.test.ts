@@ -334,6 +334,9 @@ describe('a container that ends right after its start', () => {
         });
       }
     }
+    expect(room.store.deadLetters.list().map(({ reason }) => reason)).toContain(
+      'The agent ended in the middle of it (exit code 1).',
+    );
     expect(room.describe()).toMatchObject({
       'm-1': expect.stringMatching(/^failed 2/) as string,
       'm-3': expect.stringMatching(/^failed 2/) as string,

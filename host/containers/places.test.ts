@@ -220,6 +220,9 @@ describe('a turn that hangs', () => {
     expect(room.logged('container stopped')[0]).toMatchObject({
       reason: 'it gave no sign of life for 120 s',
     });
+    expect(room.logged('message will be tried again')[0]).toMatchObject({
+      reason: 'The agent was stopped in the middle of it: it gave no sign of life for 120 s.',
+    });
     await until(() => {
       expect(room.store.dueItems.find(session.id, 'stuck')).toBeUndefined();
     });

@@ -26,14 +26,20 @@ export interface DeliveryLoopDeps {
   readonly onPlanned: () => void;
 }
 
+interface ContainerEnd {
+  /** Messages whose try has failed with the container, whatever it said of them. */
+  readonly condemned: ReadonlySet<string>;
+  /** How it came, as a sentence. */
+  readonly why: string | undefined;
+}
+
 /** One for each file of a session. */
 const maxMends = 3;
 
 export class DeliveryLoop {
   readonly #deps: DeliveryLoopDeps;
   readonly #looks: SingleFlight;
-  /** With the messages whose try has failed with the container, whatever it said of them. */
-  readonly #endedContainers = new Map<string, ReadonlySet<string>>();
+  readonly #endedContainers = new Map<string, ContainerEnd>();
   /** Looks that could not be planned in the database, as when the disk is full. */
   readonly #timers = new Map<string, NodeJS.Timeout>();
   #isStopping = false;
@@ -55,10 +61,10 @@ export class DeliveryLoop {
 
   /**
    * One more look after a session's container has ended: what it still claims, nobody works on. Throws when that
-   * could not be written down: until it is, no other container may claim anything.
+   * could not be written down: until it is, no other container may claim anything. `why`: how it ended, as a sentence.
    */
-  async finish(sessionId: string, condemned: ReadonlySet<string>): Promise<void> {
-    this.#endedContainers.set(sessionId, condemned);
+  async finish(sessionId: string, condemned: ReadonlySet<string>, why?: string): Promise<void> {
+    this.#endedContainers.set(sessionId, { condemned, why });
     await this.#looks.request(sessionId);
     if (!this.#endedContainers.has(sessionId)) return;
     throw new BerthError('io_failed', 'What a container left behind could not be dealt with.', {
@@ -92,18 +98,18 @@ export class DeliveryLoop {
 
   /** Never rejects: what goes wrong is this session's own. */
   async #look(sessionId: string): Promise<void> {
-    const condemned = this.#endedContainers.get(sessionId);
+    const end = this.#endedContainers.get(sessionId);
     this.#endedContainers.delete(sessionId);
     try {
-      await this.#lookInto(sessionId, condemned);
+      await this.#lookInto(sessionId, end);
     } catch (err) {
-      if (condemned !== undefined) this.#endedContainers.set(sessionId, condemned);
+      if (end !== undefined) this.#endedContainers.set(sessionId, end);
       this.#deps.log.warn({ err, sessionId }, 'delivery look failed');
       this.#lookAgainSoon(sessionId);
     }
   }
 
-  async #lookInto(sessionId: string, condemned: ReadonlySet<string> | undefined): Promise<void> {
+  async #lookInto(sessionId: string, end: ContainerEnd | undefined): Promise<void> {
     const { store, recovery, onPlanned } = this.#deps;
     const session = store.sessions.find(sessionId);
     if (session === undefined) return;
@@ -113,36 +119,36 @@ export class DeliveryLoop {
     }
     for (let attempt = 1; ; attempt += 1) {
       try {
-        if (await this.#goThrough(session, condemned)) break;
+        if (await this.#goThrough(session, end)) break;
         // The next daemon goes on; what is not sent yet must not be settled.
-        if (condemned !== undefined) this.#endedContainers.set(sessionId, condemned);
+        if (end !== undefined) this.#endedContainers.set(sessionId, end);
         this.#lookAgainSoon(sessionId);
         return;
       } catch (error) {
         if (!recovery.report(sessionId, error)) throw error;
         this.#deps.rows.forget(sessionId);
         // After its container has ended, what was found can be mended at once.
-        if (condemned === undefined || attempt === maxMends) return;
+        if (end === undefined || attempt === maxMends) return;
       }
     }
     onPlanned();
   }
 
   /** False where the daemon stops before the end. */
-  async #goThrough(session: Session, condemned: ReadonlySet<string> | undefined): Promise<boolean> {
+  async #goThrough(session: Session, end: ContainerEnd | undefined): Promise<boolean> {
     const { settlement, recovery, rows } = this.#deps;
-    let failed = condemned;
-    if (condemned !== undefined) {
+    let failed = end?.condemned;
+    if (end !== undefined) {
       const unanswered = await recovery.repair(session.id);
       if (unanswered !== undefined) {
         this.#deps.rows.forget(session.id);
-        failed = new Set([...condemned, ...unanswered]);
+        failed = new Set([...end.condemned, ...unanswered]);
       }
     }
     await recovery.assertWhole(session.id);
     const acks = await settlement.readAcks(session);
     if (!(await rows.deliver(session, () => this.#isStopping))) return false;
-    await settlement.settle(session, acks, failed);
+    await settlement.settle(session, acks, failed, end?.why);
     return true;
   }
 

@@ -254,9 +254,9 @@ export class House {
         this.#delivery.watcher.add(sessionId);
         this.#delivery.loop.nudge(sessionId);
       },
-      onEnded: async (sessionId, condemned) => {
+      onEnded: async (sessionId, condemned, why) => {
         this.#delivery.watcher.remove(sessionId);
-        await this.#delivery.loop.finish(sessionId, condemned);
+        await this.#delivery.loop.finish(sessionId, condemned, why);
       },
       onTrouble: (sessionId, error) => {
         this.#ground.recovery.report(sessionId, error);

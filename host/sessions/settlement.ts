@@ -30,6 +30,15 @@ export interface SettledMessage {
 /** By message id. */
 export type Acks = ReadonlyMap<string, AckRecord>;
 
+/** What is said of the messages that are open. */
+interface Verdicts {
+  readonly acks: Acks;
+  /** Where the container has ended: see settle. */
+  readonly condemned: ReadonlySet<string> | undefined;
+  /** Why a message failed, as a sentence. */
+  readonly reasonOf: (messageId: string) => string;
+}
+
 export interface SettlementDeps {
   readonly store: Store;
   readonly mailbox: Mailbox;
@@ -77,17 +86,25 @@ export class Settlement {
   /**
    * Copies what the runner has acked. `condemned` is given when the container has ended: what is claimed then, or
    * condemned because the container was stopped for it, counts as a failed try; in a session that is closed, all that is
-   * open is given up.
+   * open is given up. `why`: how it ended, as a sentence.
    */
   async settle(
     session: Session,
     acks: Acks,
     condemned: ReadonlySet<string> | undefined,
+    why = 'The agent stopped in the middle of it.',
   ): Promise<void> {
     const isOver = condemned !== undefined && session.status !== 'active';
+    const reasonOf = (id: string): string => {
+      const ack = acks.get(id);
+      const isItsOwnWord = ack?.status === 'failed' && condemned?.has(id) !== true;
+      return (isItsOwnWord ? ack.reason : null) ?? why;
+    };
     const decide = (open: readonly OpenInbound[]): readonly InboundOutcome[] =>
-      isOver ? this.#endAll(session, open, acks) : this.#decide(session, open, acks, condemned);
-    await this.#settleBy(session, decide, acks);
+      isOver
+        ? this.#endAll(session, open, acks)
+        : this.#decide(session, open, { acks, condemned, reasonOf });
+    await this.#settleBy(session, decide, reasonOf);
   }
 
   /**
@@ -130,8 +147,7 @@ export class Settlement {
     await this.#settleBy(
       session,
       (open) => this.#endAll(session, open, new Map()),
-      new Map(),
-      reason,
+      () => reason,
     );
   }
 
@@ -139,8 +155,7 @@ export class Settlement {
   async #settleBy(
     session: Session,
     decide: (open: readonly OpenInbound[]) => readonly InboundOutcome[],
-    acks: Acks,
-    reason = 'The agent stopped in the middle of it.',
+    reasonOf: (messageId: string) => string,
   ): Promise<void> {
     const completed = await this.#deps.mailbox.inbound(session.id, (inbound, outboundMaxSeq) => {
       const open = inbound.listOpen();
@@ -151,7 +166,7 @@ export class Settlement {
       for (const { id, status } of decided) {
         if (status !== 'failed' && status !== 'cancelled') continue;
         // Told first: a crash before the row is final tells the same again, and it is known by its id.
-        if (status === 'failed') this.#bury(session, id, acks.get(id)?.reason ?? reason);
+        if (status === 'failed') this.#bury(session, id, reasonOf(id));
         const row = awaited.get(id);
         if (row !== undefined) this.#tell(session, row, inbound);
       }
@@ -181,8 +196,7 @@ export class Settlement {
   #decide(
     session: Session,
     open: readonly OpenInbound[],
-    acks: Acks,
-    condemned: ReadonlySet<string> | undefined,
+    { acks, condemned, reasonOf }: Verdicts,
   ): readonly InboundOutcome[] {
     const limits = retryLimitsOf(this.#deps.store, session);
     const now = this.#deps.clock.now();
@@ -193,7 +207,8 @@ export class Settlement {
         ? readCondemned(acks.get(row.id))
         : readAck(row, acks.get(row.id), condemned !== undefined);
       if (verdict === 'completed') outcomes.push({ id: row.id, status: 'completed' });
-      if (verdict === 'failed') outcomes.push(this.#decideFailure(session, row, limits));
+      if (verdict === 'failed')
+        outcomes.push(this.#decideFailure(session, row, limits, reasonOf(row.id)));
       if (verdict === 'open' && waitsTooLong(row, limits, now)) {
         outcomes.push({ id: row.id, status: 'hasten', processAfter: isoAt(now) });
       }
@@ -218,11 +233,16 @@ export class Settlement {
     return outcomes;
   }
 
-  #decideFailure(session: Session, row: OpenInbound, limits: RetryLimits): InboundOutcome {
+  #decideFailure(
+    session: Session,
+    row: OpenInbound,
+    limits: RetryLimits,
+    reason: string,
+  ): InboundOutcome {
     const { clock, chance, log } = this.#deps;
     const failures = failuresInRound(row.tries, limits) + 1;
     const plan = planRetry(failures, limits, chance());
-    const fields = { sessionId: session.id, messageId: row.id, attempt: failures };
+    const fields = { sessionId: session.id, messageId: row.id, attempt: failures, reason };
     if (plan.kind === 'give-up') {
       log.error(fields, 'message given up');
       return { id: row.id, status: 'failed' };

@@ -108,9 +108,9 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
       onRunning: (sessionId) => {
         this.running.push(sessionId);
       },
-      onEnded: async (sessionId, condemned) => {
+      onEnded: async (sessionId, condemned, why) => {
         this.whenEnded(sessionId);
-        await loop.finish(sessionId, condemned);
+        await loop.finish(sessionId, condemned, why);
         this.ended.push(sessionId);
       },
       onTrouble: (sessionId, error) => {
