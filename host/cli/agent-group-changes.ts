@@ -48,7 +48,7 @@ export function updateAgentGroup(
   context: CommandContext,
   reference: string,
   options: AgentGroupOptions & { readonly name?: string },
-): AgentGroup {
+): { readonly before: AgentGroup; readonly after: AgentGroup } {
   if (Object.keys(options).length === 0) throw usageError('Say what is to change.');
   return writeStore(context, (store) => {
     const before = getAgentGroup(store, reference);
@@ -56,7 +56,7 @@ export function updateAgentGroup(
     const after = withOptions(options, { ...before, name });
     assertNameFree(store, after);
     store.agentGroups.update(after);
-    return after;
+    return { before, after };
   });
 }
 

@@ -73,14 +73,19 @@ describe('berth agent-groups', () => {
     expect(await cli.json<Group[]>('agent-groups', 'list')).toHaveLength(2);
   });
 
-  it.each(['not JSON', '[]', '{"memoryMb":"much"}', '{"unknown":1}'])(
-    'refuses the container config %s',
-    async (json) => {
-      const failure = await cli.failure('agent-groups', 'create', 'A', '--container-config', json);
-      expect(failure.code).toBe('invalid_input');
-      expect(failure.message).toContain('container config');
-    },
-  );
+  it.each([
+    'not JSON',
+    '[]',
+    '{"memoryMb":"much"}',
+    '{"unknown":1}',
+    '{"cpus":0.0001}',
+    '{"cpus":1000}',
+    '{"memoryMb":1e12}',
+  ])('refuses the container config %s', async (json) => {
+    const failure = await cli.failure('agent-groups', 'create', 'A', '--container-config', json);
+    expect(failure.code).toBe('invalid_input');
+    expect(failure.message).toContain('container config');
+  });
 
   it('changes what is named, leaves the rest, and takes settings back to their defaults', async () => {
     await cli.run('agent-groups', 'create', 'Helper', '--provider', 'echo');
@@ -94,6 +99,16 @@ describe('berth agent-groups', () => {
     expect(
       await cli.json('agent-groups', 'update', 'helper', '--no-container-config', '--name', 'H'),
     ).toMatchObject({ name: 'H', folder: 'helper', containerConfig: null });
+  });
+
+  it('says what a new container config takes back, and what this machine does not have', async () => {
+    await cli.run('agent-groups', 'create', 'Helper', '--container-config', '{"tries":2,"cpus":1}');
+    const update = async (json: string) =>
+      (await cli.run('agent-groups', 'update', 'helper', '--container-config', json)).stderr;
+    expect(await update('{"cpus":1,"memoryMb":128}')).toMatch(/^Back to the default.*: tries\.\n$/);
+    expect(await update('{"cpus":256,"memoryMb":4000000}')).toMatch(
+      /has \d+ cpus.*\n.*has \d+ MB of memory/,
+    );
   });
 
   it('calls an update of nothing wrong usage', async () => {

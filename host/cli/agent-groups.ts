@@ -4,6 +4,7 @@ import type { AgentGroup } from '../store/agent-groups.js';
 import { parseContainerConfig, type ContainerConfig } from '../store/container-config.js';
 import { createAgentGroup, deleteAgentGroup, updateAgentGroup } from './agent-group-changes.js';
 import type { AddCommands, CommandContext } from './command-context.js';
+import { noteContainerConfig } from './container-config-notes.js';
 import { chatName, getAgentGroup } from './references.js';
 import { readStore } from './store-access.js';
 import { fromStoredJson } from './stored-json.js';
@@ -35,7 +36,7 @@ export const addAgentGroupCommands: AddCommands = (program, act) => {
     .option('--no-provider', 'back to BERTH_PROVIDER')
     .option('--admin', 'may administer this install')
     .option('--no-admin', 'may not')
-    .option('--container-config <json>', configHelp)
+    .option('--container-config <json>', `${configHelp}; replaces all of it`)
     .option('--no-container-config', 'back to the defaults')
     .action(act(update));
   noun
@@ -99,6 +100,7 @@ function create(
   options: Parameters<typeof createAgentGroup>[2],
 ): void {
   const group = createAgentGroup(context, name, options);
+  tellConfig(context, options, noteContainerConfig(group, undefined));
   context.output.result(
     view(group),
     () =>
@@ -111,8 +113,18 @@ function update(
   reference: string,
   options: Parameters<typeof updateAgentGroup>[2],
 ): void {
-  const group = updateAgentGroup(context, reference, options);
+  const { before, after: group } = updateAgentGroup(context, reference, options);
+  tellConfig(context, options, noteContainerConfig(group, before));
   context.output.result(view(group), () => `Updated the agent group ${group.name}.`);
+}
+
+function tellConfig(
+  { output }: CommandContext,
+  { containerConfig }: { readonly containerConfig?: string | false },
+  notes: readonly string[],
+): void {
+  if (typeof containerConfig !== 'string') return;
+  for (const note of notes) output.note(note);
 }
 
 function remove(

@@ -8,9 +8,12 @@ const milliseconds = z.number().int().min(100).max(604_800_000);
 /** agent_groups.container_config: what an agent group's containers may use, how long they last, and how failures are retried. */
 export const containerConfigSchema = z.strictObject({
   network: z.enum(['none', 'bridge']).default('none'),
-  memoryMb: z.number().int().min(64).default(1_024),
-  cpus: z.number().positive().max(256).default(1),
-  pidsLimit: z.number().int().min(16).default(256),
+  /** Up to 4 TiB. */
+  memoryMb: z.number().int().min(64).max(4_194_304).default(1_024),
+  /** Engines take no less. */
+  cpus: z.number().min(0.01).max(256).default(1),
+  /** Linux has no more pids. */
+  pidsLimit: z.number().int().min(16).max(4_194_304).default(256),
   /** How often a message is tried before it is given up. */
   tries: z.number().int().min(1).max(50).default(5),
   /** The wait before the second try in milliseconds; doubles with every further one. */
