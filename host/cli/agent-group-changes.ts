@@ -118,7 +118,7 @@ function folderFor(name: string): string {
     .replace(/^-+|-+$/g, '')
     .slice(0, 63);
   if (folder !== '') return folder;
-  throw new BerthError('invalid_input', `${JSON.stringify(name)} makes no folder name.`, {
+  throw new WrongValue(`${JSON.stringify(name)} makes no folder name.`, {
     next: 'Name the folder with --folder.',
   });
 }

@@ -3,7 +3,7 @@ import { BerthError, hasCode } from '../../shared/base/errors.js';
 import { assertTimeZone } from '../schedule/recurrence.js';
 import type { MessagingGroup } from '../store/messaging-groups.js';
 import type { Store } from '../store/store.js';
-import { parseGiven, usageError, WrongValue, type CommandContext } from './command-context.js';
+import { parseGiven, usageError, type CommandContext } from './command-context.js';
 import { removeEndedSessions } from './ended-sessions.js';
 import { chatName, getMessagingGroup, parseChatName, parseName } from './references.js';
 import { writeStore } from './store-access.js';
@@ -50,7 +50,7 @@ export function ensureMessagingGroup(
     return getMessagingGroup(store, reference);
   } catch (error) {
     if (!hasCode(error, 'not_found')) throw error;
-    throw new WrongValue(`There is no messaging group ${JSON.stringify(reference)}.`, {
+    throw new BerthError('not_found', `There is no messaging group ${JSON.stringify(reference)}.`, {
       next: 'Write a chat as channel:id, like terminal:local, or see `berth messaging-groups list`.',
     });
   }

@@ -10,7 +10,13 @@ import type { MessagingGroup } from '../store/messaging-groups.js';
 import type { Store } from '../store/store.js';
 import type { Task } from '../store/tasks.js';
 import { askDaemon, type Answer } from './ask-daemon.js';
-import { usageError, type AddCommands, type CommandContext } from './command-context.js';
+import {
+  parseGiven,
+  usageError,
+  WrongValue,
+  type AddCommands,
+  type CommandContext,
+} from './command-context.js';
 import { chatName, getAgentGroup, getMessagingGroup, getTask } from './references.js';
 import { readStore } from './store-access.js';
 import { formatFields, formatTable } from './table.js';
@@ -63,7 +69,7 @@ async function create(context: CommandContext, options: CreateOptions): Promise<
     messagingGroupId: chat.id,
     agentGroupId,
     text,
-    scheduledAt: isoAt(planFirst(options, zone, context.clock.now())),
+    scheduledAt: isoAt(parseGiven(() => planFirst(options, zone, context.clock.now()))),
     recurrence: options.every ?? null,
     timeZone,
   };
@@ -114,7 +120,7 @@ function chooseAgent(store: Store, chat: MessagingGroup, reference: string | und
 function parseText(text: string): string {
   const trimmed = text.trim();
   if (trimmed !== '' && trimmed.length <= longestText) return trimmed;
-  throw new BerthError('invalid_input', 'That cannot be the text of a task.', {
+  throw new WrongValue('That cannot be the text of a task.', {
     next: `Write 1 to ${longestText} characters.`,
   });
 }

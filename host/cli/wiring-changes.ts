@@ -13,18 +13,18 @@ export interface WiringOptions extends TriggerOptions {
   readonly priority?: number;
 }
 
+/** `others`: the folders of agents that are wired to the chat already. */
 export function createWiring(
   context: CommandContext,
   chat: string,
   agentGroup: string,
   options: WiringOptions,
-): Wiring & { readonly channelType: string } {
+): Wiring & { readonly channelType: string; readonly others: readonly string[] } {
   return writeStore(context, (store) => {
     const { id: agentGroupId, folder } = getAgentGroup(store, agentGroup);
     const { id: messagingGroupId, channelType } = ensureMessagingGroup(context, store, chat);
-    const twin = store.wirings
-      .listForMessagingGroup(messagingGroupId)
-      .find((one) => one.agentGroupId === agentGroupId);
+    const wired = store.wirings.listForMessagingGroup(messagingGroupId);
+    const twin = wired.find((one) => one.agentGroupId === agentGroupId);
     if (twin !== undefined) {
       throw new BerthError('already_exists', `${chat} is wired to ${folder} already: ${twin.id}.`, {
         next: `Change it with \`berth wirings update ${twin.id}\`.`,
@@ -41,7 +41,8 @@ export function createWiring(
       createdAt: isoAt(context.clock.now()),
     });
     store.wirings.insert(wiring);
-    return { ...wiring, channelType };
+    const others = wired.map((one) => store.agentGroups.find(one.agentGroupId)?.folder ?? one.id);
+    return { ...wiring, channelType, others };
   });
 }
 

@@ -21,7 +21,9 @@ export const addWiringCommands: AddCommands = (program, act) => {
   addRules(create).action(act(add));
   const update = noun
     .command('update <wiring>')
-    .description('change one; it holds for the next message');
+    .description(
+      'change its rules, for the next message on; for another agent, delete it and create one',
+    );
   addRules(update).action(act(change));
   noun.command('delete <wiring>').description('delete one; its sessions stay').action(act(remove));
 };
@@ -82,8 +84,13 @@ function add(
   agentGroup: string,
   options: WiringOptions,
 ): void {
-  const { channelType, ...wiring } = createWiring(context, chat, agentGroup, options);
+  const { channelType, others, ...wiring } = createWiring(context, chat, agentGroup, options);
   noteUnknownChannel(context, { channelType });
+  if (others.length > 0) {
+    context.output.note(
+      `${chat} is wired to ${others.join(', ')} too: a message that fits the rules of several is answered by each.`,
+    );
+  }
   context.output.result(view(wiring), () => `Wired ${chat} to ${agentGroup} (${wiring.id}).`);
 }
 
