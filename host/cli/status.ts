@@ -112,13 +112,14 @@ function fieldsOfCounts(counts: Counts): readonly Field[] {
   return [
     ['sessions', `${counts.activeSessions} active`],
     ['containers', describeContainers(counts)],
-    ['due', `${counts.due}`],
+    ['due', `${counts.due} (work whose time has come)`],
     ['dead letters', `${counts.deadLetters}`],
   ];
 }
 
 function describeContainers({ runningContainers, maxContainers, waitingSessions }: Counts): string {
-  const waiting = waitingSessions === 0 ? '' : `, ${waitingSessions} sessions wait for one`;
+  const who = waitingSessions === 1 ? 'session waits' : 'sessions wait';
+  const waiting = waitingSessions === 0 ? '' : `, ${waitingSessions} ${who} for one`;
   return `${runningContainers} running of ${maxContainers} at the most${waiting}`;
 }
 

@@ -34,7 +34,7 @@ export class TaskCheck {
         const task = store.tasks.find(id);
         if (task === undefined ? !isNamed(row, now) : isSame(task, row)) continue;
         findings.push('a planned task');
-        store.tasks.set(this.#read(sessionId, id, row, task, inbound.findTaskText(row.id) ?? ''));
+        store.tasks.set(this.#read(sessionId, id, row, task, inbound.findText(row.id) ?? ''));
       }
       const gone = known.filter(({ id }) => !runs.has(id));
       const lost = gone.filter(({ messageId }) => inbound.findStatus(messageId) === undefined);

@@ -15,6 +15,7 @@ import type { AckRecord } from '../../shared/protocol/outbound-reader.js';
 import type { Address } from '../../shared/protocol/session-message.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
+import { failureText } from './failure-text.js';
 import type { Mailbox } from './mailbox.js';
 import { retryLimitsOf } from './retry-limits.js';
 import { backoffMs, failuresInRound, planRetry, type RetryLimits } from './retry-policy.js';
@@ -317,7 +318,7 @@ export class Settlement {
     const messageId = row.id;
     const address = inbound.findAddresses([messageId]).get(messageId);
     if (address === undefined) return;
-    const text = failureText(row, isoAt(clock.now()));
+    const text = failureText(row, inbound.findText(messageId), isoAt(clock.now()));
     const id = failureNoticeId(session.id, messageId);
     store.notices.insert({ id, address, inReplyTo: messageId, text }, isoAt(clock.now()));
     onNotice();
@@ -360,14 +361,4 @@ function waitsTooLong(row: OpenInbound, limits: RetryLimits, nowMs: number): boo
   if (row.tries === 0 || row.processAfter === null) return false;
   const longestMs = backoffMs(failuresInRound(row.tries, limits), limits.baseMs, 1);
   return row.processAfter > isoAt(nowMs + longestMs);
-}
-
-function failureText(row: OpenInbound, nowIso: string): string {
-  if (row.kind !== 'task') {
-    return 'Sorry, this message could not be handled. Please send it again, or ask whoever runs this agent to look into it.';
-  }
-  if (isPlanned(row, nowIso)) {
-    return 'A task that was planned here will not be run: this conversation has been closed.';
-  }
-  return 'Sorry, a planned task could not be done. Please ask whoever runs this agent to look into it.';
 }

@@ -163,7 +163,7 @@ describe('a recurring task', () => {
     expect(room.store.tasks.list()).toEqual([]);
     expect(room.wakesIn()).toBeUndefined();
     expect(room.notices().map(({ text }) => text)).toEqual([
-      'A task that was planned here will not be run: this conversation has been closed.',
+      'A task that was planned here will not be run (“water the plants”): this conversation has been closed.',
     ]);
     expect(room.store.deadLetters.listForSession(room.session.id)).toEqual([]);
   });

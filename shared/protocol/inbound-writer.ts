@@ -213,8 +213,8 @@ export class InboundWriter {
     );
   }
 
-  /** What a task says; undefined where that cannot be read. */
-  findTaskText(messageId: string): string | undefined {
+  /** What a message says; undefined where that cannot be read. */
+  findText(messageId: string): string | undefined {
     const text = this.#read((db) =>
       db
         .prepare(
