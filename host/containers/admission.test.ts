@@ -55,6 +55,22 @@ describe('admission', () => {
     );
   });
 
+  it('lets agent groups and chats take turns also where there is room for one alone', () => {
+    const admission = newAdmission(1);
+    const flood = Array.from({ length: 6 }, (_, i) =>
+      share(`f-${i}`, 'busy', i < 4 ? 'loud' : 'shy'),
+    );
+    const others = [share('g', 'calm'), share('h', 'quiet')];
+    for (const one of [...flood, ...others]) admission.admit(one);
+    const order: string[] = ['f-0'];
+    for (let running = 'f-0'; admission.waiting > 0; running = order.at(-1)!) {
+      admission.started(running, true);
+      admission.release(running);
+      order.push(...admitAll(admission, [...flood, ...others]));
+    }
+    expect(order).toEqual(['f-0', 'g', 'h', 'f-4', 'f-1', 'f-5', 'f-2', 'f-3']);
+  });
+
   it('has only a few started at once, and calls the next when one has', () => {
     const admission = newAdmission(10);
     const ids = ['a', 'b', 'c', 'd', 'e'];

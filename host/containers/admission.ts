@@ -1,7 +1,7 @@
 /**
  * How many containers may run, and who is next. Fair: of those who wait, the agent group with the fewest containers
- * comes first, in it the chat with the fewest, and among equals the one that has waited longest. A flood of one chat
- * keeps no other from its turn.
+ * comes first, among equals the one whose last turn is longest ago, in it likewise the chats, and among their messages
+ * the one that has waited longest. A flood of one chat keeps no other from its turn.
  */
 import { BerthError } from '../../shared/base/errors.js';
 
@@ -36,6 +36,9 @@ export class Admission {
   readonly #starting = new Set<string>();
   /** How many containers an agent group and a chat have, by their ids. */
   readonly #counts = new Map<string, number>();
+  /** When an agent group and a chat were last admitted while others waited: a number that grows. */
+  readonly #turns = new Map<string, number>();
+  #lastTurn = 0;
   #usedMb = 0;
   /** In the order in which they came. */
   readonly #waiters = new Map<string, Waiter>();
@@ -146,9 +149,16 @@ export class Admission {
 
   #take(share: Share): void {
     this.#waiters.delete(share.sessionId);
+    this.#noteTurn(share);
     this.#starting.add(share.sessionId);
     this.#addShare(share);
     this.#findNext();
+  }
+
+  #noteTurn({ agentGroupId, chatId }: Share): void {
+    this.#lastTurn += 1;
+    if (this.#waiters.size === 0) this.#turns.clear();
+    for (const id of [agentGroupId, chatId]) this.#turns.set(id, this.#lastTurn);
   }
 
   #addShare(share: Share): void {
@@ -184,14 +194,18 @@ export class Admission {
   }
 
   #rankOf({ share, since }: Waiter): Rank {
-    const { agentGroupId, chatId } = share;
-    return [this.#counts.get(agentGroupId) ?? 0, this.#counts.get(chatId) ?? 0, since];
+    const ofBoth = [share.agentGroupId, share.chatId].flatMap((id) => [
+      this.#counts.get(id) ?? 0,
+      this.#turns.get(id) ?? 0,
+    ]);
+    return [...ofBoth, since];
   }
 }
 
-/** Containers of the agent group, containers of the chat, waiting since. */
-type Rank = readonly [number, number, number];
+/** Containers of the agent group, its last turn; the same of the chat; waiting since. What comes first decides. */
+type Rank = readonly number[];
 
 function compareRanks(a: Rank, b: Rank): number {
-  return a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
+  const differing = a.findIndex((one, i) => one !== b[i]);
+  return differing === -1 ? 0 : (a[differing] ?? 0) - (b[differing] ?? 0);
 }

@@ -1,7 +1,7 @@
 import type { Workspace } from '../../shared/protocol/workspace.js';
 import type { ContainerConfig } from '../store/container-config.js';
 import type { Session } from '../store/sessions.js';
-import type { ContainerSpec } from './runtime/container-runtime.js';
+import { containerName, type ContainerSpec } from './runtime/container-runtime.js';
 
 export interface SpecFacts {
   readonly installId: string;
@@ -13,12 +13,13 @@ export interface SpecFacts {
   readonly logPath: string;
 }
 
-/** What a session's container is made of. The name is unique, so that an engine refuses a second one. */
+/** What a session's container is made of. */
 export function containerSpecFor(facts: SpecFacts): ContainerSpec {
   const { installId, session, config } = facts;
+  const owner = { installId, sessionId: session.id, agentGroupId: session.agentGroupId };
   return {
-    name: `berth-${installId}-${session.id}`,
-    owner: { installId, sessionId: session.id, agentGroupId: session.agentGroupId },
+    name: containerName(owner),
+    owner,
     workspace: facts.workspace,
     env: {},
     network: config.network,

@@ -17,6 +17,11 @@ export interface ContainerOwner {
   readonly agentGroupId: string;
 }
 
+/** By it, an engine refuses a second container for a session; and what is called otherwise is somebody else's. */
+export function containerName({ installId, sessionId }: ContainerOwner): string {
+  return `berth-${installId}-${sessionId}`;
+}
+
 export interface ContainerSpec {
   readonly name: string;
   readonly owner: ContainerOwner;

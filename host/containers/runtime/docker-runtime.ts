@@ -3,11 +3,12 @@ import { BerthError } from '../../../shared/base/errors.js';
 import type { Logger } from '../../../shared/base/logger.js';
 import type { LogLimits } from '../../../shared/base/rotating-log.js';
 import type { AgentImage } from './agent-image.js';
-import type {
-  ContainerExit,
-  ContainerRuntime,
-  ContainerSpec,
-  ObservedContainer,
+import {
+  containerName,
+  type ContainerExit,
+  type ContainerRuntime,
+  type ContainerSpec,
+  type ObservedContainer,
 } from './container-runtime.js';
 import { createBody, installLabel, labelNames, parseOwner } from './docker-create-body.js';
 import type { DockerEngine, EngineContainer } from './docker-engine.js';
@@ -168,9 +169,10 @@ function isRunning(container: EngineContainer): boolean {
 }
 
 function observe(container: EngineContainer): ObservedContainer[] {
-  const { containerId, labels, state, status } = container;
+  const { containerId, name, labels, state, status } = container;
   const owner = parseOwner(labels);
-  if (owner === undefined) return [];
+  // Images that are made of a container keep its labels, and so does what is run from them.
+  if (owner === undefined || name !== containerName(owner)) return [];
   const running = isRunning(container);
   const exitCode = /^Exited \((\d+)\)/.exec(status)?.[1];
   return [
