@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isoAt } from '../shared/base/clock.js';
 import { newId } from '../shared/base/ids.js';
@@ -6,7 +7,8 @@ import { withDatabase } from '../shared/base/sqlite.js';
 import { InboundReader } from '../shared/protocol/inbound-reader.js';
 import { OutboundPruner } from '../shared/protocol/outbound-pruner.js';
 import { OutboundWriter } from '../shared/protocol/outbound-writer.js';
-import { inboundDbPath, outboundDbPath } from '../shared/protocol/workspace.js';
+import type { PruneOrder } from '../shared/protocol/prune-order.js';
+import { inboundDbPath, outboundDbPath, pruneOrderPath } from '../shared/protocol/workspace.js';
 import { FakeClock } from '../test/fakes/fake-clock.js';
 import { chatRow, FakeHost, outboundMigrations } from '../test/fakes/fake-host.js';
 import { until } from '../test/fakes/waiting.js';
@@ -37,8 +39,7 @@ describe('pruning outbound.db', () => {
     const pruning = new Pruning({
       inbound: new InboundReader(inboundDbPath(host.workspace.inDir)),
       outbound: new OutboundPruner(outboundDbPath(host.workspace.outDir)),
-      keepMessagesDays: 365,
-      keptMessageIds: [],
+      findOrder: () => ({ before: isoAt(clock.now() - 365 * dayMs), keptMessageIds: [] }),
       clock,
       quietMs: -1,
       pauseMs: -1,
@@ -150,11 +151,17 @@ describe('pruning outbound.db', () => {
 
   it('is done by a runner that has nothing to do, and leaves what it is at alone', async () => {
     await writeSent(50, isoAt(Date.now() - 400 * dayMs));
+    const order: PruneOrder = {
+      before: isoAt(Date.now() - 365 * dayMs),
+      keptMessageIds: ['o-7'],
+    };
+    writeFileSync(pruneOrderPath(host.workspace.inDir), JSON.stringify(order));
     const runner = new Runner({
       workspace: host.workspace,
       config: {
-        ...{ batchSize: 5, pollIntervalMs: 30_000, heartbeatIntervalMs: 10 },
-        ...{ keepMessagesDays: 365, keptMessageIds: ['o-7'] },
+        batchSize: 5,
+        pollIntervalMs: 30_000,
+        heartbeatIntervalMs: 10,
       },
       migrations: outboundMigrations,
       provider: new EchoProvider({ heartbeatIntervalMs: 10, exit: () => undefined as never }),

@@ -3,18 +3,18 @@
  * what inbound.db says is over: a row whose outcome is final, and an ack whose message the host has removed. In this
  * order nothing is sent or run again; see docs/adr/0008.
  */
-import { isoAt, type Clock } from '../shared/base/clock.js';
+import type { Clock } from '../shared/base/clock.js';
 import type { Logger } from '../shared/base/logger.js';
 import type { InboundReader } from '../shared/protocol/inbound-reader.js';
 import type { OldNote, OutboundPruner } from '../shared/protocol/outbound-pruner.js';
+import type { PruneOrder } from '../shared/protocol/prune-order.js';
 import { NudgeTimer } from './nudge-timer.js';
 
 export interface PruningDeps {
   readonly inbound: InboundReader;
   readonly outbound: OutboundPruner;
-  readonly keepMessagesDays: number;
-  /** Ids of messages_out rows that stay. */
-  readonly keptMessageIds: readonly string[];
+  /** What may go now; undefined: nothing. Asked for at the beginning of each pass. */
+  readonly findOrder: () => PruneOrder | undefined;
   readonly clock: Clock;
   /** How long nobody must have waited before it begins, and between two slices; in milliseconds. */
   readonly quietMs: number;
@@ -31,6 +31,8 @@ const stages = ['messages', 'acks', 'state'] as const;
 
 /** Where a pass through the file stands. */
 interface Pass {
+  readonly before: string;
+  readonly kept: ReadonlySet<string>;
   stage: number;
   after: string;
   slices: number;
@@ -39,16 +41,14 @@ interface Pass {
 
 export class Pruning {
   readonly #deps: PruningDeps;
-  readonly #kept: ReadonlySet<string>;
   readonly #timer: NudgeTimer;
   #quietFromMs: number;
   /** By the clock. Undefined: not known yet. */
   #dueAtMs: number | undefined;
-  #pass: Pass = newPass();
+  #pass: Pass | undefined;
 
   constructor(deps: PruningDeps) {
     this.#deps = deps;
-    this.#kept = new Set(deps.keptMessageIds);
     this.#timer = new NudgeTimer(deps.nudge);
     this.#quietFromMs = performance.now() + deps.quietMs;
   }
@@ -71,7 +71,7 @@ export class Pruning {
       this.#goOn();
     } catch (err) {
       this.#deps.log.debug({ err }, 'outbound database not pruned');
-      this.#dueAtMs = this.#deps.clock.now() + dayMs / 24;
+      this.#lookLater();
     }
   }
 
@@ -88,8 +88,17 @@ export class Pruning {
     return Number.isNaN(prunedAtMs) ? 0 : prunedAtMs + dayMs;
   }
 
+  #lookLater(): void {
+    this.#dueAtMs = this.#deps.clock.now() + dayMs / 24;
+  }
+
   #goOn(): void {
+    this.#pass ??= newPass(this.#deps.findOrder());
     const pass = this.#pass;
+    if (pass === undefined) {
+      this.#lookLater();
+      return;
+    }
     const stage = stages[pass.stage];
     if (stage === undefined) {
       this.#end(pass);
@@ -106,7 +115,7 @@ export class Pruning {
 
   #end({ slices, removed }: Pass): void {
     const { outbound, clock, log } = this.#deps;
-    this.#pass = newPass();
+    this.#pass = undefined;
     this.#dueAtMs = clock.now() + dayMs;
     if (removed > 0) log.info({ rows: removed }, 'outbound database pruned');
     // A small file is gone through sooner than that could be written down.
@@ -116,7 +125,7 @@ export class Pruning {
   /** Returns where to go on in this stage. */
   #slice(stage: (typeof stages)[number], pass: Pass): string | undefined {
     const { outbound } = this.#deps;
-    const cutoff = isoAt(this.#deps.clock.now() - this.#deps.keepMessagesDays * dayMs);
+    const { before: cutoff, kept } = pass;
     switch (stage) {
       case 'messages': {
         const { old, next } = outbound.listOldMessages(pass.after, sliceRows, cutoff);
@@ -124,7 +133,7 @@ export class Pruning {
           old.map(({ id }) => id),
           cutoff,
         );
-        const gone = old.filter(({ id }) => settled.has(id) && !this.#kept.has(id));
+        const gone = old.filter(({ id }) => settled.has(id) && !kept.has(id));
         outbound.deleteMessages(gone);
         pass.removed += gone.length;
         return next;
@@ -158,6 +167,8 @@ export class Pruning {
   }
 }
 
-function newPass(): Pass {
-  return { stage: 0, after: '', slices: 0, removed: 0 };
+function newPass(order: PruneOrder | undefined): Pass | undefined {
+  if (order === undefined) return undefined;
+  const { before, keptMessageIds } = order;
+  return { before, kept: new Set(keptMessageIds), stage: 0, after: '', slices: 0, removed: 0 };
 }

@@ -24,8 +24,6 @@ describe('a runner that cannot use a file', () => {
         batchSize: 5,
         pollIntervalMs: 100,
         heartbeatIntervalMs: 10,
-        keepMessagesDays: 365,
-        keptMessageIds: [],
       },
       migrations: outboundMigrations,
       provider: new EchoProvider({

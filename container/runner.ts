@@ -14,6 +14,7 @@ import { PollLoop } from '../shared/base/poll-loop.js';
 import { InboundReader } from '../shared/protocol/inbound-reader.js';
 import { OutboundPruner } from '../shared/protocol/outbound-pruner.js';
 import { OutboundWriter } from '../shared/protocol/outbound-writer.js';
+import { findPruneOrder } from '../shared/protocol/prune-order.js';
 import type { RunnerConfig } from '../shared/protocol/runner-config.js';
 import {
   damageMarkPath,
@@ -113,7 +114,7 @@ export class Runner {
       log,
     });
     this.#pruning = new Pruning({
-      ...config,
+      findOrder: () => findPruneOrder(workspace.inDir),
       inbound,
       outbound: new OutboundPruner(outboundPath),
       clock,

@@ -29,6 +29,7 @@ const loopLookIntervalMs = 1_000;
 /** Builds the house before it opens the door. Throws what makes a start impossible. */
 export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   const ranContainers = deps.store.daemonState.find()?.runtime === 'docker';
+  const lastTime = deps.store.daemonState.findLastTime();
   const status = new DaemonStatus(deps);
   status.say({ phase: 'starting' });
   const { groupsDir } = deps.config.paths;
@@ -43,7 +44,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   });
   status.say({ runtime: runtime.name, activity: remark });
   const house = new House(deps, runtime, status);
-  await house.open();
+  await house.open(lastTime);
   status.say({ phase: 'ready', channels: house.describeChannels() });
   const loopWatch = new LoopWatch({
     lookIntervalMs: loopLookIntervalMs,

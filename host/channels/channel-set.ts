@@ -45,6 +45,13 @@ export class ChannelSet {
     );
   }
 
+  /** By type: how each is, or why it is not well. */
+  describe(): Readonly<Record<string, string>> {
+    return Object.fromEntries(
+      this.status().map(({ type, state, reason }) => [type, reason ?? state] as const),
+    );
+  }
+
   /** None receives any more; sends go on. */
   refuse(): void {
     for (const channel of this.#deps.channels) {

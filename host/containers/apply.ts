@@ -148,10 +148,6 @@ export class StepExecutor {
       batchSize: 20,
       pollIntervalMs: this.#deps.pollIntervalMs,
       heartbeatIntervalMs: 1_000,
-      keepMessagesDays: config.keepMessagesDays,
-      keptMessageIds: store.deadLetters
-        .listForSession(session.id)
-        .map(({ messageId }) => messageId),
     });
     assertMountsAllowed(workspace, { sessionDir: folders.folderOf(session.id), groupsDir });
     return containerSpecFor({

@@ -27,7 +27,6 @@ import { layGround, type DaemonDeps, type Ground } from './ground.js';
 export type ContainersAtStop = 'stop' | 'keep';
 
 const sendTimeoutMs = 30_000;
-/** A part of a second, so that it wakes together with what looks once a second. */
 const centralPollMs = 500;
 const resyncIntervalMs = 10_000;
 const refillAfterMs = 1_000;
@@ -83,6 +82,9 @@ export class House {
       timeZone: config.timeZone,
       roundMs: config.safetyScanMs,
       monotonicNow: () => performance.now(),
+      onClockAhead: () => {
+        this.#upkeep.doubtClock();
+      },
       onDue: ({ sessionId, kind }) => {
         if (kind === 'deliver') this.#delivery.loop.nudge(sessionId);
         else this.#reconciler.nudge(sessionId);
@@ -107,6 +109,7 @@ export class House {
       logPath: (sessionId) => sessionLogPath(config, sessionId),
       pollIntervalMs: upkeepIntervalMs,
       pauseMs: upkeepPauseMs,
+      monotonicNow: () => performance.now(),
     });
     this.#centralWatch = new CentralWatch({
       ...this.#ground,
@@ -130,13 +133,12 @@ export class House {
   }
 
   describeChannels(): Readonly<Record<string, string>> {
-    const states = this.#channels.status();
-    return Object.fromEntries(
-      states.map(({ type, state, reason }) => [type, reason ?? state] as const),
-    );
+    return this.#channels.describe();
   }
 
-  async open(): Promise<void> {
+  /** `lastTime`: when the last daemon of this home wrote something, ISO-8601. */
+  async open(lastTime?: string): Promise<void> {
+    if (lastTime !== undefined) this.#schedule.noteLastTime(lastTime);
     this.#centralWatch.start();
     this.#delivery.watcher.start();
     this.#reconciler.start();

@@ -6,22 +6,33 @@ import { TaskDesk, type TaskDeskDeps } from './task-desk.js';
 
 export type ScheduleDeps = Omit<DueIndexDeps, 'onClockSet'> &
   Omit<TaskDeskDeps, 'onPlanned'> &
-  Omit<SafetyScanDeps, 'taskCheck' | 'onRound' | 'onMended'>;
+  Omit<SafetyScanDeps, 'taskCheck' | 'onRound' | 'onMended'> & {
+    /** The clock has gone ahead by more than a correction, and may be wrong. */
+    readonly onClockAhead: () => void;
+  };
+
+/** A clock that is only being corrected is behind its own word by less, in milliseconds. */
+const clockSlackMs = 60_000;
+/** A clock that was off for longer than this is a clock that was wrong, in milliseconds. */
+const muchMs = 60 * 60 * 1_000;
+/** Time in which no daemon ran may be as long as this; longer, it may also be the clock that is wrong. */
+const longAwayMs = 7 * 24 * 60 * 60 * 1_000;
 
 export interface Schedule {
   readonly dueIndex: DueIndex;
   readonly taskDesk: TaskDesk;
   readonly safetyScan: SafetyScan;
+  /** What the clock says now against what it said when a daemon last wrote something (ISO-8601). */
+  readonly noteLastTime: (lastTime: string) => void;
 }
 
 /** The room's parts, joined. */
 export function buildSchedule(deps: ScheduleDeps): Schedule {
-  const dueIndex = new DueIndex({
-    ...deps,
-    onClockSet: (byMs) => {
-      if (byMs < 0) mendAfterSetBack(deps.store, deps.clock.now(), -byMs);
-    },
-  });
+  const onClockSet = (byMs: number): void => {
+    if (byMs < 0) mendAfterSetBack(deps.store, deps.clock.now(), -byMs);
+    if (byMs > muchMs) deps.onClockAhead();
+  };
+  const dueIndex = new DueIndex({ ...deps, onClockSet });
   const refresh = (): void => {
     dueIndex.refresh();
   };
@@ -33,5 +44,9 @@ export function buildSchedule(deps: ScheduleDeps): Schedule {
     onRound: () => taskDesk.moveStranded(),
     onMended: refresh,
   });
-  return { dueIndex, taskDesk, safetyScan };
+  const noteLastTime = (lastTime: string): void => {
+    const sinceMs = deps.clock.now() - Date.parse(lastTime);
+    if (sinceMs < -clockSlackMs || sinceMs > longAwayMs) onClockSet(sinceMs);
+  };
+  return { dueIndex, taskDesk, safetyScan, noteLastTime };
 }

@@ -49,6 +49,28 @@ describe('a clock that was set back by an hour', () => {
     expect(room.wakesIn()).toBe(hour + 60_000);
   });
 
+  it('plans anew what a clock that was far ahead has planned, and takes nothing for used in the future', async () => {
+    const day = 24 * hour;
+    await room.plan(60_000, { recurrence: '0 12 * * *' });
+    room.clock.advance(400 * day);
+    room.runner.complete(room.nextRunId);
+    await room.look();
+    const item = { sessionId: room.session.id, kind: 'prune', attempts: 0 } as const;
+    room.store.dueItems.set({ ...item, dueAt: room.clock.iso(7 * day) });
+    room.clock.advance(-400 * day);
+    mendAfterSetBack(room.store, room.clock.now(), 400 * day);
+    await room.look();
+    expect(dueIn('prune')).toBe(0);
+    expect(room.store.sessions.find(room.session.id)?.lastActive).toBe(room.clock.iso());
+    expect(room.runs()).toEqual([
+      '2026-01-31T12:01 completed',
+      expect.stringMatching(/^2027-.* cancelled$/),
+      '2026-02-01T11:00 pending',
+    ]);
+    expect(room.notices()).toEqual([]);
+    expect(room.store.tasks.list()).toMatchObject([{ dueAt: '2026-02-01T11:00:00.000Z' }]);
+  });
+
   it('lets neither a reply nor a notice wait longer than it should', async () => {
     const retry = { sessionId: room.session.id, messageOutId: 'o-1', attempts: 1, reason: '' };
     room.store.deliveryRetries.set({ ...retry, dueAt: room.clock.iso(5_000), maybeSent: false });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { until } from '../../test/fakes/waiting.js';
+import { settled, until } from '../../test/fakes/waiting.js';
 import { TempHome } from '../../test/fakes/temp-home.js';
 import type { DueKind } from '../store/due-items.js';
 import type { Session } from '../store/sessions.js';
@@ -227,6 +227,8 @@ describe('the index of due work', () => {
       await until(() => {
         expect(due).toHaveLength(count);
       });
+      // The last page is followed by an empty one.
+      await settled();
       for (let i = 0; i < 20; i += 1) {
         plan(first, 0);
         index.refresh();
@@ -241,6 +243,8 @@ describe('the index of due work', () => {
       await until(() => {
         expect(due).toHaveLength(count);
       });
+      // The last page is followed by an empty one.
+      await settled();
       pass(31_000);
       await until(() => {
         expect(due).toHaveLength(2 * count);

@@ -143,7 +143,7 @@ export class DueIndex {
     clearTimeout(this.#timer);
     const waitMs = Math.min(
       this.#wakesAt - this.#deps.clock.now(),
-      untilSharedTick(longestSleepMs),
+      untilSharedTick(longestSleepMs, this.#deps.monotonicNow()),
     );
     this.#timer = setTimeout(() => {
       this.#noticeClock();

@@ -71,7 +71,7 @@ export function parseLocalTime(text: string, timeZone: string): number {
   assertTimeZone(timeZone);
   const found = localTime.exec(text.trim());
   const at = found === null ? Number.NaN : instantOf(found, timeZone);
-  if (!Number.isNaN(at)) return at;
+  if (at < Date.UTC(9999, 0)) return at;
   throw new BerthError('invalid_input', `${JSON.stringify(text)} is no time.`, {
     next: 'Write it like "2026-01-31 09:00", or with its offset like 2026-01-31T09:00:00Z.',
   });

@@ -86,6 +86,7 @@ describe('the desk for tasks', () => {
 
   it('does not take back what runs once and has begun', async () => {
     await room.plan(0);
+    room.store.sessions.setContainerStatus(room.session.id, 'running');
     await expect(room.desk.cancel({ id: 't-1' })).rejects.toThrow('has begun already');
     expect(room.runs()).toEqual(['2026-01-31T12:00 pending']);
     expect(room.store.tasks.list()).toHaveLength(1);
@@ -94,12 +95,22 @@ describe('the desk for tasks', () => {
   it('ends a series whose run has begun, and lets that run end', async () => {
     await room.plan(0, { recurrence: '0 * * * *' });
     const run = room.nextRunId;
+    room.store.sessions.setContainerStatus(room.session.id, 'running');
     expect(await room.desk.cancel({ id: 't-1' })).toMatchObject({ cancelled: 'series' });
     room.runner.complete(run);
     await room.look();
     expect(room.runs()).toEqual(['2026-01-31T12:00 completed']);
     expect(room.store.tasks.list()).toEqual([]);
   });
+
+  it.each([null, '0 * * * *'])(
+    'takes back what became due while nobody could run it (%s)',
+    async (recurrence) => {
+      await room.plan(0, { recurrence });
+      expect(await room.desk.cancel({ id: 't-1' })).toMatchObject({ cancelled: 'all' });
+      expect(room.runs()).toEqual(['2026-01-31T12:00 cancelled']);
+    },
+  );
 
   it('cancels a series that waits, and no other task', async () => {
     await room.plan(0, { recurrence: '0 * * * *' });

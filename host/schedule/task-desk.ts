@@ -59,11 +59,12 @@ export class TaskDesk {
 
   /** Throws not_found or invalid_input, and what the mailbox throws. */
   async create(payload: unknown): Promise<Task> {
-    const { sessions, clock, log, timeZone } = this.#deps;
+    const { store, sessions, clock, log, timeZone } = this.#deps;
     const wanted = newTaskSchema.parse(payload);
     if (wanted.timeZone !== null) assertTimeZone(wanted.timeZone);
     if (wanted.recurrence !== null) {
-      assertRecurrence(wanted.recurrence, wanted.timeZone ?? timeZone);
+      const chat = store.messagingGroups.find(wanted.messagingGroupId);
+      assertRecurrence(wanted.recurrence, wanted.timeZone ?? chat?.timeZone ?? timeZone);
     }
     const scheduledMs = Date.parse(wanted.scheduledAt);
     const { id, text, recurrence } = wanted;
@@ -97,10 +98,16 @@ export class TaskDesk {
       });
     }
     const soon = isoAt(clock.now() + tooSoonMs);
+    const isIdle = store.sessions.find(task.sessionId)?.containerStatus === 'stopped';
+    const acks = await mailbox.outbound(task.sessionId, (outbound) =>
+      outbound.findAcks([task.messageId]),
+    );
+    // Nobody can take it but a container: what became due while no daemon ran has not begun.
+    const mayHaveBegun = !isIdle || acks.size > 0;
     const hasBegun = await mailbox.inbound(task.sessionId, (inbound) => {
       const runs = inbound.listOpen().filter((row) => taskIdOf(row) === id);
       const begun = new Set(
-        runs.flatMap((row) => ((row.processAfter ?? '') <= soon ? [row.id] : [])),
+        runs.flatMap((row) => (mayHaveBegun && (row.processAfter ?? '') <= soon ? [row.id] : [])),
       );
       if (begun.size > 0 && task.recurrence === null) throw hasBegunAlready(id);
       inbound.cancel(

@@ -24,8 +24,6 @@ const config: RunnerConfig = {
   batchSize: 20,
   pollIntervalMs: 1_000,
   heartbeatIntervalMs: 1_000,
-  keepMessagesDays: 365,
-  keptMessageIds: [],
 };
 
 describe('folder names', () => {

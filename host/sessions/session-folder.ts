@@ -1,9 +1,14 @@
 /** The folders and files of a session on the host, and who may write them. */
-import { lstatSync, mkdirSync, realpathSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, realpathSync } from 'node:fs';
 import { chown, lchown, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { BerthError } from '../../shared/base/errors.js';
-import { runnerConfigPath, type Workspace } from '../../shared/protocol/workspace.js';
+import {
+  pruneOrderPath,
+  runnerConfigPath,
+  type Workspace,
+} from '../../shared/protocol/workspace.js';
+import type { PruneOrder } from '../../shared/protocol/prune-order.js';
 import type { RunnerConfig } from '../../shared/protocol/runner-config.js';
 
 /** Who the runner runs as: the daemon's own user, or a plain one where the daemon is root. */
@@ -95,6 +100,15 @@ export class SessionFolders {
     await writeFile(`${path}.new`, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o644 });
     await rename(`${path}.new`, path);
     return workspace;
+  }
+
+  /** Tells the runner what it may take away. No effect where the session was never written to. */
+  async writePruneOrder(sessionId: string, order: PruneOrder): Promise<void> {
+    const inDir = this.inDir(sessionId);
+    if (!existsSync(inDir)) return;
+    const path = pruneOrderPath(inDir);
+    await writeFile(`${path}.new`, `${JSON.stringify(order)}\n`, { mode: 0o644 });
+    await rename(`${path}.new`, path);
   }
 
   /** Makes what outbound.db lies in. */

@@ -210,7 +210,9 @@ export class Settlement {
       if (verdict === 'completed') outcomes.push({ id: row.id, status: 'completed' });
       if (verdict === 'failed')
         outcomes.push(this.#decideFailure(session, row, limits, reasonOf(row.id)));
-      if (verdict === 'open' && waitsTooLong(row, limits, now)) {
+      if (verdict === 'open' && this.#series.isMisplanned(session, row)) {
+        outcomes.push({ id: row.id, status: 'moved' });
+      } else if (verdict === 'open' && waitsTooLong(row, limits, now)) {
         outcomes.push({ id: row.id, status: 'hasten', processAfter: isoAt(now) });
       }
     }

@@ -114,6 +114,17 @@ describe('a recurring task', () => {
     expect(room.store.tasks.find('t-1')?.dueAt).toBe('2026-02-02T12:00:00.000Z');
   });
 
+  it('is told in its own chat’s time zone where its session serves several chats', async () => {
+    room.store.messagingGroups.update({ ...room.chat, timeZone: 'Australia/Sydney' });
+    room.store.wirings.update({ ...room.wiring, sessionMode: 'agent-shared' });
+    const task = await room.plan(0, { recurrence: '0 9 * * *' });
+    const session = room.store.sessions.find(task.sessionId)!;
+    expect(session.messagingGroupId).toBeNull();
+    room.runnerOf(session.id).complete(task.messageId);
+    await room.look('running', session);
+    expect(room.store.tasks.find('t-1')?.dueAt).toBe('2026-01-31T22:00:00.000Z');
+  });
+
   it('ends, and is said to, when somebody has made nonsense of its schedule', async () => {
     await room.plan(0, daily);
     room.inbound(room.session.id, (db) => {

@@ -31,6 +31,8 @@ export interface TaskSeriesDeps {
   readonly timeZone: string;
 }
 
+const dayMs = 86_400_000;
+
 export class TaskSeries {
   readonly #deps: TaskSeriesDeps;
 
@@ -45,14 +47,37 @@ export class TaskSeries {
     outcomes: readonly InboundOutcome[],
   ): readonly FollowingRow[] {
     const final = new Set(outcomes.filter(isFinal).map(({ id }) => id));
+    const moved = new Set(outcomes.flatMap(({ id, status }) => (status === 'moved' ? [id] : [])));
+    const now = this.#deps.clock.now();
     const ended = open.filter((row) => isTask(row) && final.has(row.id));
-    return ended.flatMap((row) => this.#followOne(session, row) ?? []);
+    return ended.flatMap((row) => {
+      const scheduledMs = moved.has(row.id) ? now : Date.parse(row.timestamp);
+      return this.#followOne(session, row, scheduledMs) ?? [];
+    });
   }
 
-  #followOne(session: Session, row: OpenInbound): FollowingRow | undefined {
+  /**
+   * Its last run was more than a day from now: the clock was far ahead when this one was planned. By less, it is better
+   * to wait than to run again what has run.
+   */
+  isMisplanned(session: Session, row: OpenInbound): boolean {
+    const { clock, nextRun } = this.#deps;
+    const now = clock.now();
+    if (row.recurrence === null || !isPlanned(row, isoAt(now))) return false;
+    try {
+      const zone = this.#zoneOf(session, taskIdOf(row), row);
+      const sooner = nextRun(row.recurrence, zone, now + dayMs, now + dayMs);
+      return sooner !== undefined && sooner < Date.parse(row.timestamp);
+    } catch {
+      return false;
+    }
+  }
+
+  #followOne(session: Session, row: OpenInbound, scheduledMs: number): FollowingRow | undefined {
     const { store } = this.#deps;
     const taskId = taskIdOf(row);
-    const next = session.status === 'active' ? this.#findNext(session, row) : undefined;
+    const next =
+      session.status === 'active' ? this.#findNext(session, row, scheduledMs) : undefined;
     if (next === undefined) {
       store.tasks.delete(taskId);
       return undefined;
@@ -62,14 +87,13 @@ export class TaskSeries {
     return following;
   }
 
-  #findNext(session: Session, row: OpenInbound): number | undefined {
+  #findNext(session: Session, row: OpenInbound, scheduled: number): number | undefined {
     const { clock, log, nextRun } = this.#deps;
     if (row.recurrence === null) return undefined;
     const now = clock.now();
-    const scheduled = Date.parse(row.timestamp);
     const fields = { sessionId: session.id, messageId: row.id };
     try {
-      const zone = this.#zoneOf(session, row);
+      const zone = this.#zoneOf(session, taskIdOf(row), row);
       const next = nextRun(row.recurrence, zone, Number.isNaN(scheduled) ? now : scheduled, now);
       if (next === undefined) log.info(fields, 'recurring task has no more runs');
       return next;
@@ -81,9 +105,11 @@ export class TaskSeries {
     }
   }
 
-  #zoneOf(session: Session, { timeZone }: OpenInbound): string {
+  #zoneOf(session: Session, taskId: string, { timeZone }: OpenInbound): string {
     const { store } = this.#deps;
-    const chat = store.messagingGroups.find(session.messagingGroupId ?? '');
+    // A session may serve several chats: the task knows its own.
+    const chatId = store.tasks.find(taskId)?.messagingGroupId ?? session.messagingGroupId;
+    const chat = store.messagingGroups.find(chatId ?? '');
     const named = timeZone ?? chat?.timeZone;
     return named != null && isTimeZone(named) ? named : this.#deps.timeZone;
   }

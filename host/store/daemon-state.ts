@@ -49,6 +49,15 @@ export class DaemonStateStore {
     this.#set('daemon', state, now);
   }
 
+  /** When a daemon of this home last wrote anything here; ISO-8601. */
+  findLastTime(): string | undefined {
+    const found = this.#db
+      .prepare<[], string | null>('SELECT max(updated_at) FROM daemon_state')
+      .pluck()
+      .get();
+    return found ?? undefined;
+  }
+
   /** Into which session the safety scan has looked last; empty: a round begins. */
   findScanCursor(): string {
     const json = this.#db

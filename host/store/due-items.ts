@@ -120,12 +120,20 @@ export class DueItemStore {
       .run(item);
   }
 
+  /** Prunes that are planned for after `late` are due now. */
+  advancePrunes(now: string, late: string): void {
+    this.#db
+      .prepare(`UPDATE due_items SET due_at = @now WHERE kind = 'prune' AND due_at > @late`)
+      .run({ now, late });
+  }
+
   /**
    * What is due in the time that is given is looked at now. A session that waits to be run is only looked at by those who
    * deliver for it: they know from its files what it waits for.
    */
   lookAgain(now: string, until: string): void {
     this.#noteChange('deliver', now);
+
     this.#db
       .prepare(
         `UPDATE due_items SET due_at = @now
@@ -136,10 +144,10 @@ export class DueItemStore {
       .prepare(
         `INSERT INTO due_items (session_id, kind, due_at)
          SELECT session_id, 'deliver', @now FROM due_items
-         WHERE kind = 'wake' AND due_at > @now AND due_at <= @until
+         WHERE kind = 'wake' AND due_at > @now
          ON CONFLICT (session_id, kind) DO UPDATE SET due_at = @now`,
       )
-      .run({ now, until });
+      .run({ now });
   }
 
   /** The earliest due time that this process has written since it was last asked. */

@@ -166,6 +166,13 @@ export class SessionStore {
       .all();
   }
 
+  /** What was last used at a time that has not come yet was used now. */
+  forgetFuture(now: string): void {
+    this.#db
+      .prepare('UPDATE sessions SET last_active = @now WHERE last_active > @now')
+      .run({ now });
+  }
+
   touch(id: string, now: string): void {
     this.#db.prepare('UPDATE sessions SET last_active = ? WHERE id = ?').run(now, id);
   }

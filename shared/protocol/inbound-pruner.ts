@@ -67,7 +67,9 @@ export class InboundPruner {
       const seqs = slice.filter(mayGo).map(({ seq }) => seq);
       removeAll(db, 'DELETE FROM messages_in WHERE seq = ?', seqs);
       const wasCut = slice.length < rows.length;
-      const next = wasCut ? slice.at(-1)?.seq : nextAfter(rows, request.limit);
+      // What waits for its time may stand before much that is old.
+      const isPassable = rows.every(({ status }) => status === 'pending');
+      const next = wasCut ? slice.at(-1)?.seq : nextAfter(rows, request.limit, isPassable);
       return { removed: seqs.length, next };
     });
   }
@@ -152,8 +154,9 @@ function cutByBytes(
 function nextAfter(
   rows: readonly { readonly seq: number; readonly isOld: 0 | 1 }[],
   limit: number,
+  isPassable = false,
 ): number | undefined {
-  const hasMore = rows.length === limit && rows.some(({ isOld }) => isOld === 1);
+  const hasMore = rows.length === limit && (isPassable || rows.some(({ isOld }) => isOld === 1));
   return hasMore ? rows.at(-1)?.seq : undefined;
 }
 

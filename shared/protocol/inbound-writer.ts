@@ -64,6 +64,8 @@ export type InboundOutcome =
   | { readonly id: string; readonly status: 'completed' | 'failed' | 'cancelled' }
   /** One more try, not before the given time (ISO-8601). */
   | { readonly id: string; readonly status: 'retry'; readonly processAfter: string }
+  /** Its next run takes its place. */
+  | { readonly id: string; readonly status: 'moved' }
   /** The same try, at another time (ISO-8601). */
   | { readonly id: string; readonly status: 'hasten'; readonly processAfter: string };
 
@@ -174,7 +176,7 @@ export class InboundWriter {
       for (const outcome of outcomes) {
         if (outcome.status === 'retry') retry.run(outcome.processAfter, outcome.id);
         else if (outcome.status === 'hasten') hasten.run(outcome.processAfter, outcome.id);
-        else update.run(outcome.status, outcome.id);
+        else update.run(outcome.status === 'moved' ? 'cancelled' : outcome.status, outcome.id);
       }
       for (const row of following) appendFollowing(db, row, outboundMaxSeq);
     });

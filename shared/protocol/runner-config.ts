@@ -12,10 +12,6 @@ export const runnerConfigSchema = z.object({
   pollIntervalMs: z._default(z.int().check(z.minimum(10)), 1_000),
   /** The longest time between two signs of life during a turn, in milliseconds. */
   heartbeatIntervalMs: z._default(z.int().check(z.minimum(10)), 1_000),
-  /** How long messages that are done with stay in outbound.db. */
-  keepMessagesDays: z._default(z.int().check(z.minimum(1)), 365),
-  /** Ids of messages_out rows that stay whatever their age: a person may still want to send them. */
-  keptMessageIds: z._default(z.array(z.string()), []),
 });
 
 export type RunnerConfig = z.infer<typeof runnerConfigSchema>;

@@ -89,8 +89,6 @@ describe('the settings of a runner', () => {
       batchSize: 20,
       pollIntervalMs: 1_000,
       heartbeatIntervalMs: 1_000,
-      keepMessagesDays: 365,
-      keptMessageIds: [],
     });
   });
 

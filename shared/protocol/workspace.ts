@@ -46,6 +46,11 @@ export function runnerConfigPath(inDir: string): string {
   return join(inDir, 'runner.json');
 }
 
+/** What the runner may take away, written by the host now and then. */
+export function pruneOrderPath(inDir: string): string {
+  return join(inDir, 'pruning.json');
+}
+
 /** Touched by the runner while a turn runs: its mtime is the last sign of life. */
 export function heartbeatPath(outDir: string): string {
   return join(outDir, 'heartbeat');

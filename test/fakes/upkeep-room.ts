@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'vitest';
-import { Pruning } from '../../container/pruning.js';
+import { Pruning, type PruningDeps } from '../../container/pruning.js';
 import { Upkeep } from '../../host/sessions/upkeep/upkeep.js';
 import type { Session } from '../../host/store/sessions.js';
 import { InboundReader } from '../../shared/protocol/inbound-reader.js';
+import { findPruneOrder } from '../../shared/protocol/prune-order.js';
 import { OutboundPruner } from '../../shared/protocol/outbound-pruner.js';
 import {
   inboxDir,
@@ -65,8 +66,12 @@ export class UpkeepRoom extends DeliveryRoom {
       log: this.log,
       pollIntervalMs: 600_000,
       pauseMs: 0,
+      monotonicNow: () => this.uptimeMs,
     });
   }
+
+  /** Of the daemon. */
+  uptimeMs = 0;
 
   planPrune(sessionId: string): void {
     const dueAt = this.clock.iso();
@@ -74,12 +79,19 @@ export class UpkeepRoom extends DeliveryRoom {
   }
 
   /** The runner's half, as after a start of the container. */
-  runnerPrunes(keptMessageIds: readonly string[] = [], keepMessagesDays = 365): void {
+  runnerPrunes(keptMessageIds: string[] = [], keepMessagesDays = 365): void {
+    const before = this.clock.iso(-keepMessagesDays * 86_400_000);
+    this.runnerObeys(() => ({ before, keptMessageIds }));
+  }
+
+  /** As runnerPrunes, by what the host has said last. */
+  runnerObeys(
+    findOrder: PruningDeps['findOrder'] = () => findPruneOrder(this.folders.inDir(this.session.id)),
+  ): void {
     const pruning = new Pruning({
       inbound: new InboundReader(inboundDbPath(this.folders.inDir(this.session.id))),
       outbound: new OutboundPruner(outboundDbPath(this.folders.outDir(this.session.id))),
-      keepMessagesDays,
-      keptMessageIds,
+      findOrder,
       clock: this.clock,
       quietMs: -1,
       pauseMs: -1,

@@ -265,6 +265,36 @@ describe('the two halves of pruning', () => {
     expect(room.texts()).toEqual(['answer to m-1', 'answer to m-2']);
   });
 
+  it('behind many that are planned for later go all the same', async () => {
+    const ids = Array.from({ length: 60 }, (_, index) => `t-${index}`);
+    await room.post(room.session, ...ids);
+    room.inbound(room.session.id, (db) => {
+      const later = room.clock.iso(900 * 86_400_000);
+      db.prepare('UPDATE messages_in SET timestamp = ?, process_after = ?').run(later, later);
+    });
+    await room.exchange('m-1');
+    await room.exchange('m-2');
+    room.advanceDays(400);
+    await room.upkeep();
+    expect(room.messageIds()).toEqual([...ids, 'm-2']);
+  });
+
+  it('go on the runner’s side by what the host has said last, dead letters excepted', async () => {
+    for (const id of ['m-1', 'm-2', 'm-3']) await room.exchange(id);
+    const createdAt = room.clock.iso();
+    const { id: sessionId } = room.session;
+    room.store.deadLetters.insert({
+      ...{ sessionId, direction: 'out', messageId: 'o-m-2', reason: '', createdAt },
+    });
+    room.runnerObeys();
+    room.advanceDays(400);
+    room.runnerObeys();
+    expect(room.messagesOut()).toEqual(['o-m-1', 'o-m-2', 'o-m-3']);
+    await room.upkeep();
+    room.runnerObeys();
+    expect(room.messagesOut()).toEqual(['o-m-2', 'o-m-3']);
+  });
+
   it('keep a reply that a person may still try to send', async () => {
     for (const id of ['m-1', 'm-2', 'm-3']) await room.exchange(id);
     room.advanceDays(400);

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { UpkeepRoom } from '../../../test/fakes/upkeep-room.js';
+import { settled, until } from '../../../test/fakes/waiting.js';
 
 const dayMs = 86_400_000;
 
@@ -110,6 +111,43 @@ describe('looking after a session', () => {
     });
     await room.upkeep();
     expect(existsSync(folder())).toBe(true);
+  });
+
+  it('keeps it while something that was said in it is still to be sent', async () => {
+    room.setSession({ status: 'closed' });
+    await room.upkeep();
+    const item = { sessionId: room.session.id, kind: 'deliver', attempts: 0 } as const;
+    room.store.dueItems.set({ ...item, dueAt: room.clock.iso(900 * 86_400_000) });
+    room.advanceDays(400);
+    await room.upkeep();
+    expect(existsSync(folder())).toBe(true);
+    room.store.dueItems.clear(room.session.id, 'deliver');
+    room.store.awaitedListeners.add(room.session.id, 'fake', 'chat-1');
+    await room.upkeep();
+    expect(existsSync(folder())).toBe(true);
+    room.store.awaitedListeners.take('fake', 'chat-1');
+    await room.upkeep();
+    expect(existsSync(folder())).toBe(false);
+  });
+
+  it('waits for a day of the daemon’s time when the clock has gone far ahead', async () => {
+    await room.exchange('m-1');
+    await room.exchange('m-2');
+    const upkeep = room.newUpkeep();
+    upkeep.doubtClock();
+    room.advanceDays(400);
+    room.planPrune(room.session.id);
+    upkeep.start();
+    await settled();
+    await upkeep.stop();
+    expect(room.messageIds()).toEqual(['m-1', 'm-2']);
+    room.uptimeMs = 25 * 3_600_000;
+    const later = room.newUpkeep();
+    later.start();
+    await until(() => {
+      expect(room.messageIds()).toEqual(['m-2']);
+    });
+    await later.stop();
   });
 
   it('removes its row even where the folder went before', async () => {

@@ -68,8 +68,12 @@ export class SessionUpkeep {
   }
 
   async #prune(session: Session, keep: Keep, signal: AbortSignal): Promise<void> {
-    const { clock, rows, files, log } = this.#deps;
+    const { store, clock, folders, rows, files, log } = this.#deps;
     const { id: sessionId } = session;
+    await folders.writePruneOrder(sessionId, {
+      before: daysAgo(clock, keep.keepMessagesDays),
+      keptMessageIds: store.deadLetters.listForSession(sessionId).map(({ messageId }) => messageId),
+    });
     try {
       const rowCount = await rows.prune(sessionId, daysAgo(clock, keep.keepMessagesDays), signal);
       const fileCount = await files.prune(sessionId, keep.keepFilesDays * dayMs, signal);
@@ -104,8 +108,12 @@ export class SessionUpkeep {
     const { store, clock } = this.#deps;
     const endedAt = store.sessions.findEndedAt(session.id);
     if (endedAt === null || endedAt >= daysAgo(clock, keepMessagesDays)) return false;
-    // What a person has not purged yet stays, with all that it is about.
-    return isStopped(session) && store.deadLetters.listForSession(session.id).length === 0;
+    // What a person has not purged yet stays, with all that it is about; and so does what is still to be sent.
+    const isAwaited =
+      store.deadLetters.listForSession(session.id).length > 0 ||
+      store.awaitedListeners.isAwaiting(session.id) ||
+      store.dueItems.find(session.id, 'deliver') !== undefined;
+    return isStopped(session) && !isAwaited;
   }
 
   /** The folder first: with its row gone, nobody would find it any more. */

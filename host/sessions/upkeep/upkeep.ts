@@ -27,6 +27,8 @@ export interface UpkeepDeps {
   readonly pollIntervalMs: number;
   /** Between two sessions, in milliseconds. */
   readonly pauseMs: number;
+  /** Milliseconds that go on evenly, whatever the clock is set to. */
+  readonly monotonicNow: () => number;
 }
 
 /** A message that its platform sends again within this time is known for a repeat. */
@@ -34,6 +36,9 @@ const keepReceivedDays = 30;
 const keepSettledDays = 30;
 /** What waits for a person who does not come back, and threads that nobody writes in. */
 const keepUnusedDays = 365;
+
+/** What was taken away by a clock that was wrong does not come back: a clock in doubt has a day to be set right. */
+const doubtMs = 24 * 60 * 60 * 1_000;
 
 const rowsAtOnce = 50;
 const slicePauseMs = 20;
@@ -44,6 +49,8 @@ export class Upkeep {
   readonly #loop: PollLoop;
   readonly #trash: Trash;
   readonly #sessions: SessionUpkeep;
+  /** By monotonicNow. */
+  #trustsClockFrom = 0;
 
   constructor(deps: UpkeepDeps) {
     this.#deps = deps;
@@ -63,14 +70,28 @@ export class Upkeep {
     this.#loop.start();
   }
 
+  /** The clock has gone far ahead, and may be wrong: nothing is taken away for a day. */
+  doubtClock(): void {
+    this.#trustsClockFrom = this.#deps.monotonicNow() + doubtMs;
+    this.#deps.log.warn(
+      { forMs: doubtMs },
+      'clock in doubt: nothing old is taken away for a while',
+    );
+  }
+
+  #trustsClock(): boolean {
+    return this.#deps.monotonicNow() >= this.#trustsClockFrom;
+  }
+
   /** Resolves after the slice at hand; the rest waits for the next daemon. */
   async stop(): Promise<void> {
     await this.#loop.stop();
   }
 
   async #look(signal: AbortSignal): Promise<void> {
+    if (!this.#trustsClock()) return;
     await this.#pruneCentral(signal);
-    while (!signal.aborted) {
+    while (!signal.aborted && this.#trustsClock()) {
       const visited = await this.#visitSome(signal);
       // Also what a daemon before this one did not come to delete.
       await this.#trash.empty(signal);
@@ -83,7 +104,7 @@ export class Upkeep {
     const { store, clock, pauseMs } = this.#deps;
     const due = store.dueItems.listDuePrunes(isoAt(clock.now()), pageSize);
     for (const sessionId of due) {
-      if (signal.aborted) return due.length;
+      if (signal.aborted || !this.#trustsClock()) return due.length;
       await this.#sessions.visit(sessionId, signal);
       await delay(pauseMs, signal);
     }
