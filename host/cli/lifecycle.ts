@@ -23,12 +23,12 @@ async function start(
   context: CommandContext,
   { detach, detached }: { readonly detach?: boolean; readonly detached?: boolean },
 ): Promise<number> {
+  if (detach !== true) assertSettings(context);
   if (detached !== true) tellNotes(context);
   if (detach === true) {
     await startDetached(context);
     return 0;
   }
-  assertSettings(context);
   return runDaemon(context, { isDetached: detached === true });
 }
 

@@ -67,7 +67,6 @@ describe('the command line', () => {
     [['agent-groups', 'create', 'x', '--folder', '../x']],
     [['agent-groups', 'create', 'x', '--container-config', '{']],
     [['agent-groups', 'create', 'x', '--provider', 'ehco']],
-    [['wirings', 'create', 'nope', 'main']],
     [['wirings', 'create', 'terminal:x', 'main', '--mode', 'pattern']],
     [['messaging-groups', 'create', 'nope']],
     [['chat', '']],
@@ -88,7 +87,8 @@ describe('the command line', () => {
     );
     expect(stdout).toContain('BERTH_RUNTIME');
     expect(stderr).toContain('there is no setting BERTH_RUNTIM;');
-    expect((await cli.failure('status')).code).toBe('config_invalid');
+    expect((await cli.failure('start')).code).toBe('config_invalid');
+    expect((await cli.run('status')).stdout).toContain('not running');
   });
 
   it('says so where the home is no folder, or cannot be made', async () => {

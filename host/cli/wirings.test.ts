@@ -144,7 +144,10 @@ describe('berth wirings', () => {
 
   it('deletes one', async () => {
     const { id } = await cli.json<{ id: string }>('wirings', 'create', 'terminal:a', 'helper');
-    expect(await cli.json('wirings', 'delete', id.slice(0, -1))).toEqual({ deleted: id });
+    expect(await cli.json('wirings', 'delete', id.slice(0, -1))).toEqual({
+      deleted: id,
+      tasks: [],
+    });
     expect(await cli.json('wirings', 'list')).toEqual([]);
   });
 

@@ -100,12 +100,22 @@ function change(context: CommandContext, reference: string, options: WiringOptio
 }
 
 function remove(context: CommandContext, reference: string): void {
-  const { id } = writeStore(context, (store) => {
+  const { id, taskIds } = writeStore(context, (store) => {
     const wiring = getWiring(store, reference);
     store.wirings.delete(wiring.id);
-    return wiring;
+    const { messagingGroupId, agentGroupId } = wiring;
+    const tasks = store.tasks.list().filter((task) => task.messagingGroupId === messagingGroupId);
+    const isItsAgents = (sessionId: string): boolean =>
+      store.sessions.find(sessionId)?.agentGroupId === agentGroupId;
+    const taskIds = tasks.filter((task) => isItsAgents(task.sessionId)).map((task) => task.id);
+    return { id: wiring.id, taskIds };
   });
-  context.output.result({ deleted: id }, () => `Deleted the wiring ${id}.`);
+  if (taskIds.length > 0) {
+    context.output.note(
+      `Tasks that this agent has for the chat go on: ${taskIds.join(', ')}. End them with \`berth tasks cancel\`.`,
+    );
+  }
+  context.output.result({ deleted: id, tasks: taskIds }, () => `Deleted the wiring ${id}.`);
 }
 
 type WiringView = Omit<Wiring, 'triggerRules'> & { readonly triggerRules: unknown };
