@@ -3,7 +3,7 @@ import type { Clock } from '../../shared/base/clock.js';
 import { BerthError, toBerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { SessionFolders } from '../sessions/session-folder.js';
-import { hasWorked, type Settlement } from '../sessions/settlement.js';
+import type { Settlement } from '../sessions/settlement.js';
 import type { AgentGroup } from '../store/agent-groups.js';
 import { parseContainerConfig } from '../store/container-config.js';
 import type { Session } from '../store/sessions.js';
@@ -250,4 +250,13 @@ function describeExit(exitCode: number | null): string {
   if (exitCode === null) return 'The agent ended in the middle of it.';
   const how = exitCode === 137 ? ', killed: from outside, or for want of memory' : '';
   return `The agent ended in the middle of it (exit code ${exitCode}${how}).`;
+}
+
+/** Of the messages that waited before, one has been answered, given up or tried. What came since says nothing. */
+function hasWorked(
+  before: ReadonlyMap<string, number> | undefined,
+  after: ReadonlyMap<string, number> | undefined,
+): boolean {
+  if (before === undefined || after === undefined) return before !== after;
+  return [...before].some(([id, tries]) => after.get(id) !== tries);
 }

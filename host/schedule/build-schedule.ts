@@ -1,3 +1,4 @@
+import type { Settlement } from '../sessions/settlement.js';
 import { mendAfterSetBack } from './clock-set-back.js';
 import { DueIndex, type DueIndexDeps } from './due-index.js';
 import { SafetyScan, type SafetyScanDeps } from './safety-scan.js';
@@ -9,6 +10,7 @@ export type ScheduleDeps = Omit<DueIndexDeps, 'onClockSet'> &
   Omit<SafetyScanDeps, 'taskCheck' | 'onRound' | 'onMended'> & {
     /** The clock has gone ahead by more than a correction, and may be wrong. */
     readonly onClockAhead: () => void;
+    readonly settlement: Settlement;
   };
 
 /** A clock that is only being corrected is behind its own word by less, in milliseconds. */
@@ -29,7 +31,10 @@ export interface Schedule {
 /** The room's parts, joined. */
 export function buildSchedule(deps: ScheduleDeps): Schedule {
   const onClockSet = (byMs: number): void => {
-    if (byMs < 0) mendAfterSetBack(deps.store, deps.clock.now(), -byMs);
+    if (byMs < 0) {
+      deps.settlement.noteSetBack();
+      mendAfterSetBack(deps.store, deps.clock.now(), -byMs);
+    }
     if (byMs > muchMs) deps.onClockAhead();
   };
   const dueIndex = new DueIndex({ ...deps, onClockSet });

@@ -58,6 +58,7 @@ describe('a clock that was set back by an hour', () => {
     const item = { sessionId: room.session.id, kind: 'prune', attempts: 0 } as const;
     room.store.dueItems.set({ ...item, dueAt: room.clock.iso(7 * day) });
     room.clock.advance(-400 * day);
+    room.settlement.noteSetBack();
     mendAfterSetBack(room.store, room.clock.now(), 400 * day);
     await room.look();
     expect(dueIn('prune')).toBe(0);

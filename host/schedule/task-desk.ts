@@ -98,12 +98,7 @@ export class TaskDesk {
       });
     }
     const soon = isoAt(clock.now() + tooSoonMs);
-    const isIdle = store.sessions.find(task.sessionId)?.containerStatus === 'stopped';
-    const acks = await mailbox.outbound(task.sessionId, (outbound) =>
-      outbound.findAcks([task.messageId]),
-    );
-    // Nobody can take it but a container: what became due while no daemon ran has not begun.
-    const mayHaveBegun = !isIdle || acks.size > 0;
+    const mayHaveBegun = await this.#mayHaveBegun(task);
     const hasBegun = await mailbox.inbound(task.sessionId, (inbound) => {
       const runs = inbound.listOpen().filter((row) => taskIdOf(row) === id);
       const begun = new Set(
@@ -120,6 +115,19 @@ export class TaskDesk {
     log.info({ sessionId: task.sessionId, task: id }, 'task cancelled');
     onPlanned();
     return { task, cancelled: hasBegun ? 'series' : 'all' };
+  }
+
+  /** Nobody takes a task but a container: what became due while no daemon ran has not begun. */
+  async #mayHaveBegun({ sessionId, messageId }: Task): Promise<boolean> {
+    const { store, mailbox } = this.#deps;
+    if (store.sessions.find(sessionId)?.containerStatus !== 'stopped') return true;
+    try {
+      const acks = await mailbox.outbound(sessionId, (outbound) => outbound.findAcks([messageId]));
+      return acks.size > 0;
+    } catch {
+      // Its files tell nothing now.
+      return true;
+    }
   }
 
   /**

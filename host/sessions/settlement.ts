@@ -56,6 +56,9 @@ export interface SettlementDeps {
   readonly timeZone: string;
 }
 
+/** Every session with a task is looked at within it, in milliseconds. */
+const replanMs = 60 * 60 * 1_000;
+
 /** How the ids of notices about messages that were given up begin. */
 export const failureNoticePrefix = 'failed-';
 
@@ -66,6 +69,8 @@ export function failureNoticeId(sessionId: string, messageId: string): string {
 export class Settlement {
   readonly #deps: SettlementDeps;
   readonly #series: TaskSeries;
+  /** Epoch milliseconds. */
+  #replansUntil = 0;
 
   constructor(deps: SettlementDeps) {
     this.#deps = deps;
@@ -132,7 +137,12 @@ export class Settlement {
     }
   }
 
-  /** How often each waiting message was tried, by id; undefined where that cannot be read. See hasWorked. */
+  /** The clock was set back: for a while, series that it has planned too late are planned anew. */
+  noteSetBack(): void {
+    this.#replansUntil = this.#deps.clock.now() + replanMs;
+  }
+
+  /** How often each waiting message was tried, by id; undefined where that cannot be read. */
   async countTries(session: Session): Promise<ReadonlyMap<string, number> | undefined> {
     try {
       const open = await this.#deps.mailbox.inbound(session.id, (inbound) => inbound.listOpen());
@@ -210,7 +220,11 @@ export class Settlement {
       if (verdict === 'completed') outcomes.push({ id: row.id, status: 'completed' });
       if (verdict === 'failed')
         outcomes.push(this.#decideFailure(session, row, limits, reasonOf(row.id)));
-      if (verdict === 'open' && this.#series.isMisplanned(session, row)) {
+      if (
+        verdict === 'open' &&
+        now < this.#replansUntil &&
+        this.#series.isMisplanned(session, row)
+      ) {
         outcomes.push({ id: row.id, status: 'moved' });
       } else if (verdict === 'open' && waitsTooLong(row, limits, now)) {
         outcomes.push({ id: row.id, status: 'hasten', processAfter: isoAt(now) });
@@ -325,15 +339,6 @@ export class Settlement {
     store.notices.insert({ id, address, inReplyTo: messageId, text }, isoAt(clock.now()));
     onNotice();
   }
-}
-
-/** Of the messages that waited before, one has been answered, given up or tried. What came since says nothing. */
-export function hasWorked(
-  before: ReadonlyMap<string, number> | undefined,
-  after: ReadonlyMap<string, number> | undefined,
-): boolean {
-  if (before === undefined || after === undefined) return before !== after;
-  return [...before].some(([id, tries]) => after.get(id) !== tries);
 }
 
 function isPending({ status }: OpenInbound): boolean {
