@@ -89,7 +89,7 @@ export interface LoadedConfig {
   readonly notes: readonly string[];
 }
 
-/** What to do with a setting that cannot be used: config_invalid, naming it, where it came from and what it may be. */
+/** What to do with what cannot be used: config_invalid, naming the setting, where it came from and what it may be; or .env. */
 export type OnUnusable = (error: BerthError) => void;
 
 /**
@@ -102,7 +102,7 @@ export function loadConfig(flags: SettingFlags = {}, onUnusable?: OnUnusable): L
 
 /** Every setting, also where some of them cannot be used. Throws config_invalid where .env cannot be read. */
 export function surveySettings(flags: SettingFlags): Omit<LoadedConfig, 'config'> {
-  const { settings, notes } = gatherSettings(flags, process.env);
+  const { settings, notes } = gatherSettings(flags, process.env, rethrow);
   return { settings, notes };
 }
 
@@ -111,6 +111,7 @@ type Environment = Readonly<Record<string, string | undefined>>;
 function gatherSettings(
   flags: SettingFlags,
   environment: Environment,
+  onUnusable: OnUnusable,
 ): Omit<LoadedConfig, 'config'> & {
   readonly home: string;
   readonly values: Readonly<Record<SettingName, SettingValue>>;
@@ -118,7 +119,7 @@ function gatherSettings(
   const home = resolve(
     flags.BERTH_HOME ?? nonEmpty(environment['BERTH_HOME']) ?? programPaths().root,
   );
-  const { values: dotEnv, notes } = readDotEnv(home);
+  const { values: dotEnv, notes } = readDotEnv(home, onUnusable);
   const values = Object.fromEntries(
     settingNames().map((name) => {
       // The home says where .env lies, and not the other way round.
@@ -140,7 +141,7 @@ export function resolveConfig(
   onUnusable: OnUnusable = rethrow,
 ): LoadedConfig {
   const program = programPaths();
-  const { home, values, settings: listed, notes } = gatherSettings(flags, environment);
+  const { home, values, settings: listed, notes } = gatherSettings(flags, environment, onUnusable);
   const read = <N extends SettingName>(
     name: N,
   ): z.infer<(typeof settings)[N]['schema']> | undefined =>
@@ -255,9 +256,10 @@ interface DotEnv {
   readonly notes: readonly string[];
 }
 
-function readDotEnv(home: string): DotEnv {
+function readDotEnv(home: string, onUnusable: OnUnusable): DotEnv {
   const path = join(home, '.env');
-  if (!existsSync(path)) return { values: {}, notes: [] };
+  const nothing = { values: {}, notes: [] };
+  if (!existsSync(path)) return nothing;
   try {
     const text = readFileSync(path, 'utf8');
     const stray = findStrayLines(text);
@@ -266,10 +268,13 @@ function readDotEnv(home: string): DotEnv {
     const values = parseEnv(lines.join('\n'));
     return { values, notes: [...noteNames(path, values), ...noteLines(path, stray)] };
   } catch (error) {
-    throw new BerthError('config_invalid', `${path} cannot be read.`, {
-      next: 'Correct the file or take it away.',
-      cause: error,
-    });
+    onUnusable(
+      new BerthError('config_invalid', `${path} cannot be read.`, {
+        next: 'Correct the file or take it away.',
+        cause: error,
+      }),
+    );
+    return nothing;
   }
 }
 

@@ -1,6 +1,7 @@
 import type { SettingValue } from '../config.js';
 import type { AddCommands, Inspection } from './command-context.js';
 import { formatTable, type Column } from './table.js';
+import { wrapWords } from './word-wrap.js';
 
 export const addConfigCommand: AddCommands = (program, _act, inspect) => {
   program
@@ -22,7 +23,9 @@ function list({ settings, notes, output }: Inspection): number {
   for (const note of notes) output.note(note);
   output.result(settings, (width) => {
     const table = formatTable(columns, settings, Number.POSITIVE_INFINITY, '');
-    return table.split('\n').every((line) => line.length <= width) ? table : inParagraphs(settings);
+    return table.split('\n').every((line) => line.length <= width)
+      ? table
+      : inParagraphs(settings, width);
   });
   return settings.some(({ problem }) => problem !== undefined) ? 1 : 0;
 }
@@ -32,8 +35,11 @@ function describe({ about, problem }: SettingValue): string {
 }
 
 /** Where the table is too wide: nothing here may be cut. */
-function inParagraphs(settings: readonly SettingValue[]): string {
+function inParagraphs(settings: readonly SettingValue[], width: number): string {
   return settings
-    .map((one) => `${one.name}=${one.value ?? ''}  (${one.source})\n  ${describe(one)}`)
+    .map((one) => {
+      const about = wrapWords(describe(one), width - 2);
+      return [`${one.name}=${one.value ?? ''}  (${one.source})`, ...about].join('\n  ');
+    })
     .join('\n');
 }

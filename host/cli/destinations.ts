@@ -2,6 +2,7 @@ import { isoAt } from '../../shared/base/clock.js';
 import { BerthError } from '../../shared/base/errors.js';
 import type { Destination } from '../../shared/protocol/session-message.js';
 import { WrongValue, type AddCommands, type CommandContext } from './command-context.js';
+import { noteUnknownChannel } from './messaging-groups.js';
 import { chatName, getAgentGroup, parseChatName, parseName } from './references.js';
 import { readStore, writeStore } from './store-access.js';
 import { formatTable } from './table.js';
@@ -65,8 +66,9 @@ function add(
   },
 ): void {
   const { displayName } = options;
+  const chat = parseChatName(`${options.channel}:${options.platformId}`);
   const destination: Destination = {
-    ...parseChatName(`${options.channel}:${options.platformId}`),
+    ...chat,
     name: parseDestinationName(name),
     displayName: displayName === undefined ? null : parseName(displayName),
     type: 'channel',
@@ -81,6 +83,7 @@ function add(
     }
     store.destinations.insert(group.id, destination, isoAt(context.clock.now()));
   });
+  noteUnknownChannel(context, chat);
   context.output.result(
     destination,
     () => `${reference} may send to ${name}: ${describeTarget(destination)}.`,

@@ -37,6 +37,7 @@ describe('the exit code', () => {
     ['no provider', ['agent-groups', 'update', 'helper', '--provider', 'nobody']],
     ['no trigger rules', ['wirings', 'create', 'terminal:b', 'helper', '--trigger', '{"mode":3}']],
     ['no pattern', ['wirings', 'create', 'terminal:b', 'helper', '--mode', 'pattern']],
+    ['an empty home', ['status', '--home', '']],
     ['an update of nothing', ['messaging-groups', 'update', 'terminal:a']],
   ])('is 2 for %s: it is wrong on every home', async (_, words) => {
     const { exitCode, stderr } = await cli.run(...words);

@@ -1,8 +1,10 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { withDatabase } from '../../shared/base/sqlite.js';
+import { DaemonLock } from '../store/daemon-lock.js';
 import { CommandLine, type RunningCommand } from '../../test/fakes/command-line.js';
+import { daemonWords } from '../../test/fakes/daemon-words.js';
 import { until } from '../../test/fakes/waiting.js';
 
 interface Status {
@@ -116,6 +118,43 @@ describe("the daemon's life", () => {
       expect((await cli.run('chat', 'hello')).exitCode).toBe(1);
     },
   );
+
+  it('is looked at and ended also where .env cannot be read', slow, async () => {
+    await cli.run('start', '--detach', '--runtime', 'process');
+    mkdirSync(join(cli.home, '.env'));
+    for (const words of [['status'], ['sessions', 'list'], ['stop']]) {
+      const result = await cli.run(...words);
+      expect(result.exitCode).toBe(0);
+      expect(result.stderr).toMatch(/\.env cannot be read\. The next start will be refused/);
+    }
+    expect((await cli.failure('start', '--detach')).code).toBe('config_invalid');
+  });
+
+  it('says which containers it could not end, with exit code 1', async () => {
+    cli.store((store) => {
+      store.daemonState.write({ ...daemonWords, leftRunning: ['s-old'] }, daemonWords.startedAt);
+    });
+    expect(await cli.json('stop')).toEqual({ wasRunning: false, leftRunning: [] });
+    const held = DaemonLock.acquire(join(cli.home, 'data', 'daemon.lock'));
+    const stopping = cli.begin('stop');
+    // It has seen the daemon then, and waits.
+    await new Promise(setImmediate);
+    cli.store((store) => {
+      store.daemonState.write({ ...daemonWords, leftRunning: ['s-1'] }, daemonWords.startedAt);
+    });
+    held.release();
+    const { exitCode, stdout } = await stopping.result;
+    expect(exitCode).toBe(1);
+    expect(stdout).toContain('could not end the containers of these sessions:\n  s-1\nThey may');
+  });
+
+  it('says what is long at 80 columns', slow, async () => {
+    cli.columns = 80;
+    await cli.run('start', '--detach', '--runtime', 'process');
+    const { stdout } = await cli.run('status');
+    expect(stdout).toMatch(/remark +Agents run .*\n +\S/);
+    for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+  });
 
   it('refuses a second daemon, which is no trouble for --detach', async () => {
     await startHere();

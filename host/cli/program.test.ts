@@ -180,5 +180,6 @@ describe('the command line', () => {
     cli.columns = 80;
     const { stdout } = await cli.run('config', '--log-level', 'debug');
     expect(stdout).toContain('BERTH_LOG_LEVEL=debug  (flag)\n  debug, info, warn or error\n');
+    for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
   });
 });

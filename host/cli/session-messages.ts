@@ -12,12 +12,21 @@ import {
 } from '../../shared/protocol/session-message.js';
 import type { CommandContext } from './command-context.js';
 import { fromStoredJson } from './stored-json.js';
+import { chatName } from './references.js';
 import { formatTable } from './table.js';
 
-/** Prints both files of a session as one conversation. */
-export function printMessages({ output }: CommandContext, folder: string, limit: number): void {
+/** Prints both files of a session as one conversation. `chat`: the session's own; null where it has several. */
+export function printMessages(
+  { output }: CommandContext,
+  folder: string,
+  { limit, chat }: { readonly limit: number; readonly chat: string | null },
+): void {
   const rows = readConversation({ inDir: join(folder, 'in'), outDir: join(folder, 'out') }, limit);
-  const lines = rows.map((row) => ({ ...row, ...describeRow(row) }));
+  const lines = rows.map((row) => ({
+    ...row,
+    ...describeRow(row),
+    to: findOtherChat(row, chat),
+  }));
   output.result(
     lines.map((line) => ({ ...line, content: fromStoredJson(line.content) })),
     (width) =>
@@ -27,13 +36,23 @@ export function printMessages({ output }: CommandContext, folder: string, limit:
           { title: 'time', value: ({ timestamp }) => timestamp.slice(0, 19).replace('T', ' ') },
           { title: 'who', value: ({ who }) => who },
           { title: 'status', value: ({ status }) => status },
-          { title: 'text', value: ({ text }) => text },
+          { title: 'text', value: ({ to, text }) => (to === null ? text : `(to ${to}) ${text}`) },
         ],
         lines,
         width,
         'Nothing was said yet.',
       ),
   );
+}
+
+/** Where a reply goes, where that is not the session's own chat. */
+function findOtherChat(
+  { direction, channelType, platformId }: ConversationRow,
+  chat: string | null,
+): string | null {
+  if (direction === 'in' || channelType === null || platformId === null) return null;
+  const to = chatName({ channelType, platformId });
+  return to === chat ? null : to;
 }
 
 interface Saying {

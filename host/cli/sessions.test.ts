@@ -37,6 +37,42 @@ describe('berth sessions', () => {
     expect(lines[1]).toMatch(new RegExp(`^${id} .* terminal:.*…  a thread.*…  active .* 0s ago$`));
   });
 
+  it('calls one waiting that has work to do now and no container', async () => {
+    cli.columns = 80;
+    const due = { dueAt: '2026-01-31T12:00:00.000Z', attempts: 0 };
+    const later = { ...due, dueAt: '2999-01-31T12:00:00.000Z' };
+    for (const id of ['s-now', 's-later', 's-runs']) {
+      addSession(cli, { id, containerStatus: id === 's-runs' ? 'running' : 'stopped' });
+    }
+    addSession(cli, { id: 's-over', status: 'closed' });
+    cli.store((store) => {
+      for (const sessionId of ['s-now', 's-runs', 's-over']) {
+        store.dueItems.set({ sessionId, kind: 'wake', ...due });
+      }
+      store.dueItems.set({ sessionId: 's-later', kind: 'wake', ...later });
+    });
+    const { stdout } = await cli.run('sessions', 'list');
+    expect(stdout).toMatch(/s-now .* active +waiting /);
+    expect(stdout).toMatch(/s-later .* active +stopped /);
+    expect(stdout).toMatch(/s-runs .* active +running /);
+    expect(stdout).toMatch(/s-over .* closed +stopped /);
+    expect((await cli.run('sessions', 'show', 's-now')).stdout).toMatch(/container +waiting\n/);
+    expect(await cli.json('sessions', 'show', 's-now')).toMatchObject({
+      containerStatus: 'stopped',
+      waiting: true,
+    });
+  });
+
+  it('lists warm ones, and says which there are none of', async () => {
+    expect((await cli.run('sessions', 'list', '--status', 'warm')).stdout).toBe(
+      'No session is warm.\n',
+    );
+    addSession(cli, { id: 's-warm', status: 'warm', messagingGroupId: null });
+    expect(await cli.json('sessions', 'list', '--status', 'warm')).toMatchObject([
+      { id: 's-warm' },
+    ]);
+  });
+
   it('says so when one to close is closed already', async () => {
     const id = addSession(cli, { id: 's-1' });
     expect((await cli.run('sessions', 'close', id)).stdout).toContain('is closed.');
@@ -95,6 +131,28 @@ describe('berth sessions', () => {
     ]);
     const newest = await cli.json<object[]>('sessions', 'messages', id, '--limit', '3');
     expect(newest).toMatchObject([{ seq: 5 }, { seq: 6 }, { seq: 7 }]);
+  });
+
+  it('tells replies that go to another chat', async () => {
+    const id = addSession(cli);
+    writeConversation(cli, id, 2);
+    const path = join(cli.home, 'data', 'sessions', id, 'out', 'outbound.db');
+    withDatabase(path, { mode: 'write', busyTimeoutMs: 0 }, (db) => {
+      const update = db.prepare(
+        `UPDATE messages_out SET channel_type = 'terminal', platform_id = ? WHERE id = ?`,
+      );
+      update.run('local', 'o-1');
+      update.run('side', 'o-2');
+    });
+    const { stdout } = await cli.run('sessions', 'messages', id);
+    expect(stdout).toMatch(/ {2}echo: message 1/);
+    expect(stdout).toContain('(to terminal:side) echo: message 2');
+    expect(await cli.json('sessions', 'messages', id)).toMatchObject([
+      { to: null },
+      { to: null },
+      { to: null },
+      { to: 'terminal:side', text: 'echo: message 2' },
+    ]);
   });
 
   it('finds nothing said where a session has no files yet', async () => {

@@ -26,7 +26,7 @@ export const addSessionCommands: AddCommands = (program, act) => {
     .action(act(list));
   noun
     .command('show <session>')
-    .description('show one: what it waits for, and what was given up')
+    .description('show one: what it waits for (due), and what was given up')
     .action(act(show));
   noun
     .command('messages <session>')
@@ -44,7 +44,11 @@ function list(context: CommandContext, filter: { readonly status?: SessionStatus
   const { clock, output } = context;
   const rows = readStore(context, (store) => {
     const name = namer(store);
-    return store.sessions.list(filter).map((session) => ({ ...session, ...name(session) }));
+    return store.sessions.list(filter).map((session) => ({
+      ...session,
+      ...name(session),
+      waiting: isWaiting(store, session, clock.now()),
+    }));
   });
   output.result(rows, (width) =>
     formatTable(
@@ -54,12 +58,14 @@ function list(context: CommandContext, filter: { readonly status?: SessionStatus
         { title: 'chat', value: ({ chat }) => chat ?? '(all)' },
         { title: 'thread', value: ({ threadId }) => threadId ?? '-' },
         { title: 'status', value: ({ status }) => status },
-        { title: 'container', value: ({ containerStatus }) => containerStatus },
+        { title: 'container', value: describeContainer },
         { title: 'active', value: ({ lastActive }) => describeAge(lastActive, clock.now()) },
       ],
       rows,
       width,
-      'There are no sessions yet. The first message of a chat begins one.',
+      filter.status === undefined
+        ? 'There are no sessions yet. The first message of a chat begins one.'
+        : `No session is ${filter.status}.`,
     ),
   );
 }
@@ -72,6 +78,7 @@ function show(context: CommandContext, reference: string): void {
     return {
       ...session,
       ...namer(store)(session),
+      waiting: isWaiting(store, session, clock.now()),
       path: folderOf(context, session),
       dueItems: store.dueItems.listForSession(session.id),
       tasks: store.tasks.listForSession(session.id),
@@ -89,7 +96,7 @@ function show(context: CommandContext, reference: string): void {
         ['thread', facts.threadId ?? undefined],
         ['status', facts.status],
         ['reason', facts.statusReason ?? undefined],
-        ['container', facts.containerStatus],
+        ['container', describeContainer(facts)],
         ['last active', describeAge(facts.lastActive, clock.now())],
         ['created', facts.createdAt],
         ['files', facts.path],
@@ -153,8 +160,11 @@ function messages(
   reference: string,
   { limit }: { readonly limit: number },
 ): void {
-  const session = readStore(context, (store) => getSession(store, reference));
-  printMessages(context, folderOf(context, session), limit);
+  const { session, chat } = readStore(context, (store) => {
+    const session = getSession(store, reference);
+    return { session, ...namer(store)(session) };
+  });
+  printMessages(context, folderOf(context, session), { limit, chat });
 }
 
 function path(context: CommandContext, reference: string): void {
@@ -198,6 +208,20 @@ function close(context: CommandContext, reference: string): void {
 
 function folderOf({ config }: CommandContext, session: Session): string {
   return join(config.paths.sessionsDir, session.id);
+}
+
+/** It has work to do now, and no container yet. */
+function isWaiting(store: Store, session: Session, nowMs: number): boolean {
+  if (session.status !== 'active' || session.containerStatus !== 'stopped') return false;
+  const wake = store.dueItems.find(session.id, 'wake');
+  return wake !== undefined && wake.dueAt <= isoAt(nowMs);
+}
+
+function describeContainer({
+  containerStatus,
+  waiting,
+}: Session & { readonly waiting: boolean }): string {
+  return waiting ? 'waiting' : containerStatus;
 }
 
 /** What people call a session's agent group and chat. */

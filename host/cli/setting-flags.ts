@@ -1,4 +1,4 @@
-import { Option, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { SettingFlags } from '../config.js';
 import type { CommandContext } from './command-context.js';
 
@@ -13,7 +13,11 @@ export interface GlobalOptions {
 export function addGlobalOptions(program: Command): void {
   program
     .option('--json', 'say everything as JSON')
-    .option('--home <folder>', 'where groups/ and data/ lie (BERTH_HOME)')
+    .addOption(
+      new Option('--home <folder>', 'where groups/ and data/ lie (BERTH_HOME)').argParser(
+        parseFolder,
+      ),
+    )
     .addOption(
       new Option('--runtime <runtime>', 'what runs agents (BERTH_RUNTIME)').choices([
         'auto',
@@ -29,6 +33,11 @@ export function addGlobalOptions(program: Command): void {
         'error',
       ]),
     );
+}
+
+function parseFolder(text: string): string {
+  if (text !== '') return text;
+  throw new InvalidArgumentError('It must not be empty.');
 }
 
 export function readSettingFlags(options: GlobalOptions): SettingFlags {

@@ -42,13 +42,16 @@ async function status(context: CommandContext): Promise<number> {
     ...(state === undefined ? {} : describeState(state, clock.now())),
     ...(counts === undefined ? {} : { counts }),
   };
-  output.result(facts, () =>
-    formatFields([
-      ['daemon', describeDaemon(daemon.kind, state, isAnswering)],
-      ['home', config.paths.home],
-      ...(state === undefined ? [] : fieldsOf(state, clock.now())),
-      ...(counts === undefined ? [] : fieldsOfCounts(counts)),
-    ]),
+  output.result(facts, (width) =>
+    formatFields(
+      [
+        ['daemon', describeDaemon(daemon.kind, state, isAnswering)],
+        ['home', config.paths.home],
+        ...(state === undefined ? [] : fieldsOf(state, clock.now())),
+        ...(counts === undefined ? [] : fieldsOfCounts(counts)),
+      ],
+      width,
+    ),
   );
   return facts.running ? 0 : 1;
 }

@@ -1,4 +1,5 @@
 /** Text in columns, for people. What comes from outside is made harmless: no line ends, no control characters. */
+import { lengthOf, wrapWords } from './word-wrap.js';
 
 export interface Column<Row> {
   readonly title: string;
@@ -34,7 +35,7 @@ export function formatTable<Row>(
   return lines
     .map((line, i) => {
       // Without its title, which would be taken for that of another column.
-      const below = i === 0 ? [] : wrap(cells[i]?.[last] ?? '', width - gap.length);
+      const below = i === 0 ? [] : wrapWords(cells[i]?.[last] ?? '', width - gap.length);
       return [line, ...below.map((text) => `${gap}${text}`)].join('\n');
     })
     .join('\n');
@@ -78,26 +79,10 @@ export function formatFields(
   const indent = `\n${' '.repeat(width)}${gap}`;
   return shown
     .map(({ name, value }) => {
-      const lines = wrap(printable(value), total - width - gap.length);
+      const lines = wrapWords(printable(value), total - width - gap.length);
       return `${pad(name, width)}${gap}${lines.join(indent)}`;
     })
     .join('\n');
-}
-
-/** A word that is longer than the width has a line of its own. */
-function wrap(text: string, width: number): readonly string[] {
-  if (lengthOf(text) <= width) return [text];
-  const lines: string[] = [];
-  let line = '';
-  for (const word of text.split(' ')) {
-    if (line !== '' && lengthOf(line) + 1 + lengthOf(word) > width) {
-      lines.push(line);
-      line = word;
-    } else {
-      line = line === '' ? word : `${line} ${word}`;
-    }
-  }
-  return [...lines, line];
 }
 
 /** A title and what stands below it, indented; nothing where nothing stands there. */
@@ -133,10 +118,6 @@ function findWidest(widths: readonly number[], isWhole: readonly boolean[]): num
     (best, width, i) => (isWhole[i] !== true && width > (widths[best] ?? 0) ? i : best),
     -1,
   );
-}
-
-function lengthOf(text: string): number {
-  return Array.from(text).length;
 }
 
 function cut(text: string, width: number, where: 'end' | 'middle' = 'end'): string {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CommandLine } from '../../test/fakes/command-line.js';
+import { daemonWords } from '../../test/fakes/daemon-words.js';
 import { addSession } from '../../test/fakes/session-files.js';
 
 const create = ['tasks', 'create', '--chat', 'terminal:a', '--text', 'water the plants'];
@@ -125,8 +126,28 @@ describe('berth tasks', () => {
     ]);
     const { stdout } = await cli.run('tasks', 'list');
     expect(stdout).toMatch(
-      /t-1 +2030-01-31 13:00 +in .* 0 13 \* \* \* +Europe\/Berlin +terminal:local +water/,
+      /t-1 +2030-01-31 13:00 +in .* 0 13 \* \* \* +Europe\/Berlin +terminal:local: water/,
     );
+  });
+
+  it('lists them at 80 columns with their times, schedules and time zones whole', async () => {
+    cli.columns = 80;
+    addTask('t-mwt5l0q59bb0c51583');
+    const lines = (await cli.run('tasks', 'list')).stdout.trimEnd().split('\n');
+    for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
+    expect(lines[1]).toMatch(/2030-01-31 13:00 +in \S+ \S+ +0 13 \* \* \* +Europe\/Berlin$/);
+    expect(lines[2]).toBe('  terminal:local: water the plants ⏎ all of them');
+  });
+
+  it('says so where no channel is there to bring the answer', async () => {
+    cli.store((store) => {
+      store.daemonState.write(daemonWords, daemonWords.startedAt);
+    });
+    expect((await cli.run(...create, '--every', '@daily')).stderr).toBe('');
+    await cli.run('wirings', 'create', 'foo:bar', 'main');
+    const { stderr, exitCode } = await cli.run(...create, '--chat', 'foo:bar', '--every', '@daily');
+    expect(stderr).toBe('There is no channel foo here; there is terminal.\n');
+    expect(exitCode).toBe(0);
   });
 
   it('shows one with its whole text', async () => {

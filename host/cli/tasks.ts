@@ -17,6 +17,7 @@ import {
   type AddCommands,
   type CommandContext,
 } from './command-context.js';
+import { noteUnknownChannel } from './messaging-groups.js';
 import { chatName, getAgentGroup, getMessagingGroup, getTask } from './references.js';
 import { readStore } from './store-access.js';
 import { formatFields, formatTable } from './table.js';
@@ -74,6 +75,7 @@ async function create(context: CommandContext, options: CreateOptions): Promise<
     timeZone,
   };
   const [answer] = await askDaemon(context, [{ kind: 'create-task', payload }]);
+  noteUnknownChannel(context, chat);
   const { id, scheduledAt } = payload;
   const state = answer?.kind === 'later' ? { waitsForDaemon: true } : {};
   output.result({ ...payload, ...state }, () => {
@@ -139,8 +141,11 @@ function list(context: CommandContext): void {
         { title: '', value: ({ dueAt }) => describeWait(dueAt, clock.now()) },
         { title: 'every', value: ({ recurrence }) => recurrence ?? 'once' },
         { title: 'time zone', value: ({ zone }) => zone },
-        { title: 'chat', value: ({ chat }) => chat ?? '-' },
-        { title: 'text', value: ({ text }) => text, below: true },
+        {
+          title: 'chat and text',
+          value: ({ chat, text }) => `${chat ?? '-'}: ${text}`,
+          below: true,
+        },
       ],
       tasks,
       width,

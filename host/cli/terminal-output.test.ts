@@ -1,6 +1,22 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { TerminalOutput } from './terminal-output.js';
+import { TerminalOutput, type TerminalOutputDeps } from './terminal-output.js';
+
+describe('a failure', () => {
+  it('is broken at words on a terminal only, its own line ends kept', () => {
+    const failure = { code: 'x', message: 'one\ntwo three', next: 'See `berth logs`.' };
+    const say = (columns?: number): string => {
+      const stderr = Object.assign(new PassThrough(), { isTTY: columns !== undefined, columns });
+      const stdout = new PassThrough();
+      new TerminalOutput({ stdout, stderr, isJson: () => false } as TerminalOutputDeps).failure(
+        failure,
+      );
+      return String(stderr.read());
+    };
+    expect(say()).toBe('one\ntwo three\nSee `berth logs`.\n');
+    expect(say(8)).toBe('one\ntwo\nthree\nSee\n`berth logs`.\n');
+  });
+});
 
 describe('what a command prints', () => {
   it.each([true, false])(

@@ -1,5 +1,7 @@
 /** Everything a command says goes through here: results to stdout, remarks and errors to stderr. */
 
+import { wrapWords } from './word-wrap.js';
+
 export type OutputStream = NodeJS.WritableStream & {
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -35,8 +37,7 @@ export class TerminalOutput {
 
   /** Columns to keep to; Infinity where no terminal shows it. */
   get width(): number {
-    const { stdout } = this.#deps;
-    return stdout.isTTY === true ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
+    return widthOf(this.#deps.stdout);
   }
 
   /** Aborts when nobody reads stdout any more, as after `| head`. */
@@ -76,7 +77,13 @@ export class TerminalOutput {
   failure(failure: Failure): void {
     const { code, message, next } = failure;
     if (this.isJson) this.note(JSON.stringify({ error: { code, message, next: next ?? null } }));
-    else this.note([message, ...(next === undefined ? [] : [next])].join('\n'));
+    else for (const said of [message, ...(next === undefined ? [] : [next])]) this.#sentence(said);
+  }
+
+  /** Its own line ends stay. */
+  #sentence(text: string): void {
+    const width = widthOf(this.#deps.stderr);
+    for (const line of text.split('\n')) this.note(wrapWords(line, width).join('\n'));
   }
 
   /** Resolves when what was said so far has been handed over, or cannot be. */
@@ -84,6 +91,10 @@ export class TerminalOutput {
     const { stdout, stderr } = this.#deps;
     await Promise.all([flushed(stdout), flushed(stderr)]);
   }
+}
+
+function widthOf({ isTTY, columns = 80 }: OutputStream): number {
+  return isTTY === true ? columns : Number.POSITIVE_INFINITY;
 }
 
 function flushed(stream: OutputStream): Promise<void> {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CommandLine } from '../../test/fakes/command-line.js';
+import { daemonWords } from '../../test/fakes/daemon-words.js';
 
 describe('berth wirings', () => {
   let cli: CommandLine;
@@ -154,22 +155,9 @@ describe('berth wirings', () => {
   it('says how a chat is written, and which channels there are', async () => {
     expect((await cli.failure('wirings', 'create', 'nope', 'helper')).next).toContain('channel:id');
     cli.store((store) => {
-      const state = { ...daemonWords, channels: { terminal: 'running' } };
-      store.daemonState.write(state, daemonWords.startedAt);
+      store.daemonState.write(daemonWords, daemonWords.startedAt);
     });
     const { stderr } = await cli.run('wirings', 'create', 'foo:bar', 'helper');
     expect(stderr).toBe('There is no channel foo here; there is terminal.\n');
   });
 });
-
-const daemonWords = {
-  phase: 'ready',
-  pid: 1,
-  version: '1.0.0',
-  startedAt: '2026-01-01T00:00:00.000Z',
-  runtime: 'process',
-  activity: null,
-  problem: null,
-  loopDelay: null,
-  leftRunning: [],
-} as const;

@@ -59,7 +59,7 @@ export class CommandLine implements Disposable {
 
   begin(...args: string[]): RunningCommand {
     const stdout = new Screen(this.columns);
-    const stderr = new Screen(undefined);
+    const stderr = new Screen(this.columns);
     let stop: (containers: ContainersAtStop) => void = () => undefined;
     let crash: (error: unknown) => void = () => undefined;
     const exitCode = runProgram({

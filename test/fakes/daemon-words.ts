@@ -1,0 +1,15 @@
+import type { DaemonState } from '../../host/store/daemon-state.js';
+
+/** What a daemon that is well says about itself. It is ending: nothing sends its process, the first one, a signal. */
+export const daemonWords: DaemonState = {
+  phase: 'stopping',
+  pid: 1,
+  version: '1.0.0',
+  startedAt: '2026-01-01T00:00:00.000Z',
+  runtime: 'process',
+  activity: null,
+  problem: null,
+  channels: { terminal: 'running' },
+  loopDelay: null,
+  leftRunning: [],
+};
