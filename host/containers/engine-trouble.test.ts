@@ -316,8 +316,8 @@ describe('a container that ends right after its start', () => {
     });
     await work();
     room.runtime.exit(session.id);
+    // By then the next one may run.
     await until(() => {
-      expect(room.containerStatus(session)).toBe('stopped');
       expect(room.runtime.removed).toHaveLength(starts);
     });
     await settled();
