@@ -148,10 +148,9 @@ export class DoomedHome extends BerthHome {
 
   override async [Symbol.asyncDispose](): Promise<void> {
     for (const ledger of this.#ledgers) await ledger[Symbol.asyncDispose]();
-    // Containers outlive a killed daemon: the next one finds them and ends them.
-    const isOver = this.#daemons.every((daemon) => !daemon.isRunning);
-    if (isOver && this.#daemons.at(-1)?.wasStopped !== true) await this.berth('start', '--detach');
     for (const daemon of this.#daemons) await daemon.stop();
+    // Containers outlive a killed daemon, and one told to end before it could listen: the next one ends them.
+    if (this.#daemons.at(-1)?.wasStopped !== true) await this.berth('start', '--detach');
     await super[Symbol.asyncDispose]();
   }
 }
