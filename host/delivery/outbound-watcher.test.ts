@@ -166,6 +166,19 @@ describe('the watch on what containers write', () => {
     await untilChanged('s-1');
   });
 
+  it('takes no fast conversation for a flood', async () => {
+    watchWith(untilTheTestIsOver);
+    const runner = home.runnerOf('s-1');
+    watcher.add('s-1');
+    await untilWatched('s-1');
+    for (let round = 0; round < 250; round += 1) {
+      runner.say(`o-${round}`);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await quiet();
+    expect(logged).toEqual([]);
+  });
+
   it('sees nothing of a session that is not watched any more', async () => {
     watchWith(10);
     home.runnerOf('s-1');

@@ -24,8 +24,8 @@ const journalName = `${outboundDbName}-journal`;
 
 const settlingIntervalMs = 100;
 
-/** Of one session in a second: a commit makes half a dozen. */
-const mostEvents = 1_000;
+/** Of one session in a second: a commit makes half a dozen, a turn twice as many, and a fast one takes ten milliseconds. */
+const mostEvents = 2_500;
 const floodWindowMs = 1_000;
 /** How long a session is polled after it has made more. */
 const mutedMs = 5_000;
