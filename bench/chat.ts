@@ -10,15 +10,21 @@ export class Chat {
     this.platformId = platformId;
   }
 
-  /** Milliseconds from the message's last byte written to its reply's line read. */
+  /** Milliseconds from the message's last byte written to its reply's line read. Ends when the message is done with. */
   async exchange(text: string): Promise<number> {
-    const beganAt = performance.now();
     const done = this.#wire.next('done');
+    const tookMs = await this.ask(text);
+    await done;
+    return tookMs;
+  }
+
+  /** As exchange, and ends with the reply: what is asked next finds the daemon at its books. */
+  async ask(text: string): Promise<number> {
+    const beganAt = performance.now();
     const replied = this.#wire.next('reply');
     this.#wire.say(text, { platformId: this.platformId });
     const reply = await replied;
     const tookMs = performance.now() - beganAt;
-    await done;
     if (reply['text'] !== `echo: ${text}`) throw new Error(`${text}: ${String(reply['text'])}`);
     return tookMs;
   }
