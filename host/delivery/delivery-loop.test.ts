@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { outboundDbPath } from '../../shared/protocol/workspace.js';
 import { DeliveryRoom } from '../../test/fakes/delivery-room.js';
+import { until } from '../../test/fakes/waiting.js';
 
 describe('delivery', () => {
   let room: DeliveryRoom;
@@ -77,6 +78,21 @@ describe('delivery', () => {
     expect(statuses).toEqual(['pending']);
     expect(room.describe()).toEqual({ 'm-1': 'completed 0' });
     expect(room.settled).toHaveLength(1);
+  });
+
+  it('takes what is said in the moment of a reply before it settles what the reply answers', async () => {
+    using slow = new DeliveryRoom({ booksWaitMs: 300 });
+    await slow.post(slow.session, 'm-1');
+    slow.runner.say('o-1', { inReplyTo: 'm-1' });
+    slow.runner.complete('m-1');
+    const delivered = slow.deliver();
+    await until(() => {
+      expect(slow.texts()).toEqual(['o-1']);
+    });
+    await slow.post(slow.session, 'm-2');
+    expect(slow.describe()).toEqual({ 'm-1': 'pending 0', 'm-2': 'pending 0' });
+    await delivered;
+    expect(slow.describe()).toEqual({ 'm-1': 'completed 0', 'm-2': 'pending 0' });
   });
 
   it('honours deliver_after, and does not keep later replies back for it', async () => {

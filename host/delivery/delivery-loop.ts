@@ -4,6 +4,7 @@
  */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { BerthError } from '../../shared/base/errors.js';
+import { delay } from '../../shared/base/lifecycle.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { SingleFlight } from '../../shared/base/single-flight.js';
 import type { SessionRecovery } from '../sessions/repair/session-recovery.js';
@@ -19,6 +20,8 @@ export interface DeliveryLoopDeps {
   readonly clock: Clock;
   /** When to look again after a look that failed, in milliseconds. */
   readonly lookAgainMs: number;
+  /** How long settling waits after replies were sent, in milliseconds: what people say to them goes first. */
+  readonly booksWaitMs: number;
   readonly log: Logger;
   /** What becomes of a session whose files cannot be used. */
   readonly recovery: Pick<SessionRecovery, 'assertWhole' | 'repair' | 'report'>;
@@ -148,6 +151,7 @@ export class DeliveryLoop {
     await recovery.assertWhole(session.id);
     const acks = await settlement.readAcks(session);
     if (!(await rows.deliver(session, () => this.#isStopping))) return false;
+    if (acks.size > 0) await delay(this.#deps.booksWaitMs);
     await settlement.settle(session, acks, failed, end?.why);
     return true;
   }

@@ -37,6 +37,7 @@ const maxFileBytes = 50 * 1024 * 1024;
 const noticeRetry = { tries: 5, baseMs: 5_000 };
 const watchSettlingMs = 1_000;
 const lookAgainMs = 5_000;
+const booksWaitMs = 2;
 /** How long who asks again waits for a reply that is being sent, in milliseconds. */
 const lastWordsMs = 2_000;
 const firstLookMs = 1_000;
@@ -200,6 +201,7 @@ export class House {
       ...this.#ground,
       retry: noticeRetry,
       lookAgainMs,
+      booksWaitMs,
       settlingMs: watchSettlingMs,
       sendTimeoutMs,
       maxFileBytes,

@@ -47,6 +47,10 @@ interface WaitingPost {
   readonly reject: (error: unknown) => void;
 }
 
+/** A commit takes a few milliseconds: so often a file is tried again at once, and then more and more slowly. */
+const commitTries = 8;
+const longestPauseMs = 25;
+
 /** How long half of a commit is waited for, in milliseconds. */
 const journalPatienceMs = 1_000;
 
@@ -183,7 +187,9 @@ export class Mailbox {
     const { folders } = this.#deps;
     const writer = this.#writerOf(inboundDbPath(folders.inDir(sessionId)));
     const reader = readerOf(folders, sessionId);
-    return this.#patiently(sessionId, () => use(writer, () => maxSeqOf(reader)));
+    return this.#patiently(sessionId, () =>
+      writer.inOneOpening(() => use(writer, () => maxSeqOf(reader))),
+    );
   }
 
   /** Takes away what is too old in inbound.db. */
@@ -253,7 +259,7 @@ export class Mailbox {
         const waitedMs = performance.now() - beganAt;
         if (waitedMs > patience.allowMs(error, waitedMs)) throw error;
       }
-      await delay(Math.min(1 + attempt, 25));
+      await delay(Math.min(Math.max(1, attempt - commitTries), longestPauseMs));
     }
   }
 

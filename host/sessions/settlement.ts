@@ -191,15 +191,13 @@ export class Settlement {
         this.#planWake(session.id, open.filter(isPending), decided, following);
       }
       // A failed message is reported when the person has been told; see the notices.
-      return decided.flatMap(({ id, status }) =>
-        status === 'completed' && awaited.has(id) ? [id] : [],
+      return inbound.findAddresses(
+        decided.flatMap(({ id, status }) =>
+          status === 'completed' && awaited.has(id) ? [id] : [],
+        ),
       );
     });
-    if (completed.length === 0) return;
-    const addresses = await this.#deps.mailbox.inbound(session.id, (inbound) =>
-      inbound.findAddresses(completed),
-    );
-    for (const [messageId, address] of addresses) {
+    for (const [messageId, address] of completed) {
       await this.report({ messageId, address, status: 'completed' });
     }
   }

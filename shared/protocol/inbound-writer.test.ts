@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { hasCode } from '../base/errors.js';
 import { readMigrations, type Migration } from '../base/migrate.js';
-import { withDatabase } from '../base/sqlite.js';
+import { openDatabase, withDatabase } from '../base/sqlite.js';
 import { InboundWriter } from './inbound-writer.js';
 
 describe('an inbound.db of another version', () => {
@@ -71,5 +71,75 @@ describe('an inbound.db of another version', () => {
       db.pragma(`user_version = ${version}`);
     });
     expect(looksAnd(released)).toBe('database_corrupt');
+  });
+});
+
+describe('several calls in one opening of inbound.db', () => {
+  let folder: string;
+  let writer: InboundWriter;
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'berth-inbound-'));
+    writer = new InboundWriter(join(folder, 'inbound.db'));
+    writer.create(readMigrations('migrations/inbound'));
+  });
+
+  afterEach(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  function record(status: 'sending' | 'delivered'): void {
+    writer.recordDeliveries([{ messageOutId: 'o-1', status, platformMessageId: null }], [], 0);
+  }
+
+  it('are transactions of their own, and see what came before', () => {
+    writer.inOneOpening(() => {
+      record('sending');
+      const others = new InboundWriter(join(folder, 'inbound.db'));
+      expect(others.findDeliveries(['o-1']).get('o-1')?.status).toBe('sending');
+      record('delivered');
+      expect(writer.findDeliveries(['o-1']).get('o-1')?.status).toBe('delivered');
+    });
+  });
+
+  it('find the file that lies there the next time', () => {
+    writer.inOneOpening(() => {
+      record('sending');
+    });
+    rmSync(join(folder, 'inbound.db'));
+    expect(() => {
+      writer.inOneOpening(() => writer.listOpen());
+    }).toThrow(expect.objectContaining({ code: 'database_missing' }));
+  });
+
+  it('leave errors of other files alone', () => {
+    const central = join(folder, 'central.db');
+    const useOther = (): void => {
+      writer.inOneOpening(() => {
+        writer.listOpen();
+        withDatabase(central, { mode: 'create', busyTimeoutMs: 0 }, (db) =>
+          db.exec('SELECT nothing'),
+        );
+      });
+    };
+    expect(useOther).toThrow(
+      expect.objectContaining({ facts: { path: central, sqlite: 'SQLITE_ERROR' } }),
+    );
+  });
+
+  it('tell of a lock, and work once it is gone', () => {
+    const hold = openDatabase(join(folder, 'inbound.db'), { mode: 'write', busyTimeoutMs: 0 });
+    hold.exec('BEGIN IMMEDIATE');
+    const both = (): void => {
+      writer.inOneOpening(() => {
+        writer.listOpen();
+        record('sending');
+      });
+    };
+    expect(both).toThrow(expect.objectContaining({ code: 'database_busy' }));
+    hold.exec('ROLLBACK');
+    hold.close();
+    both();
+    expect(writer.findDeliveries(['o-1']).size).toBe(1);
   });
 });

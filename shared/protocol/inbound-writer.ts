@@ -1,11 +1,12 @@
 /**
- * The host's half of inbound.db, its only writer. Opens, uses and closes the file per call, and never waits
+ * The host's half of inbound.db, its only writer. Opens, uses and closes the file per call or in inOneOpening, and never waits
  * for a lock: a locked file throws database_busy, and the caller tries again without holding up other sessions.
  */
 import { isoAt } from '../base/clock.js';
 import { BerthError } from '../base/errors.js';
 import { migrateByVersion, type Migration } from '../base/migrate.js';
-import { asForeign, withDatabase, type Db } from '../base/sqlite.js';
+import { asForeign, fromSqlite, openDatabase, withDatabase, type Db } from '../base/sqlite.js';
+import { writeDestinations, writeRouting } from './inbound-projection.js';
 import type {
   Address,
   DeliveryStatus,
@@ -84,6 +85,8 @@ type Nullable<T> = { [K in keyof T]: T[K] | null };
 export class InboundWriter {
   readonly #path: string;
   readonly #migrations: readonly Migration[];
+  #db: Db | undefined;
+  #isKeptOpen = false;
 
   /** With `migrations`, a file that an older version has made is brought up to date when it is opened. */
   constructor(path: string, migrations: readonly Migration[] = []) {
@@ -285,15 +288,43 @@ export class InboundWriter {
     });
   }
 
+  /** All calls that `use` makes share one opening of the file; each is still a transaction of its own. */
+  inOneOpening<T>(use: () => T): T {
+    this.#isKeptOpen = true;
+    try {
+      return use();
+    } finally {
+      this.#isKeptOpen = false;
+      this.#close();
+    }
+  }
+
   #read<T>(use: (db: Db) => T): T {
     try {
-      return withDatabase(this.#path, { mode: 'write', busyTimeoutMs: 0 }, (db) => {
-        this.#bringUpToDate(db);
-        return use(db);
-      });
+      return use(this.#opened());
     } catch (error) {
-      throw asForeign(error, this.#path);
+      throw asForeign(fromSqlite(error, this.#path), this.#path);
+    } finally {
+      if (!this.#isKeptOpen) this.#close();
     }
+  }
+
+  #opened(): Db {
+    if (this.#db !== undefined) return this.#db;
+    const db = openDatabase(this.#path, { mode: 'write', busyTimeoutMs: 0 });
+    try {
+      this.#bringUpToDate(db);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+    this.#db = db;
+    return db;
+  }
+
+  #close(): void {
+    this.#db?.close();
+    this.#db = undefined;
   }
 
   #bringUpToDate(db: Db): void {
@@ -334,28 +365,4 @@ function appendFollowing(db: Db, row: FollowingRow, outboundMaxSeq: number): voi
      SELECT @id, @seq, kind, @scheduledAt, @scheduledAt, recurrence, platform_id, channel_type, thread_id, content
      FROM messages_in WHERE id = @of ON CONFLICT (id) DO NOTHING`,
   ).run({ of, id, scheduledAt, seq: nextEvenSeq(db, outboundMaxSeq) });
-}
-
-function writeRouting(db: Db, routing: Address): void {
-  db.prepare(
-    `INSERT INTO session_routing (id, channel_type, platform_id, thread_id) VALUES (1, @channelType, @platformId, @threadId)
-     ON CONFLICT (id) DO UPDATE SET channel_type = @channelType, platform_id = @platformId, thread_id = @threadId
-     WHERE channel_type IS NOT @channelType OR platform_id IS NOT @platformId OR thread_id IS NOT @threadId`,
-  ).run(routing);
-}
-
-function writeDestinations(db: Db, destinations: readonly Destination[]): void {
-  const names = JSON.stringify(destinations.map((destination) => destination.name));
-  db.prepare('DELETE FROM destinations WHERE name NOT IN (SELECT value FROM json_each(?))').run(
-    names,
-  );
-  const upsert = db.prepare(
-    `INSERT INTO destinations (name, display_name, type, channel_type, platform_id, agent_group_id)
-     VALUES (@name, @displayName, @type, @channelType, @platformId, @agentGroupId)
-     ON CONFLICT (name) DO UPDATE SET display_name = @displayName, type = @type, channel_type = @channelType,
-       platform_id = @platformId, agent_group_id = @agentGroupId
-     WHERE display_name IS NOT @displayName OR type IS NOT @type OR channel_type IS NOT @channelType
-        OR platform_id IS NOT @platformId OR agent_group_id IS NOT @agentGroupId`,
-  );
-  for (const destination of destinations) upsert.run(destination);
 }

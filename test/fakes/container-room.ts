@@ -71,6 +71,7 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
       folders: this.folders,
       sessions,
       lookAgainMs: 5_000,
+      booksWaitMs: 0,
       settlingMs: 0,
       unknownSendsOf: () => 'repeat',
       onNotice: () => undefined,

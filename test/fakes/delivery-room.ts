@@ -11,6 +11,7 @@ export interface DeliveryRoomOptions extends FakeChannelOptions {
   readonly maxFileBytes?: number;
   readonly unknownSends?: 'repeat' | 'hold';
   readonly lookAgainMs?: number;
+  readonly booksWaitMs?: number;
 }
 
 /** One session whose replies go to the chats of fake channels. Nothing runs by itself: a test looks. */
@@ -94,7 +95,12 @@ export class DeliveryRoom extends SettlingRoom {
   }
 
   #build(): Delivery {
-    const { sendTimeoutMs = 5_000, maxFileBytes = 1_000, lookAgainMs = 5_000 } = this.#options;
+    const {
+      sendTimeoutMs = 5_000,
+      maxFileBytes = 1_000,
+      lookAgainMs = 5_000,
+      booksWaitMs = 0,
+    } = this.#options;
     const { unknownSends = 'repeat' } = this.#options;
     return buildDelivery({
       store: this.store,
@@ -108,6 +114,7 @@ export class DeliveryRoom extends SettlingRoom {
       retry: { tries: 3, baseMs: 1_000 },
       sendTimeoutMs,
       lookAgainMs,
+      booksWaitMs,
       settlingMs: 0,
       unknownSendsOf: () => unknownSends,
       maxFileBytes,
