@@ -181,6 +181,12 @@ export class Settlement {
         const row = awaited.get(id);
         if (row !== undefined) this.#tell(session, row, inbound);
       }
+      // A failed message is reported when the person has been told; see the notices.
+      const completed = inbound.findAddresses(
+        decided.flatMap(({ id, status }) =>
+          status === 'completed' && awaited.has(id) ? [id] : [],
+        ),
+      );
       inbound.settle(decided, following, following.length === 0 ? 0 : outboundMaxSeq());
       if (decided.length > 0) {
         this.#deps.log.debug({ sessionId: session.id }, 'messages settled');
@@ -190,12 +196,7 @@ export class Settlement {
       if (session.status !== 'warm') {
         this.#planWake(session.id, open.filter(isPending), decided, following);
       }
-      // A failed message is reported when the person has been told; see the notices.
-      return inbound.findAddresses(
-        decided.flatMap(({ id, status }) =>
-          status === 'completed' && awaited.has(id) ? [id] : [],
-        ),
-      );
+      return completed;
     });
     for (const [messageId, address] of completed) {
       await this.report({ messageId, address, status: 'completed' });
