@@ -4,6 +4,8 @@ import { outboundDbPath } from '../../shared/protocol/workspace.js';
 import { DeliveryRoom } from '../../test/fakes/delivery-room.js';
 import { until } from '../../test/fakes/waiting.js';
 
+const untilTheTestIsOver = 600_000;
+
 describe('delivery', () => {
   let room: DeliveryRoom;
 
@@ -93,6 +95,16 @@ describe('delivery', () => {
     expect(slow.describe()).toEqual({ 'm-1': 'pending 0', 'm-2': 'pending 0' });
     await delivered;
     expect(slow.describe()).toEqual({ 'm-1': 'completed 0', 'm-2': 'pending 0' });
+  });
+
+  it('keeps no reply waiting for books that have nothing to settle', async () => {
+    using patient = new DeliveryRoom({ booksWaitMs: untilTheTestIsOver });
+    await patient.post(patient.session, 'm-1');
+    patient.runner.claim('m-1');
+    await patient.deliver();
+    patient.runner.say('o-1', { inReplyTo: 'm-1' });
+    await patient.deliver();
+    expect(patient.texts()).toEqual(['o-1']);
   });
 
   it('honours deliver_after, and does not keep later replies back for it', async () => {

@@ -8,7 +8,7 @@ import { delay } from '../../shared/base/lifecycle.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { SingleFlight } from '../../shared/base/single-flight.js';
 import type { SessionRecovery } from '../sessions/repair/session-recovery.js';
-import type { Settlement } from '../sessions/settlement.js';
+import type { Acks, Settlement } from '../sessions/settlement.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import type { RowDelivery } from './row-delivery.js';
@@ -20,7 +20,7 @@ export interface DeliveryLoopDeps {
   readonly clock: Clock;
   /** When to look again after a look that failed, in milliseconds. */
   readonly lookAgainMs: number;
-  /** How long settling waits after replies were sent, in milliseconds: what people say to them goes first. */
+  /** How long what has ended waits to be settled, in milliseconds: what people say to its replies goes first. */
   readonly booksWaitMs: number;
   readonly log: Logger;
   /** What becomes of a session whose files cannot be used. */
@@ -151,7 +151,7 @@ export class DeliveryLoop {
     await recovery.assertWhole(session.id);
     const acks = await settlement.readAcks(session);
     if (!(await rows.deliver(session, () => this.#isStopping))) return false;
-    if (acks.size > 0) await delay(this.#deps.booksWaitMs);
+    if (hasEnded(acks)) await delay(this.#deps.booksWaitMs);
     await settlement.settle(session, acks, failed, end?.why);
     return true;
   }
@@ -185,4 +185,9 @@ export class DeliveryLoop {
     store.dueItems.clear(sessionId, 'deliver');
     this.#deps.rows.forget(sessionId);
   }
+}
+
+/** One of the messages is answered, or has failed. */
+function hasEnded(acks: Acks): boolean {
+  return [...acks.values()].some(({ status }) => status !== 'processing');
 }
