@@ -3,7 +3,7 @@ import type { Clock } from '../../shared/base/clock.js';
 import { BerthError, toBerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { SessionFolders } from '../sessions/session-folder.js';
-import type { Settlement } from '../sessions/settlement.js';
+import type { OpenWork } from '../sessions/open-work.js';
 import type { AgentGroup } from '../store/agent-groups.js';
 import { parseContainerConfig } from '../store/container-config.js';
 import type { Session } from '../store/sessions.js';
@@ -24,7 +24,7 @@ export interface ApplyDeps {
   readonly observed: ObservedState;
   readonly startFailures: StartFailures;
   readonly waitingRoom: WaitingRoom;
-  readonly settlement: Settlement;
+  readonly openWork: OpenWork;
   readonly clock: Clock;
   readonly log: Logger;
   readonly installId: string;
@@ -193,10 +193,10 @@ export class StepExecutor {
 
   /** Read before the stop: a runner that is told to leave gives back what it is at. */
   async #condemn(sessionId: string): Promise<void> {
-    const { store, settlement } = this.#deps;
+    const { store, openWork } = this.#deps;
     const session = store.sessions.find(sessionId);
     if (session === undefined) return;
-    const { claimed, waiting } = await settlement.listUnderWay(session);
+    const { claimed, waiting } = await openWork.listUnderWay(session);
     this.#condemned.set(
       sessionId,
       new Set(claimed === undefined || claimed.length === 0 ? waiting : claimed),
@@ -204,10 +204,10 @@ export class StepExecutor {
   }
 
   async #settle(step: Extract<Step, { kind: 'settle' }>): Promise<void> {
-    const { store, settlement, startFailures, waitingRoom, clock, log, onEnded } = this.#deps;
+    const { store, openWork, startFailures, waitingRoom, clock, log, onEnded } = this.#deps;
     const { sessionId, wasExpected, startedAtMs } = step;
     const session = store.sessions.find(sessionId);
-    const triesBefore = session && (await settlement.countTries(session));
+    const triesBefore = session && (await openWork.countTries(session));
     await onEnded(
       sessionId,
       this.#condemned.get(sessionId) ?? new Set(),
@@ -221,7 +221,7 @@ export class StepExecutor {
     log.warn({ sessionId }, 'container ended by itself');
     const wasShort = startedAtMs === null || clock.now() - startedAtMs < shortRunMs;
     // Where it has worked on something, how often that may be tried is the limit.
-    if (wasShort && !hasWorked(triesBefore, await settlement.countTries(session))) {
+    if (wasShort && !hasWorked(triesBefore, await openWork.countTries(session))) {
       await startFailures.noteEnd(session);
     }
   }

@@ -1,3 +1,4 @@
+import { OpenWork, type OpenWorkDeps } from '../sessions/open-work.js';
 import { StepExecutor, type ApplyDeps } from './apply.js';
 import { ObservedState } from './observed-state.js';
 import { Planner, type PlannerDeps } from './planner.js';
@@ -17,6 +18,7 @@ type Inner =
   | 'waitingRoom'
   | 'planner'
   | 'executor'
+  | 'openWork'
   | 'onTurn';
 
 export type ContainersDeps = Omit<ApplyDeps, Inner> &
@@ -26,6 +28,7 @@ export type ContainersDeps = Omit<ApplyDeps, Inner> &
   Omit<WaitingRoomDeps, Inner> &
   Omit<WarmPoolDeps, Inner> &
   WaitingNoticesDeps &
+  OpenWorkDeps &
   VitalsDeps;
 
 export interface Containers {
@@ -43,8 +46,9 @@ export function buildContainers(deps: ContainersDeps): Containers {
   };
   const waitingRoom = new WaitingRoom({ ...deps, observed, notices, onTurn });
   const vitals = new Vitals(deps);
-  const planner = new Planner({ ...deps, observed, vitals, waitingRoom });
-  const executor = new StepExecutor({ ...deps, observed, startFailures, waitingRoom });
+  const openWork = new OpenWork(deps);
+  const planner = new Planner({ ...deps, observed, vitals, openWork, waitingRoom });
+  const executor = new StepExecutor({ ...deps, observed, startFailures, openWork, waitingRoom });
   const reconciler: Reconciler = new Reconciler({
     ...deps,
     observed,

@@ -2,7 +2,7 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { heartbeatPath } from '../../shared/protocol/workspace.js';
 import type { SessionFolders } from '../sessions/session-folder.js';
-import type { Settlement } from '../sessions/settlement.js';
+import type { OpenWork } from '../sessions/open-work.js';
 import { readContainerConfig, type ContainerConfig } from '../store/container-config.js';
 import type { DueItem } from '../store/due-items.js';
 import type { Session } from '../store/sessions.js';
@@ -19,7 +19,7 @@ export interface PlannerDeps {
   readonly store: Store;
   readonly observed: ObservedState;
   readonly vitals: Vitals;
-  readonly settlement: Settlement;
+  readonly openWork: OpenWork;
   readonly folders: SessionFolders;
   readonly waitingRoom: WaitingRoom;
   readonly clock: Clock;
@@ -100,7 +100,7 @@ export class Planner {
     wake: DueItem | undefined,
     limits: ContainerConfig,
   ): Promise<string | undefined> {
-    const { vitals, settlement, folders, clock } = this.#deps;
+    const { vitals, openWork, folders, clock } = this.#deps;
     if (session === undefined || running === undefined) return undefined;
     const { containerId } = running;
     const accusation = this.#accusations.get(session.id);
@@ -111,7 +111,7 @@ export class Planner {
     }
     let lookInMs = vitals.watch(session.id, containerId, limits);
     if (lookInMs === 0) {
-      const { claimed } = await settlement.listUnderWay(session);
+      const { claimed } = await openWork.listUnderWay(session);
       const heartbeat = heartbeatPath(folders.outDir(session.id));
       const oldest = claimed === undefined ? unreadable : claimed[0];
       const signs = { containerId, heartbeatPath: heartbeat, claimed: oldest };

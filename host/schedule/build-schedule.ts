@@ -10,7 +10,7 @@ export type ScheduleDeps = Omit<DueIndexDeps, 'onClockSet'> &
   Omit<SafetyScanDeps, 'taskCheck' | 'onRound' | 'onMended'> & {
     /** The clock has gone ahead by more than a correction, and may be wrong. */
     readonly onClockAhead: () => void;
-    readonly settlement: Settlement;
+    readonly settlement: Pick<Settlement, 'noteSetBack'>;
   };
 
 /** A clock that is only being corrected is behind its own word by less, in milliseconds. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { OpenWork } from './open-work.js';
 import { SettlingRoom } from '../../test/fakes/settling-room.js';
 
 const address = { channelType: 'fake', platformId: 'chat-1', threadId: null };
@@ -155,7 +156,7 @@ describe('settlement', () => {
   it('counts what a container was stopped for as a failed try, even where it gave it back', async () => {
     await room.post(room.session, 'm-1', 'm-2', 'm-3');
     room.runner.claim('m-1', 'm-2');
-    expect(await room.settlement.listUnderWay(room.session)).toEqual({
+    expect(await new OpenWork(room).listUnderWay(room.session)).toEqual({
       claimed: ['m-1', 'm-2'],
       waiting: ['m-1', 'm-2', 'm-3'],
     });

@@ -3,7 +3,6 @@
  * the end, told to the person who waits. All of its state is in rows, so that a restart changes nothing.
  */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
-import { BerthError, hasCode } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type {
   FollowingRow,
@@ -17,6 +16,7 @@ import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import { failureText } from './failure-text.js';
 import type { Mailbox } from './mailbox.js';
+import { isPending } from './open-work.js';
 import { retryLimitsOf } from './retry-limits.js';
 import { backoffMs, failuresInRound, planRetry, type RetryLimits } from './retry-policy.js';
 import { isPlanned, TaskSeries, type NextRun } from './task-series.js';
@@ -56,9 +56,6 @@ export interface SettlementDeps {
   readonly timeZone: string;
 }
 
-/** Every session with a task is looked at within it, in milliseconds. */
-const replanMs = 60 * 60 * 1_000;
-
 /** How the ids of notices about messages that were given up begin. */
 export const failureNoticePrefix = 'failed-';
 
@@ -69,8 +66,6 @@ export function failureNoticeId(sessionId: string, messageId: string): string {
 export class Settlement {
   readonly #deps: SettlementDeps;
   readonly #series: TaskSeries;
-  /** Epoch milliseconds. */
-  #replansUntil = 0;
 
   constructor(deps: SettlementDeps) {
     this.#deps = deps;
@@ -113,44 +108,9 @@ export class Settlement {
     await this.#settleBy(session, decide, reasonOf);
   }
 
-  /**
-   * What the session's container is at, oldest first: what it has claimed, undefined where that cannot be read; `waiting`
-   * is what it should have.
-   */
-  async listUnderWay(session: Session): Promise<{
-    readonly claimed: readonly string[] | undefined;
-    readonly waiting: readonly string[];
-  }> {
-    const { mailbox, clock } = this.#deps;
-    const now = isoAt(clock.now());
-    const open = await mailbox.inbound(session.id, (inbound) => inbound.listOpen());
-    const due = open.filter((row) => isPending(row) && (row.processAfter ?? now) <= now);
-    const ids = due.map(({ id }) => id);
-    try {
-      const acks = await mailbox.outbound(session.id, (outbound) => outbound.findAcks(ids));
-      const claimed = ids.filter((id) => acks.get(id)?.status === 'processing');
-      return { claimed, waiting: ids };
-    } catch (error) {
-      // A commit that does not end, or a damaged file: that must not keep anybody from ending the container.
-      if (!hasCode(error, 'database_busy', 'database_corrupt', 'database_unreadable')) throw error;
-      return { claimed: undefined, waiting: ids };
-    }
-  }
-
-  /** The clock was set back: for a while, series that it has planned too late are planned anew. */
+  /** The clock was set back: see TaskSeries. */
   noteSetBack(): void {
-    this.#replansUntil = this.#deps.clock.now() + replanMs;
-  }
-
-  /** How often each waiting message was tried, by id; undefined where that cannot be read. */
-  async countTries(session: Session): Promise<ReadonlyMap<string, number> | undefined> {
-    try {
-      const open = await this.#deps.mailbox.inbound(session.id, (inbound) => inbound.listOpen());
-      return new Map(open.filter(isPending).map(({ id, tries }) => [id, tries]));
-    } catch (error) {
-      if (!(error instanceof BerthError)) throw error;
-      return undefined;
-    }
+    this.#series.noteSetBack();
   }
 
   /** Nothing of a session can be run now: what waits in it is given up, and told. What is planned for later stays. */
@@ -219,11 +179,7 @@ export class Settlement {
       if (verdict === 'completed') outcomes.push({ id: row.id, status: 'completed' });
       if (verdict === 'failed')
         outcomes.push(this.#decideFailure(session, row, limits, reasonOf(row.id)));
-      if (
-        verdict === 'open' &&
-        now < this.#replansUntil &&
-        this.#series.isMisplanned(session, row)
-      ) {
+      if (verdict === 'open' && this.#series.isMisplanned(session, row)) {
         outcomes.push({ id: row.id, status: 'moved' });
       } else if (verdict === 'open' && waitsTooLong(row, limits, now)) {
         outcomes.push({ id: row.id, status: 'hasten', processAfter: isoAt(now) });
@@ -338,10 +294,6 @@ export class Settlement {
     store.notices.insert({ id, address, inReplyTo: messageId, text }, isoAt(clock.now()));
     onNotice();
   }
-}
-
-function isPending({ status }: OpenInbound): boolean {
-  return status === 'pending';
 }
 
 /** Its container was stopped because of it: only what it has completed before counts. */

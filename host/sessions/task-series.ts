@@ -32,9 +32,13 @@ export interface TaskSeriesDeps {
 }
 
 const dayMs = 86_400_000;
+/** Every session with a task is looked at within it, in milliseconds. */
+const replanMs = 60 * 60 * 1_000;
 
 export class TaskSeries {
   readonly #deps: TaskSeriesDeps;
+  /** Epoch milliseconds. */
+  #replansUntil = 0;
 
   constructor(deps: TaskSeriesDeps) {
     this.#deps = deps;
@@ -56,16 +60,22 @@ export class TaskSeries {
     });
   }
 
+  /** The clock was set back: for a while, what was planned while it was ahead is planned anew. */
+  noteSetBack(): void {
+    this.#replansUntil = this.#deps.clock.now() + replanMs;
+  }
+
   /**
-   * Its last run was more than a day from now: the clock was far ahead when this one was planned. By less, it is better
-   * to wait than to run again what has run.
+   * The clock was set back just now, and the last run was more than a day from now: it was far ahead when this one was
+   * planned. By less, it is better to wait than to run again what has run.
    */
   isMisplanned(session: Session, row: OpenInbound): boolean {
     const { clock, nextRun } = this.#deps;
     const now = clock.now();
-    if (row.recurrence === null || !isPlanned(row, isoAt(now))) return false;
+    if (now >= this.#replansUntil || row.recurrence === null) return false;
+    if (!isPlanned(row, isoAt(now))) return false;
     try {
-      const zone = this.#zoneOf(session, taskIdOf(row), row);
+      const zone = this.#zoneOf(session, row);
       const sooner = nextRun(row.recurrence, zone, now + dayMs, now + dayMs);
       return sooner !== undefined && sooner < Date.parse(row.timestamp);
     } catch {
@@ -93,7 +103,7 @@ export class TaskSeries {
     const now = clock.now();
     const fields = { sessionId: session.id, messageId: row.id };
     try {
-      const zone = this.#zoneOf(session, taskIdOf(row), row);
+      const zone = this.#zoneOf(session, row);
       const next = nextRun(row.recurrence, zone, Number.isNaN(scheduled) ? now : scheduled, now);
       if (next === undefined) log.info(fields, 'recurring task has no more runs');
       return next;
@@ -105,12 +115,12 @@ export class TaskSeries {
     }
   }
 
-  #zoneOf(session: Session, taskId: string, { timeZone }: OpenInbound): string {
+  #zoneOf(session: Session, row: OpenInbound): string {
     const { store } = this.#deps;
     // A session may serve several chats: the task knows its own.
-    const chatId = store.tasks.find(taskId)?.messagingGroupId ?? session.messagingGroupId;
+    const chatId = store.tasks.find(taskIdOf(row))?.messagingGroupId ?? session.messagingGroupId;
     const chat = store.messagingGroups.find(chatId ?? '');
-    const named = timeZone ?? chat?.timeZone;
+    const named = row.timeZone ?? chat?.timeZone;
     return named != null && isTimeZone(named) ? named : this.#deps.timeZone;
   }
 }

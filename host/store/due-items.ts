@@ -133,7 +133,6 @@ export class DueItemStore {
    */
   lookAgain(now: string, until: string): void {
     this.#noteChange('deliver', now);
-
     this.#db
       .prepare(
         `UPDATE due_items SET due_at = @now

@@ -70,12 +70,13 @@ export class SessionUpkeep {
   async #prune(session: Session, keep: Keep, signal: AbortSignal): Promise<void> {
     const { store, clock, folders, rows, files, log } = this.#deps;
     const { id: sessionId } = session;
+    const before = daysAgo(clock, keep.keepMessagesDays);
     await folders.writePruneOrder(sessionId, {
-      before: daysAgo(clock, keep.keepMessagesDays),
+      before,
       keptMessageIds: store.deadLetters.listForSession(sessionId).map(({ messageId }) => messageId),
     });
     try {
-      const rowCount = await rows.prune(sessionId, daysAgo(clock, keep.keepMessagesDays), signal);
+      const rowCount = await rows.prune(sessionId, before, signal);
       const fileCount = await files.prune(sessionId, keep.keepFilesDays * dayMs, signal);
       if (rowCount + fileCount > 0) {
         log.info({ sessionId, rows: rowCount, folders: fileCount }, 'session pruned');
