@@ -1,4 +1,4 @@
-import type { Db } from '../../shared/base/sqlite.js';
+import type { StatementCache } from '../../shared/base/statement-cache.js';
 
 /**
  * `wake`: inbound rows wait to be run. `deliver`: outbound rows wait to be sent. `idle`, `stuck`: the container is to be
@@ -19,16 +19,16 @@ const columns = 'session_id AS sessionId, kind, due_at AS dueAt, attempts';
 
 /** Which sessions need a look and from when on: how work is found without looking into every session. */
 export class DueItemStore {
-  readonly #db: Db;
+  readonly #statements: StatementCache;
   /** A hint for the one timer: the earliest due time that was written since it asked. */
   #earliestChange: string | undefined;
 
-  constructor(db: Db) {
-    this.#db = db;
+  constructor(statements: StatementCache) {
+    this.#statements = statements;
   }
 
   find(sessionId: string, kind: DueKind): DueItem | undefined {
-    return this.#db
+    return this.#statements
       .prepare<[string, string], DueItem>(
         `SELECT ${columns} FROM due_items WHERE session_id = ? AND kind = ?`,
       )
@@ -37,7 +37,7 @@ export class DueItemStore {
 
   /** Of one session, of every kind. */
   listForSession(sessionId: string): readonly DueItem[] {
-    return this.#db
+    return this.#statements
       .prepare<[string], DueItem>(
         `SELECT ${columns} FROM due_items WHERE session_id = ? ORDER BY due_at, kind`,
       )
@@ -46,7 +46,7 @@ export class DueItemStore {
 
   /** Due at the given time or earlier, the longest waiting first; without 'prune', which waits in a line of its own. */
   listDue(now: string, limit: number): readonly DueItem[] {
-    return this.#db
+    return this.#statements
       .prepare<[string, number], DueItem>(
         `SELECT ${columns} FROM due_items WHERE due_at <= ? AND kind <> 'prune' ORDER BY due_at LIMIT ?`,
       )
@@ -55,11 +55,10 @@ export class DueItemStore {
 
   /** Sessions that are due to be pruned, the longest waiting first. */
   listDuePrunes(now: string, limit: number): readonly string[] {
-    return this.#db
-      .prepare<[string, number], string>(
+    return this.#statements
+      .pluck<[string, number], string>(
         `SELECT session_id FROM due_items WHERE due_at <= ? AND kind = 'prune' ORDER BY due_at LIMIT ?`,
       )
-      .pluck()
       .all(now, limit);
   }
 
@@ -69,7 +68,7 @@ export class DueItemStore {
     now: string,
     limit: number,
   ): readonly DueItem[] {
-    return this.#db
+    return this.#statements
       .prepare<[Record<string, string | number>], DueItem>(
         `SELECT ${columns} FROM due_items
          WHERE kind <> 'prune' AND due_at <= @now AND (due_at, session_id, kind) > (@dueAt, @sessionId, @kind)
@@ -80,20 +79,18 @@ export class DueItemStore {
 
   /** Likewise without 'prune'. */
   countDue(now: string): number {
-    const count = this.#db
-      .prepare(`SELECT count(*) FROM due_items WHERE due_at <= ? AND kind <> 'prune'`)
-      .pluck()
+    const count = this.#statements
+      .pluck(`SELECT count(*) FROM due_items WHERE due_at <= ? AND kind <> 'prune'`)
       .get(now);
     return Number(count);
   }
 
   /** The earliest time after the given one, if anything is planned. */
   findNextAfter(now: string): string | undefined {
-    const next = this.#db
-      .prepare<[string], string | null>(
+    const next = this.#statements
+      .pluck<[string], string | null>(
         `SELECT min(due_at) FROM due_items WHERE due_at > ? AND kind <> 'prune'`,
       )
-      .pluck()
       .get(now);
     return next ?? undefined;
   }
@@ -101,7 +98,7 @@ export class DueItemStore {
   /** Something new has come: due at the given time unless it was due earlier, or is put off after failures. */
   advance(sessionId: string, kind: DueKind, dueAt: string): void {
     this.#noteChange(kind, dueAt);
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO due_items (session_id, kind, due_at) VALUES (?, ?, ?)
          ON CONFLICT (session_id, kind) DO UPDATE SET due_at = min(due_at, excluded.due_at)
@@ -112,7 +109,7 @@ export class DueItemStore {
 
   set(item: DueItem): void {
     this.#noteChange(item.kind, item.dueAt);
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO due_items (session_id, kind, due_at, attempts) VALUES (@sessionId, @kind, @dueAt, @attempts)
          ON CONFLICT (session_id, kind) DO UPDATE SET due_at = @dueAt, attempts = @attempts`,
@@ -122,7 +119,7 @@ export class DueItemStore {
 
   /** Prunes that are planned for after `late` are due now. */
   advancePrunes(now: string, late: string): void {
-    this.#db
+    this.#statements
       .prepare(`UPDATE due_items SET due_at = @now WHERE kind = 'prune' AND due_at > @late`)
       .run({ now, late });
   }
@@ -133,13 +130,13 @@ export class DueItemStore {
    */
   lookAgain(now: string, until: string): void {
     this.#noteChange('deliver', now);
-    this.#db
+    this.#statements
       .prepare(
         `UPDATE due_items SET due_at = @now
          WHERE due_at > @now AND due_at <= @until AND kind <> 'prune' AND (kind <> 'wake' OR attempts > 0)`,
       )
       .run({ now, until });
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO due_items (session_id, kind, due_at)
          SELECT session_id, 'deliver', @now FROM due_items
@@ -157,7 +154,7 @@ export class DueItemStore {
   }
 
   clear(sessionId: string, kind: DueKind): void {
-    this.#db
+    this.#statements
       .prepare('DELETE FROM due_items WHERE session_id = ? AND kind = ?')
       .run(sessionId, kind);
   }

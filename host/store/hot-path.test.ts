@@ -180,6 +180,21 @@ describe('the central database, however many sessions there are', () => {
     const sql = record((store) => store.sessions.list()).at(-1) ?? '';
     expect(explain(sql)).toContainEqual(expect.stringMatching(/^SCAN sessions/));
   });
+
+  it('compiles a statement when it is first used, and never again', () => {
+    home.addAgentGroup({ id: 'ag-1' });
+    home.store.messagingGroups.insert(chat);
+    home.store.sessions.insert(session);
+    expect(record(() => undefined)).toEqual([]);
+    const statements = record((store) => {
+      for (let round = 0; round < 3; round += 1) {
+        for (const work of Object.values(hotCalls)) work(store);
+        store.dataVersion();
+      }
+    });
+    expect(statements.length).toBeGreaterThan(40);
+    expect([...new Set(statements)]).toEqual(statements);
+  });
 });
 
 describe('due items', () => {

@@ -6,6 +6,8 @@ import { BerthError, errnoOf, hasCode, toBerthError } from './errors.js';
 /** The one door to better-sqlite3. */
 export type Db = Database.Database;
 
+export type Statement<Bind extends unknown[], Row> = Database.Statement<Bind, Row>;
+
 export interface OpenOptions {
   /** `read`: never writes. `write`: the file must exist. `create`: made when missing. */
   readonly mode: 'read' | 'write' | 'create';
