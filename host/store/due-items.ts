@@ -1,14 +1,22 @@
 import type { StatementCache } from '../../shared/base/statement-cache.js';
 
-/**
- * `wake`: inbound rows wait to be run. `deliver`: outbound rows wait to be sent. `idle`, `stuck`: the container is to be
- * looked at, because it may have nothing to do, or may hang. `prune`: old rows and files may be taken away.
- */
-export type DueKind = 'wake' | 'deliver' | 'idle' | 'stuck' | 'prune';
+/** Every kind of due work, and what is so when its time has come, for a person. */
+export const dueKinds = {
+  wake: 'messages wait for the agent',
+  deliver: 'replies wait to be sent',
+  idle: 'its container may have nothing to do',
+  stuck: 'its container may hang',
+  prune: 'old rows and files may be taken away',
+} as const;
 
-export interface DueItem {
+export type DueKind = keyof typeof dueKinds;
+
+/** Kinds that wait in one line. However much there is to prune, it must not hide a message that waits. */
+export type SharedDueKind = Exclude<DueKind, 'prune'>;
+
+export interface DueItem<K extends DueKind = DueKind> {
   readonly sessionId: string;
-  readonly kind: DueKind;
+  readonly kind: K;
   /** ISO-8601. */
   readonly dueAt: string;
   /** How often it has failed in a row. */
@@ -16,6 +24,14 @@ export interface DueItem {
 }
 
 const columns = 'session_id AS sessionId, kind, due_at AS dueAt, attempts';
+
+/** A kind that another version has left is nothing that this one could do. */
+const isKnown = `kind IN (${Object.keys(dueKinds)
+  .map((kind) => `'${kind}'`)
+  .join(', ')})`;
+
+/** The first half is the condition of the index over due times. */
+const isShared = `kind <> 'prune' AND ${isKnown}`;
 
 /** Which sessions need a look and from when on: how work is found without looking into every session. */
 export class DueItemStore {
@@ -39,16 +55,16 @@ export class DueItemStore {
   listForSession(sessionId: string): readonly DueItem[] {
     return this.#statements
       .prepare<[string], DueItem>(
-        `SELECT ${columns} FROM due_items WHERE session_id = ? ORDER BY due_at, kind`,
+        `SELECT ${columns} FROM due_items WHERE session_id = ? AND ${isKnown} ORDER BY due_at, kind`,
       )
       .all(sessionId);
   }
 
   /** Due at the given time or earlier, the longest waiting first; without 'prune', which waits in a line of its own. */
-  listDue(now: string, limit: number): readonly DueItem[] {
+  listDue(now: string, limit: number): readonly DueItem<SharedDueKind>[] {
     return this.#statements
-      .prepare<[string, number], DueItem>(
-        `SELECT ${columns} FROM due_items WHERE due_at <= ? AND kind <> 'prune' ORDER BY due_at LIMIT ?`,
+      .prepare<[string, number], DueItem<SharedDueKind>>(
+        `SELECT ${columns} FROM due_items WHERE due_at <= ? AND ${isShared} ORDER BY due_at LIMIT ?`,
       )
       .all(now, limit);
   }
@@ -67,11 +83,11 @@ export class DueItemStore {
     after: Pick<DueItem, 'dueAt' | 'sessionId' | 'kind'> | { readonly dueAt: string },
     now: string,
     limit: number,
-  ): readonly DueItem[] {
+  ): readonly DueItem<SharedDueKind>[] {
     return this.#statements
-      .prepare<[Record<string, string | number>], DueItem>(
+      .prepare<[Record<string, string | number>], DueItem<SharedDueKind>>(
         `SELECT ${columns} FROM due_items
-         WHERE kind <> 'prune' AND due_at <= @now AND (due_at, session_id, kind) > (@dueAt, @sessionId, @kind)
+         WHERE ${isShared} AND due_at <= @now AND (due_at, session_id, kind) > (@dueAt, @sessionId, @kind)
          ORDER BY due_at, session_id, kind LIMIT @limit`,
       )
       .all({ sessionId: '', kind: '', ...after, now, limit });
@@ -80,7 +96,7 @@ export class DueItemStore {
   /** Likewise without 'prune'. */
   countDue(now: string): number {
     const count = this.#statements
-      .pluck(`SELECT count(*) FROM due_items WHERE due_at <= ? AND kind <> 'prune'`)
+      .pluck(`SELECT count(*) FROM due_items WHERE due_at <= ? AND ${isShared}`)
       .get(now);
     return Number(count);
   }
@@ -89,7 +105,7 @@ export class DueItemStore {
   findNextAfter(now: string): string | undefined {
     const next = this.#statements
       .pluck<[string], string | null>(
-        `SELECT min(due_at) FROM due_items WHERE due_at > ? AND kind <> 'prune'`,
+        `SELECT min(due_at) FROM due_items WHERE due_at > ? AND ${isShared}`,
       )
       .get(now);
     return next ?? undefined;
