@@ -121,7 +121,7 @@ export class OutboundReader {
       );
       const findState = db
         .prepare<[string], string | null>(
-          `SELECT ${shortText('value')} FROM session_state WHERE key = ?`,
+          `SELECT nullif(${shortText('value')}, '') FROM session_state WHERE key = ?`,
         )
         .pluck();
       const found = new Map<string, AckRecord>();
