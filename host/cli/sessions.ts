@@ -1,6 +1,7 @@
 import { isoAt } from '../../shared/base/clock.js';
 import { Option } from 'commander';
 import { join } from 'node:path';
+import { dueKinds } from '../store/due-items.js';
 import type { Session, SessionStatus } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import type { AddCommands, CommandContext } from './command-context.js';
@@ -104,7 +105,7 @@ function show(context: CommandContext, reference: string): void {
           ({ kind, dueAt, attempts }) =>
             [
               `due: ${kind}`,
-              `${dueAt}${attempts > 0 ? `, failed ${attempts} times` : ''}`,
+              `${dueAt}${attempts > 0 ? `, failed ${attempts} times` : ''}: ${dueKinds[kind]}`,
             ] as const,
         ),
       ],

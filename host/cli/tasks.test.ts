@@ -177,6 +177,7 @@ describe('berth tasks', () => {
     expect(await cli.json('sessions', 'show', session)).toMatchObject({ tasks: [{ id: 't-1' }] });
     const { stdout } = await cli.run('sessions', 'show', session);
     for (const kind of ['idle', 'wake', 'stuck', 'prune']) expect(stdout).toContain(`due: ${kind}`);
+    expect(stdout).toMatch(/due: wake +2030-01-31T12:00:00.000Z: messages wait for the agent/);
     expect(stdout).toMatch(/Tasks\n.*\n.*0 13 \* \* \* +t-1 +water/);
     const closed = await cli.run('sessions', 'close', session);
     expect(closed.stdout).toContain('A planned task ends with it.');

@@ -21,6 +21,7 @@ import { agentUserFor } from '../sessions/session-folder.js';
 import { failureNoticePrefix, type SettledMessage } from '../sessions/settlement.js';
 import { Upkeep } from '../sessions/upkeep/upkeep.js';
 import type { DaemonStatus } from '../store/daemon-status.js';
+import { handleDue } from './due-handlers.js';
 import { layGround, type DaemonDeps, type Ground } from './ground.js';
 
 /** `stop`: containers end with the daemon. `keep`: they go on, and the next daemon adopts them. */
@@ -86,9 +87,8 @@ export class House {
       onClockAhead: () => {
         this.#upkeep.doubtClock();
       },
-      onDue: ({ sessionId, kind }) => {
-        if (kind === 'deliver') this.#delivery.loop.nudge(sessionId);
-        else this.#reconciler.nudge(sessionId);
+      onDue: (item) => {
+        handleDue(item, { delivery: this.#delivery.loop, containers: this.#reconciler });
       },
     });
     this.#delivery = this.#joinDelivery();

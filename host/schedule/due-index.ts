@@ -5,7 +5,7 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { untilSharedTick } from '../../shared/base/shared-tick.js';
-import type { DueItem } from '../store/due-items.js';
+import type { DueItem, SharedDueKind } from '../store/due-items.js';
 import type { Store } from '../store/store.js';
 
 export interface DueIndexDeps {
@@ -15,7 +15,7 @@ export interface DueIndexDeps {
   readonly monotonicNow: () => number;
   readonly log: Logger;
   /** Called for everything that is due, once soon, and now and then again until it is cleared or put off. */
-  readonly onDue: (item: DueItem) => void;
+  readonly onDue: (item: DueItem<SharedDueKind>) => void;
   /** The system clock was set forward, or back (negative), by as many milliseconds. */
   readonly onClockSet: (byMs: number) => void;
 }

@@ -1,4 +1,4 @@
-import type { Db } from '../../shared/base/sqlite.js';
+import type { StatementCache } from '../../shared/base/statement-cache.js';
 
 export interface AgentGroup {
   readonly id: string;
@@ -29,33 +29,35 @@ interface Row {
 }
 
 export class AgentGroupStore {
-  readonly #db: Db;
+  readonly #statements: StatementCache;
 
-  constructor(db: Db) {
-    this.#db = db;
+  constructor(statements: StatementCache) {
+    this.#statements = statements;
   }
 
   list(): readonly AgentGroup[] {
-    return this.#db
+    return this.#statements
       .prepare<[], Row>('SELECT * FROM agent_groups ORDER BY created_at, id')
       .all()
       .map(fromRow);
   }
 
   find(id: string): AgentGroup | undefined {
-    const row = this.#db.prepare<[string], Row>('SELECT * FROM agent_groups WHERE id = ?').get(id);
+    const row = this.#statements
+      .prepare<[string], Row>('SELECT * FROM agent_groups WHERE id = ?')
+      .get(id);
     return row === undefined ? undefined : fromRow(row);
   }
 
   findByFolder(folder: string): AgentGroup | undefined {
-    const row = this.#db
+    const row = this.#statements
       .prepare<[string], Row>('SELECT * FROM agent_groups WHERE folder = ?')
       .get(folder);
     return row === undefined ? undefined : fromRow(row);
   }
 
   insert(group: AgentGroup): void {
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO agent_groups (id, name, folder, is_admin, agent_provider, container_config, created_at)
          VALUES (@id, @name, @folder, @isAdmin, @provider, @containerConfig, @createdAt)`,
@@ -64,7 +66,7 @@ export class AgentGroupStore {
   }
 
   update(group: AgentGroup): void {
-    this.#db
+    this.#statements
       .prepare(
         `UPDATE agent_groups SET name = @name, is_admin = @isAdmin, agent_provider = @provider,
            container_config = @containerConfig WHERE id = @id`,
@@ -73,7 +75,7 @@ export class AgentGroupStore {
   }
 
   delete(id: string): void {
-    this.#db.prepare('DELETE FROM agent_groups WHERE id = ?').run(id);
+    this.#statements.prepare('DELETE FROM agent_groups WHERE id = ?').run(id);
   }
 }
 

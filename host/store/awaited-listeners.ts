@@ -1,15 +1,15 @@
-import type { Db } from '../../shared/base/sqlite.js';
+import type { StatementCache } from '../../shared/base/statement-cache.js';
 
 /** Which sessions have replies for a chat where nobody listened. */
 export class AwaitedListenerStore {
-  readonly #db: Db;
+  readonly #statements: StatementCache;
 
-  constructor(db: Db) {
-    this.#db = db;
+  constructor(statements: StatementCache) {
+    this.#statements = statements;
   }
 
   add(sessionId: string, channelType: string, platformId: string): void {
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO awaited_listeners (session_id, channel_type, platform_id) VALUES (?, ?, ?)
          ON CONFLICT DO NOTHING`,
@@ -19,7 +19,7 @@ export class AwaitedListenerStore {
 
   /** Whether the session has replies for a chat where nobody listens. */
   isAwaiting(sessionId: string): boolean {
-    const found = this.#db
+    const found = this.#statements
       .prepare('SELECT 1 FROM awaited_listeners WHERE session_id = ? LIMIT 1')
       .get(sessionId);
     return found !== undefined;
@@ -27,11 +27,10 @@ export class AwaitedListenerStore {
 
   /** Takes the chat off the list, and returns the sessions that had waited for it. */
   take(channelType: string, platformId: string): readonly string[] {
-    return this.#db
-      .prepare<[string, string], string>(
+    return this.#statements
+      .pluck<[string, string], string>(
         'DELETE FROM awaited_listeners WHERE channel_type = ? AND platform_id = ? RETURNING session_id',
       )
-      .pluck()
       .all(channelType, platformId);
   }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { withDatabase, type Db } from '../../shared/base/sqlite.js';
+import { withDatabase } from '../../shared/base/sqlite.js';
+import { StatementCache } from '../../shared/base/statement-cache.js';
 
 /** How long the event loop was held, in milliseconds: at the most since the start, and while it was last busy. */
 const loopDelaySchema = z.object({ longestMs: z.number(), p99Ms: z.number() });
@@ -30,17 +31,16 @@ const crashTimesSchema = z.array(z.string());
 const keptCrashes = 20;
 
 export class DaemonStateStore {
-  readonly #db: Db;
+  readonly #statements: StatementCache;
 
-  constructor(db: Db) {
-    this.#db = db;
+  constructor(statements: StatementCache) {
+    this.#statements = statements;
   }
 
   /** What the last daemon said; whether it lives is for the lock to tell. */
   find(): DaemonState | undefined {
-    const json = this.#db
-      .prepare<[], string>(`SELECT value FROM daemon_state WHERE key = 'daemon'`)
-      .pluck()
+    const json = this.#statements
+      .pluck<[], string>(`SELECT value FROM daemon_state WHERE key = 'daemon'`)
       .get();
     if (json === undefined) return undefined;
     const parsed = daemonStateSchema.safeParse(JSON.parse(json));
@@ -53,18 +53,16 @@ export class DaemonStateStore {
 
   /** When a daemon of this home last wrote anything here; ISO-8601. */
   findLastTime(): string | undefined {
-    const found = this.#db
-      .prepare<[], string | null>('SELECT max(updated_at) FROM daemon_state')
-      .pluck()
+    const found = this.#statements
+      .pluck<[], string | null>('SELECT max(updated_at) FROM daemon_state')
       .get();
     return found ?? undefined;
   }
 
   /** Into which session the safety scan has looked last; empty: a round begins. */
   findScanCursor(): string {
-    const json = this.#db
-      .prepare<[], string>(`SELECT value FROM daemon_state WHERE key = 'safety-scan'`)
-      .pluck()
+    const json = this.#statements
+      .pluck<[], string>(`SELECT value FROM daemon_state WHERE key = 'safety-scan'`)
       .get();
     const cursor: unknown = json === undefined ? '' : JSON.parse(json);
     return typeof cursor === 'string' ? cursor : '';
@@ -76,9 +74,8 @@ export class DaemonStateStore {
 
   /** When daemons of this home ended by a failure of their own; ISO-8601, the latest last. */
   listCrashes(): readonly string[] {
-    const json = this.#db
-      .prepare<[], string>(`SELECT value FROM daemon_state WHERE key = 'crashes'`)
-      .pluck()
+    const json = this.#statements
+      .pluck<[], string>(`SELECT value FROM daemon_state WHERE key = 'crashes'`)
       .get();
     const parsed = crashTimesSchema.safeParse(JSON.parse(json ?? '[]'));
     return parsed.success ? parsed.data : [];
@@ -89,7 +86,7 @@ export class DaemonStateStore {
   }
 
   #set(key: string, value: unknown, now: string): void {
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO daemon_state (key, value, updated_at) VALUES (?, ?, ?)
          ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at`,
@@ -102,7 +99,7 @@ export class DaemonStateStore {
 export function readDaemonState(centralDb: string): DaemonState | undefined {
   try {
     return withDatabase(centralDb, { mode: 'read', busyTimeoutMs: 100 }, (db) =>
-      new DaemonStateStore(db).find(),
+      new DaemonStateStore(new StatementCache(db)).find(),
     );
   } catch {
     return undefined;

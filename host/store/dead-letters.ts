@@ -1,4 +1,4 @@
-import type { Db } from '../../shared/base/sqlite.js';
+import type { StatementCache } from '../../shared/base/statement-cache.js';
 
 /** Which one it is. */
 export interface DeadLetterRef {
@@ -34,15 +34,15 @@ const columns = `session_id AS sessionId, direction, message_id AS messageId, re
 const everything: Bounds = { sessionId: null, direction: null, before: null };
 
 export class DeadLetterStore {
-  readonly #db: Db;
+  readonly #statements: StatementCache;
 
-  constructor(db: Db) {
-    this.#db = db;
+  constructor(statements: StatementCache) {
+    this.#statements = statements;
   }
 
   /** One that is there keeps its time. */
   insert(letter: NewDeadLetter): void {
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO dead_letters (session_id, direction, message_id, reason, created_at, maybe_sent)
          VALUES (@sessionId, @direction, @messageId, @reason, @createdAt, @maybeSent)
@@ -53,7 +53,7 @@ export class DeadLetterStore {
   }
 
   find({ sessionId, direction, messageId }: DeadLetterRef): DeadLetter | undefined {
-    const row = this.#db
+    const row = this.#statements
       .prepare<[string, string, string], Row>(
         `SELECT ${columns} FROM dead_letters WHERE session_id = ? AND direction = ? AND message_id = ?`,
       )
@@ -62,7 +62,7 @@ export class DeadLetterStore {
   }
 
   listForSession(sessionId: string): readonly DeadLetter[] {
-    return this.#db
+    return this.#statements
       .prepare<[string], Row>(
         `SELECT ${columns} FROM dead_letters WHERE session_id = ? ORDER BY created_at`,
       )
@@ -72,7 +72,7 @@ export class DeadLetterStore {
 
   /** The newest first. */
   list(filter: DeadLetterFilter = {}): readonly DeadLetter[] {
-    return this.#db
+    return this.#statements
       .prepare<[Bounds], Row>(
         `SELECT ${columns} FROM dead_letters
          WHERE session_id = coalesce(@sessionId, session_id) AND direction = coalesce(@direction, direction)
@@ -84,13 +84,13 @@ export class DeadLetterStore {
   }
 
   remove({ sessionId, direction, messageId }: DeadLetterRef): void {
-    this.#db
+    this.#statements
       .prepare('DELETE FROM dead_letters WHERE session_id = ? AND direction = ? AND message_id = ?')
       .run(sessionId, direction, messageId);
   }
 
   count(): number {
-    return Number(this.#db.prepare('SELECT count(*) FROM dead_letters').pluck().get());
+    return Number(this.#statements.pluck('SELECT count(*) FROM dead_letters').get());
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Db } from '../../shared/base/sqlite.js';
+import type { StatementCache } from '../../shared/base/statement-cache.js';
 
 /** A reply whose sending has failed and will be tried again. */
 export interface DeliveryRetry {
@@ -15,14 +15,14 @@ export interface DeliveryRetry {
 type Row = Omit<DeliveryRetry, 'maybeSent'> & { readonly maybeSent: 0 | 1 };
 
 export class DeliveryRetryStore {
-  readonly #db: Db;
+  readonly #statements: StatementCache;
 
-  constructor(db: Db) {
-    this.#db = db;
+  constructor(statements: StatementCache) {
+    this.#statements = statements;
   }
 
   list(sessionId: string): ReadonlyMap<string, DeliveryRetry> {
-    const rows = this.#db
+    const rows = this.#statements
       .prepare<[string], Row>(
         `SELECT session_id AS sessionId, message_out_id AS messageOutId, attempts, due_at AS dueAt, reason,
                 maybe_sent AS maybeSent
@@ -36,7 +36,7 @@ export class DeliveryRetryStore {
 
   /** All that waits for a time after `now` waits less long. */
   advanceAll(now: string, byMs: number): void {
-    this.#db
+    this.#statements
       .prepare(
         `UPDATE delivery_retries SET due_at = strftime('%Y-%m-%dT%H:%M:%fZ', due_at, ?)
          WHERE due_at > ?`,
@@ -45,7 +45,7 @@ export class DeliveryRetryStore {
   }
 
   set(retry: Omit<DeliveryRetry, 'maybeSent'> & { readonly maybeSent?: boolean }): void {
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO delivery_retries (session_id, message_out_id, attempts, due_at, reason, maybe_sent)
          VALUES (@sessionId, @messageOutId, @attempts, @dueAt, @reason, @maybeSent)
@@ -56,7 +56,7 @@ export class DeliveryRetryStore {
   }
 
   clear(sessionId: string, messageOutId: string): void {
-    this.#db
+    this.#statements
       .prepare('DELETE FROM delivery_retries WHERE session_id = ? AND message_out_id = ?')
       .run(sessionId, messageOutId);
   }

@@ -1,16 +1,16 @@
-import type { Db } from '../../shared/base/sqlite.js';
+import type { StatementCache } from '../../shared/base/statement-cache.js';
 import type { Destination } from '../../shared/protocol/session-message.js';
 
 /** Table agent_destinations: which names an agent group may send to. */
 export class DestinationStore {
-  readonly #db: Db;
+  readonly #statements: StatementCache;
 
-  constructor(db: Db) {
-    this.#db = db;
+  constructor(statements: StatementCache) {
+    this.#statements = statements;
   }
 
   list(agentGroupId: string): readonly Destination[] {
-    return this.#db
+    return this.#statements
       .prepare<[string], Destination>(
         `SELECT name, display_name AS displayName, type, channel_type AS channelType,
                 platform_id AS platformId, target_agent_group_id AS agentGroupId
@@ -20,7 +20,7 @@ export class DestinationStore {
   }
 
   insert(agentGroupId: string, destination: Destination, now: string): void {
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO agent_destinations (agent_group_id, name, display_name, type, channel_type, platform_id,
                                          target_agent_group_id, created_at)
@@ -40,7 +40,7 @@ export class DestinationStore {
 
   /** Returns whether there was one. */
   delete(agentGroupId: string, name: string): boolean {
-    const { changes } = this.#db
+    const { changes } = this.#statements
       .prepare('DELETE FROM agent_destinations WHERE agent_group_id = ? AND name = ?')
       .run(agentGroupId, name);
     return changes > 0;

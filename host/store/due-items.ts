@@ -1,14 +1,22 @@
-import type { Db } from '../../shared/base/sqlite.js';
+import type { StatementCache } from '../../shared/base/statement-cache.js';
 
-/**
- * `wake`: inbound rows wait to be run. `deliver`: outbound rows wait to be sent. `idle`, `stuck`: the container is to be
- * looked at, because it may have nothing to do, or may hang. `prune`: old rows and files may be taken away.
- */
-export type DueKind = 'wake' | 'deliver' | 'idle' | 'stuck' | 'prune';
+/** Every kind of due work, and what is so when its time has come, for a person. */
+export const dueKinds = {
+  wake: 'messages wait for the agent',
+  deliver: 'replies wait to be sent',
+  idle: 'its container may have nothing to do',
+  stuck: 'its container may hang',
+  prune: 'old rows and files may be taken away',
+} as const;
 
-export interface DueItem {
+export type DueKind = keyof typeof dueKinds;
+
+/** Kinds that wait in one line. However much there is to prune, it must not hide a message that waits. */
+export type SharedDueKind = Exclude<DueKind, 'prune'>;
+
+export interface DueItem<K extends DueKind = DueKind> {
   readonly sessionId: string;
-  readonly kind: DueKind;
+  readonly kind: K;
   /** ISO-8601. */
   readonly dueAt: string;
   /** How often it has failed in a row. */
@@ -17,18 +25,26 @@ export interface DueItem {
 
 const columns = 'session_id AS sessionId, kind, due_at AS dueAt, attempts';
 
+/** A kind that another version has left is nothing that this one could do. */
+const isKnown = `kind IN (${Object.keys(dueKinds)
+  .map((kind) => `'${kind}'`)
+  .join(', ')})`;
+
+/** The first half is the condition of the index over due times. */
+const isShared = `kind <> 'prune' AND ${isKnown}`;
+
 /** Which sessions need a look and from when on: how work is found without looking into every session. */
 export class DueItemStore {
-  readonly #db: Db;
+  readonly #statements: StatementCache;
   /** A hint for the one timer: the earliest due time that was written since it asked. */
   #earliestChange: string | undefined;
 
-  constructor(db: Db) {
-    this.#db = db;
+  constructor(statements: StatementCache) {
+    this.#statements = statements;
   }
 
   find(sessionId: string, kind: DueKind): DueItem | undefined {
-    return this.#db
+    return this.#statements
       .prepare<[string, string], DueItem>(
         `SELECT ${columns} FROM due_items WHERE session_id = ? AND kind = ?`,
       )
@@ -37,29 +53,28 @@ export class DueItemStore {
 
   /** Of one session, of every kind. */
   listForSession(sessionId: string): readonly DueItem[] {
-    return this.#db
+    return this.#statements
       .prepare<[string], DueItem>(
-        `SELECT ${columns} FROM due_items WHERE session_id = ? ORDER BY due_at, kind`,
+        `SELECT ${columns} FROM due_items WHERE session_id = ? AND ${isKnown} ORDER BY due_at, kind`,
       )
       .all(sessionId);
   }
 
   /** Due at the given time or earlier, the longest waiting first; without 'prune', which waits in a line of its own. */
-  listDue(now: string, limit: number): readonly DueItem[] {
-    return this.#db
-      .prepare<[string, number], DueItem>(
-        `SELECT ${columns} FROM due_items WHERE due_at <= ? AND kind <> 'prune' ORDER BY due_at LIMIT ?`,
+  listDue(now: string, limit: number): readonly DueItem<SharedDueKind>[] {
+    return this.#statements
+      .prepare<[string, number], DueItem<SharedDueKind>>(
+        `SELECT ${columns} FROM due_items WHERE due_at <= ? AND ${isShared} ORDER BY due_at LIMIT ?`,
       )
       .all(now, limit);
   }
 
   /** Sessions that are due to be pruned, the longest waiting first. */
   listDuePrunes(now: string, limit: number): readonly string[] {
-    return this.#db
-      .prepare<[string, number], string>(
+    return this.#statements
+      .pluck<[string, number], string>(
         `SELECT session_id FROM due_items WHERE due_at <= ? AND kind = 'prune' ORDER BY due_at LIMIT ?`,
       )
-      .pluck()
       .all(now, limit);
   }
 
@@ -68,11 +83,11 @@ export class DueItemStore {
     after: Pick<DueItem, 'dueAt' | 'sessionId' | 'kind'> | { readonly dueAt: string },
     now: string,
     limit: number,
-  ): readonly DueItem[] {
-    return this.#db
-      .prepare<[Record<string, string | number>], DueItem>(
+  ): readonly DueItem<SharedDueKind>[] {
+    return this.#statements
+      .prepare<[Record<string, string | number>], DueItem<SharedDueKind>>(
         `SELECT ${columns} FROM due_items
-         WHERE kind <> 'prune' AND due_at <= @now AND (due_at, session_id, kind) > (@dueAt, @sessionId, @kind)
+         WHERE ${isShared} AND due_at <= @now AND (due_at, session_id, kind) > (@dueAt, @sessionId, @kind)
          ORDER BY due_at, session_id, kind LIMIT @limit`,
       )
       .all({ sessionId: '', kind: '', ...after, now, limit });
@@ -80,20 +95,18 @@ export class DueItemStore {
 
   /** Likewise without 'prune'. */
   countDue(now: string): number {
-    const count = this.#db
-      .prepare(`SELECT count(*) FROM due_items WHERE due_at <= ? AND kind <> 'prune'`)
-      .pluck()
+    const count = this.#statements
+      .pluck(`SELECT count(*) FROM due_items WHERE due_at <= ? AND ${isShared}`)
       .get(now);
     return Number(count);
   }
 
   /** The earliest time after the given one, if anything is planned. */
   findNextAfter(now: string): string | undefined {
-    const next = this.#db
-      .prepare<[string], string | null>(
-        `SELECT min(due_at) FROM due_items WHERE due_at > ? AND kind <> 'prune'`,
+    const next = this.#statements
+      .pluck<[string], string | null>(
+        `SELECT min(due_at) FROM due_items WHERE due_at > ? AND ${isShared}`,
       )
-      .pluck()
       .get(now);
     return next ?? undefined;
   }
@@ -101,7 +114,7 @@ export class DueItemStore {
   /** Something new has come: due at the given time unless it was due earlier, or is put off after failures. */
   advance(sessionId: string, kind: DueKind, dueAt: string): void {
     this.#noteChange(kind, dueAt);
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO due_items (session_id, kind, due_at) VALUES (?, ?, ?)
          ON CONFLICT (session_id, kind) DO UPDATE SET due_at = min(due_at, excluded.due_at)
@@ -112,7 +125,7 @@ export class DueItemStore {
 
   set(item: DueItem): void {
     this.#noteChange(item.kind, item.dueAt);
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO due_items (session_id, kind, due_at, attempts) VALUES (@sessionId, @kind, @dueAt, @attempts)
          ON CONFLICT (session_id, kind) DO UPDATE SET due_at = @dueAt, attempts = @attempts`,
@@ -122,7 +135,7 @@ export class DueItemStore {
 
   /** Prunes that are planned for after `late` are due now. */
   advancePrunes(now: string, late: string): void {
-    this.#db
+    this.#statements
       .prepare(`UPDATE due_items SET due_at = @now WHERE kind = 'prune' AND due_at > @late`)
       .run({ now, late });
   }
@@ -133,13 +146,13 @@ export class DueItemStore {
    */
   lookAgain(now: string, until: string): void {
     this.#noteChange('deliver', now);
-    this.#db
+    this.#statements
       .prepare(
         `UPDATE due_items SET due_at = @now
          WHERE due_at > @now AND due_at <= @until AND kind <> 'prune' AND (kind <> 'wake' OR attempts > 0)`,
       )
       .run({ now, until });
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO due_items (session_id, kind, due_at)
          SELECT session_id, 'deliver', @now FROM due_items
@@ -157,7 +170,7 @@ export class DueItemStore {
   }
 
   clear(sessionId: string, kind: DueKind): void {
-    this.#db
+    this.#statements
       .prepare('DELETE FROM due_items WHERE session_id = ? AND kind = ?')
       .run(sessionId, kind);
   }

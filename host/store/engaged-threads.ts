@@ -1,4 +1,4 @@
-import type { Db } from '../../shared/base/sqlite.js';
+import type { StatementCache } from '../../shared/base/statement-cache.js';
 
 /** A thread of a chat and the agent group that a mention brought into it. */
 export interface EngagedThread {
@@ -8,14 +8,14 @@ export interface EngagedThread {
 }
 
 export class EngagedThreadStore {
-  readonly #db: Db;
+  readonly #statements: StatementCache;
 
-  constructor(db: Db) {
-    this.#db = db;
+  constructor(statements: StatementCache) {
+    this.#statements = statements;
   }
 
   has(thread: EngagedThread): boolean {
-    const row = this.#db
+    const row = this.#statements
       .prepare(
         'SELECT 1 FROM engaged_threads WHERE messaging_group_id = ? AND agent_group_id = ? AND thread_id = ?',
       )
@@ -25,7 +25,7 @@ export class EngagedThreadStore {
 
   /** Also told when a thread is used again: from then on it counts as young. Noted once a day. */
   add(thread: EngagedThread, now: string): void {
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO engaged_threads (messaging_group_id, agent_group_id, thread_id, engaged_at) VALUES (?, ?, ?, ?)
          ON CONFLICT (messaging_group_id, agent_group_id, thread_id) DO UPDATE SET engaged_at = excluded.engaged_at
@@ -36,7 +36,7 @@ export class EngagedThreadStore {
 
   /** Forgets threads that were last used before the given time, `limit` at the most. Returns how many. */
   prune(before: string, limit: number): number {
-    return this.#db
+    return this.#statements
       .prepare(
         `DELETE FROM engaged_threads WHERE rowid IN
            (SELECT rowid FROM engaged_threads WHERE engaged_at < ? ORDER BY engaged_at LIMIT ?)`,

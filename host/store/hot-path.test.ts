@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openDatabase, type Db } from '../../shared/base/sqlite.js';
+import { openDatabase, withDatabase, type Db } from '../../shared/base/sqlite.js';
 import { TempHome } from '../../test/fakes/temp-home.js';
 import { Store } from './store.js';
 
@@ -180,6 +180,21 @@ describe('the central database, however many sessions there are', () => {
     const sql = record((store) => store.sessions.list()).at(-1) ?? '';
     expect(explain(sql)).toContainEqual(expect.stringMatching(/^SCAN sessions/));
   });
+
+  it('compiles a statement when it is first used, and never again', () => {
+    home.addAgentGroup({ id: 'ag-1' });
+    home.store.messagingGroups.insert(chat);
+    home.store.sessions.insert(session);
+    expect(record(() => undefined)).toEqual([]);
+    const statements = record((store) => {
+      for (let round = 0; round < 3; round += 1) {
+        for (const work of Object.values(hotCalls)) work(store);
+        store.dataVersion();
+      }
+    });
+    expect(statements.length).toBeGreaterThan(40);
+    expect([...new Set(statements)]).toEqual(statements);
+  });
 });
 
 describe('due items', () => {
@@ -222,5 +237,20 @@ describe('due items', () => {
     expect(home.store.dueItems.findNextAfter('2026-03')).toBe('2026-04');
     expect(home.store.dueItems.findNextAfter('2026-04')).toBeUndefined();
     expect(home.store.dueItems.countDue('2026-03')).toBe(2);
+  });
+
+  it('of a kind that this version does not know are left alone, and hide nothing', () => {
+    using home = new TempHome();
+    const { id } = home.addSession();
+    withDatabase(home.centralPaths.centralDb, { mode: 'write', busyTimeoutMs: 0 }, (db) => {
+      db.prepare(`INSERT INTO due_items VALUES (?, 'dance', '2026-01', 0)`).run(id);
+    });
+    home.store.dueItems.advance(id, 'wake', '2026-02');
+    const { dueItems } = home.store;
+    expect(dueItems.listDue('2026-03', 1)).toMatchObject([{ kind: 'wake' }]);
+    expect(dueItems.listDuePage({ dueAt: '' }, '2026-03', 1)).toMatchObject([{ kind: 'wake' }]);
+    expect(dueItems.findNextAfter('2025-12')).toBe('2026-02');
+    expect(dueItems.countDue('2026-03')).toBe(1);
+    expect(dueItems.listForSession(id).map(({ kind }) => kind)).not.toContain('dance');
   });
 });

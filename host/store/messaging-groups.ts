@@ -1,4 +1,4 @@
-import type { Db } from '../../shared/base/sqlite.js';
+import type { StatementCache } from '../../shared/base/statement-cache.js';
 
 export interface MessagingGroup {
   readonly id: string;
@@ -24,28 +24,28 @@ interface Row {
 }
 
 export class MessagingGroupStore {
-  readonly #db: Db;
+  readonly #statements: StatementCache;
 
-  constructor(db: Db) {
-    this.#db = db;
+  constructor(statements: StatementCache) {
+    this.#statements = statements;
   }
 
   list(): readonly MessagingGroup[] {
-    return this.#db
+    return this.#statements
       .prepare<[], Row>('SELECT * FROM messaging_groups ORDER BY created_at, id')
       .all()
       .map(fromRow);
   }
 
   find(id: string): MessagingGroup | undefined {
-    const row = this.#db
+    const row = this.#statements
       .prepare<[string], Row>('SELECT * FROM messaging_groups WHERE id = ?')
       .get(id);
     return row === undefined ? undefined : fromRow(row);
   }
 
   findByPlatform(channelType: string, platformId: string): MessagingGroup | undefined {
-    const row = this.#db
+    const row = this.#statements
       .prepare<[string, string], Row>(
         'SELECT * FROM messaging_groups WHERE channel_type = ? AND platform_id = ?',
       )
@@ -54,7 +54,7 @@ export class MessagingGroupStore {
   }
 
   insert(group: MessagingGroup): void {
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO messaging_groups (id, channel_type, platform_id, name, is_group, admin_user_id,
                                        time_zone, created_at)
@@ -64,7 +64,7 @@ export class MessagingGroupStore {
   }
 
   update(group: MessagingGroup): void {
-    this.#db
+    this.#statements
       .prepare(
         `UPDATE messaging_groups SET name = @name, is_group = @isGroup, admin_user_id = @adminUserId,
            time_zone = @timeZone
@@ -74,26 +74,25 @@ export class MessagingGroupStore {
   }
 
   delete(id: string): void {
-    this.#db.prepare('DELETE FROM messaging_groups WHERE id = ?').run(id);
+    this.#statements.prepare('DELETE FROM messaging_groups WHERE id = ?').run(id);
   }
 
   listAllowedSenders(id: string): readonly string[] {
-    return this.#db
-      .prepare<[string], string>(
+    return this.#statements
+      .pluck<[string], string>(
         'SELECT sender_id FROM allowed_senders WHERE messaging_group_id = ? ORDER BY sender_id',
       )
-      .pluck()
       .all(id);
   }
 
   allowSender(id: string, senderId: string, now: string): void {
-    this.#db
+    this.#statements
       .prepare('INSERT INTO allowed_senders VALUES (?, ?, ?) ON CONFLICT DO NOTHING')
       .run(id, senderId, now);
   }
 
   disallowSender(id: string, senderId: string): void {
-    this.#db
+    this.#statements
       .prepare('DELETE FROM allowed_senders WHERE messaging_group_id = ? AND sender_id = ?')
       .run(id, senderId);
   }

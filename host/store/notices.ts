@@ -1,4 +1,4 @@
-import type { Db } from '../../shared/base/sqlite.js';
+import type { StatementCache } from '../../shared/base/statement-cache.js';
 import type { Address } from '../../shared/protocol/session-message.js';
 
 /** Something the host itself has to say in a chat. */
@@ -34,15 +34,15 @@ interface Row {
 const open = `status IN ('pending', 'sending')`;
 
 export class NoticeStore {
-  readonly #db: Db;
+  readonly #statements: StatementCache;
 
-  constructor(db: Db) {
-    this.#db = db;
+  constructor(statements: StatementCache) {
+    this.#statements = statements;
   }
 
   /** A notice of the same id is said once. */
   insert(notice: NewNotice, now: string): void {
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO notices (id, channel_type, platform_id, thread_id, in_reply_to, text, due_at, created_at)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
@@ -61,7 +61,7 @@ export class NoticeStore {
 
   /** Whether the same waits to be said in the same chat. */
   isWaiting({ address, text }: NewNotice): boolean {
-    const found = this.#db
+    const found = this.#statements
       .prepare(
         `SELECT 1 FROM notices WHERE ${open} AND status = 'pending' AND channel_type = ? AND platform_id = ? AND text = ?`,
       )
@@ -71,17 +71,16 @@ export class NoticeStore {
 
   /** Channels that have something to say now. */
   listDueChannels(now: string): readonly string[] {
-    return this.#db
-      .prepare<[string], string>(
+    return this.#statements
+      .pluck<[string], string>(
         `SELECT DISTINCT channel_type FROM notices WHERE ${open} AND due_at <= ?`,
       )
-      .pluck()
       .all(now);
   }
 
   /** The oldest of a channel's. */
   listDue(now: string, channelType: string): readonly Notice[] {
-    return this.#db
+    return this.#statements
       .prepare<[string, string], Row>(
         `SELECT id, channel_type AS channelType, platform_id AS platformId, thread_id AS threadId,
                 in_reply_to AS inReplyTo, text, tries, status, maybe_sent AS maybeSent
@@ -98,11 +97,11 @@ export class NoticeStore {
 
   /** A send begins. */
   begin(id: string): void {
-    this.#db.prepare(`UPDATE notices SET status = 'sending' WHERE id = ?`).run(id);
+    this.#statements.prepare(`UPDATE notices SET status = 'sending' WHERE id = ?`).run(id);
   }
 
   postpone({ id, tries, maybeSent }: Notice, dueAt: string): void {
-    this.#db
+    this.#statements
       .prepare(
         `UPDATE notices SET status = 'pending', tries = ?, due_at = ?, maybe_sent = ? WHERE id = ?`,
       )
@@ -110,17 +109,17 @@ export class NoticeStore {
   }
 
   settle(id: string, status: 'sent' | 'failed'): void {
-    this.#db.prepare('UPDATE notices SET status = ? WHERE id = ?').run(status, id);
+    this.#statements.prepare('UPDATE notices SET status = ? WHERE id = ?').run(status, id);
   }
 
   /** What was said, or was to be said, is not so any more: the same id may be said again. */
   remove(id: string): void {
-    this.#db.prepare('DELETE FROM notices WHERE id = ?').run(id);
+    this.#statements.prepare('DELETE FROM notices WHERE id = ?').run(id);
   }
 
   /** All that waits for a time after `now` waits less long. */
   advanceAll(now: string, byMs: number): void {
-    this.#db
+    this.#statements
       .prepare(
         `UPDATE notices SET due_at = strftime('%Y-%m-%dT%H:%M:%fZ', due_at, ?)
          WHERE status = 'pending' AND due_at > ?`,
@@ -130,7 +129,7 @@ export class NoticeStore {
 
   /** Makes a chat's waiting notices due now: somebody listens. */
   hasten(channelType: string, platformId: string, now: string): void {
-    this.#db
+    this.#statements
       .prepare(
         `UPDATE notices SET due_at = ? WHERE ${open} AND status = 'pending' AND channel_type = ? AND platform_id = ?`,
       )
@@ -142,7 +141,7 @@ export class NoticeStore {
    * never found anybody; `limit` at the most. Returns how many.
    */
   prune(settledBefore: string, unsaidBefore: string, limit: number): number {
-    return this.#db
+    return this.#statements
       .prepare(
         `DELETE FROM notices WHERE rowid IN
            (SELECT rowid FROM notices WHERE created_at < ? AND (status IN ('sent', 'failed') OR created_at < ?)

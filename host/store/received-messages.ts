@@ -1,4 +1,4 @@
-import type { Db } from '../../shared/base/sqlite.js';
+import type { StatementCache } from '../../shared/base/statement-cache.js';
 
 /** What one wiring made of a message. */
 export interface Verdict {
@@ -27,14 +27,14 @@ interface Row {
 
 /** A platform message is taken once; this is where that is known. */
 export class ReceivedMessageStore {
-  readonly #db: Db;
+  readonly #statements: StatementCache;
 
-  constructor(db: Db) {
-    this.#db = db;
+  constructor(statements: StatementCache) {
+    this.#statements = statements;
   }
 
   find(messagingGroupId: string, platformMessageId: string): ReceivedMessage | undefined {
-    const row = this.#db
+    const row = this.#statements
       .prepare<[string, string], Row>(
         'SELECT * FROM received_messages WHERE messaging_group_id = ? AND platform_message_id = ?',
       )
@@ -44,7 +44,7 @@ export class ReceivedMessageStore {
 
   /** The sessions that were to answer a message. */
   listSessions(messageId: string): readonly string[] {
-    const rows = this.#db
+    const rows = this.#statements
       .prepare<[string], Row>('SELECT * FROM received_messages WHERE message_id = ?')
       .all(messageId);
     return rows.flatMap((row) =>
@@ -56,16 +56,15 @@ export class ReceivedMessageStore {
 
   /** The platform's id of a message of that chat that we know under ours. */
   findPlatformId(messagingGroupId: string, messageId: string): string | undefined {
-    return this.#db
-      .prepare<[string, string], string>(
+    return this.#statements
+      .pluck<[string, string], string>(
         'SELECT platform_message_id FROM received_messages WHERE message_id = ? AND messaging_group_id = ? LIMIT 1',
       )
-      .pluck()
       .get(messageId, messagingGroupId);
   }
 
   insert(message: ReceivedMessage): void {
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO received_messages (messaging_group_id, platform_message_id, message_id, verdicts, received_at)
          VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
@@ -81,7 +80,7 @@ export class ReceivedMessageStore {
 
   /** Forgets messages received before the given time, `limit` at the most: sent again, they would be taken again. Returns how many. */
   prune(before: string, limit: number): number {
-    return this.#db
+    return this.#statements
       .prepare(
         `DELETE FROM received_messages WHERE rowid IN
            (SELECT rowid FROM received_messages WHERE received_at < ? ORDER BY received_at LIMIT ?)`,
@@ -95,7 +94,7 @@ export class ReceivedMessageStore {
     after: { readonly receivedAt: string; readonly rowid: number },
     limit: number,
   ): readonly (ReceivedMessage & { readonly rowid: number })[] {
-    return this.#db
+    return this.#statements
       .prepare<[string, string, number, number], Row & { rowid: number }>(
         `SELECT rowid, * FROM received_messages
          WHERE messaging_group_id = ? AND (received_at, rowid) > (?, ?)
@@ -107,7 +106,7 @@ export class ReceivedMessageStore {
 
   /** The newest first. */
   listNewest(messagingGroupId: string, limit: number): readonly ReceivedMessage[] {
-    return this.#db
+    return this.#statements
       .prepare<[string, number], Row>(
         `SELECT * FROM received_messages WHERE messaging_group_id = ? ORDER BY received_at DESC LIMIT ?`,
       )

@@ -1,4 +1,4 @@
-import type { Db } from '../../shared/base/sqlite.js';
+import type { StatementCache } from '../../shared/base/statement-cache.js';
 
 export type MailboxFile = 'inbound.db' | 'outbound.db';
 
@@ -21,10 +21,10 @@ const isWanted = `action IN ('wanted', 'rollback-wanted')`;
 const columns = 'file, action, detail, tries, created_at AS createdAt';
 
 export class RepairStore {
-  readonly #db: Db;
+  readonly #statements: StatementCache;
 
-  constructor(db: Db) {
-    this.#db = db;
+  constructor(statements: StatementCache) {
+    this.#statements = statements;
   }
 
   /** Wanting it twice changes nothing, but a whole repair is more than a rollback. Whether this is news. */
@@ -34,7 +34,7 @@ export class RepairStore {
       readonly action: 'wanted' | 'rollback-wanted';
     },
   ): boolean {
-    const { changes } = this.#db
+    const { changes } = this.#statements
       .prepare(
         `INSERT INTO repairs (session_id, file, action, detail, created_at)
          VALUES (@sessionId, @file, @action, @detail, @createdAt)
@@ -47,14 +47,14 @@ export class RepairStore {
   }
 
   isWanted(sessionId: string): boolean {
-    const found = this.#db
+    const found = this.#statements
       .prepare(`SELECT 1 FROM repairs WHERE session_id = ? AND ${isWanted} LIMIT 1`)
       .get(sessionId);
     return found !== undefined;
   }
 
   listWanted(sessionId: string): readonly Repair[] {
-    return this.#db
+    return this.#statements
       .prepare<[string], Repair>(
         `SELECT ${columns} FROM repairs WHERE session_id = ? AND ${isWanted} ORDER BY file`,
       )
@@ -63,20 +63,18 @@ export class RepairStore {
 
   /** Sessions whose files are to be repaired. */
   listSessionsWanting(): readonly string[] {
-    return this.#db
-      .prepare<[], string>(`SELECT DISTINCT session_id FROM repairs WHERE ${isWanted}`)
-      .pluck()
+    return this.#statements
+      .pluck<[], string>(`SELECT DISTINCT session_id FROM repairs WHERE ${isWanted}`)
       .all();
   }
 
   /** Another try of what is wanted has failed. Returns how many have. */
   noteFailure(sessionId: string): number {
-    this.#db
+    this.#statements
       .prepare(`UPDATE repairs SET tries = tries + 1 WHERE session_id = ? AND ${isWanted}`)
       .run(sessionId);
-    const tries = this.#db
-      .prepare(`SELECT max(tries) FROM repairs WHERE session_id = ? AND ${isWanted}`)
-      .pluck()
+    const tries = this.#statements
+      .pluck(`SELECT max(tries) FROM repairs WHERE session_id = ? AND ${isWanted}`)
       .get(sessionId);
     return Number(tries ?? 0);
   }
@@ -84,14 +82,14 @@ export class RepairStore {
   /** What is wanted of a file has been done; noted also where nobody had wanted it. */
   settle(sessionId: string, done: Omit<Repair, 'tries'>): void {
     const row = { sessionId, ...done };
-    const { changes } = this.#db
+    const { changes } = this.#statements
       .prepare(
         `UPDATE repairs SET action = @action, detail = @detail
          WHERE session_id = @sessionId AND file = @file AND ${isWanted}`,
       )
       .run(row);
     if (changes > 0) return;
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO repairs (session_id, file, action, detail, created_at)
          VALUES (@sessionId, @file, @action, @detail, @createdAt)`,
@@ -101,25 +99,24 @@ export class RepairStore {
 
   /** Nothing more will be done about what is wanted. */
   giveUp(sessionId: string): void {
-    this.#db
+    this.#statements
       .prepare(`UPDATE repairs SET action = 'set-aside' WHERE session_id = ? AND ${isWanted}`)
       .run(sessionId);
   }
 
   /** How often a file of the session was replaced since then. */
   countReplaced(sessionId: string, since: string): number {
-    const count = this.#db
-      .prepare(
+    const count = this.#statements
+      .pluck(
         `SELECT count(*) FROM repairs WHERE session_id = ? AND action = 'replaced' AND created_at >= ?`,
       )
-      .pluck()
       .get(sessionId, since);
     return Number(count);
   }
 
   /** Forgets what was done before the given time, `limit` at the most. Returns how many. */
   prune(before: string, limit: number): number {
-    return this.#db
+    return this.#statements
       .prepare(
         `DELETE FROM repairs WHERE id IN
            (SELECT id FROM repairs WHERE created_at < ? AND NOT (${isWanted}) ORDER BY created_at LIMIT ?)`,
@@ -129,7 +126,7 @@ export class RepairStore {
 
   /** The newest first. */
   listForSession(sessionId: string, limit: number): readonly Repair[] {
-    return this.#db
+    return this.#statements
       .prepare<[string, number], Repair>(
         `SELECT ${columns} FROM repairs WHERE session_id = ? ORDER BY id DESC LIMIT ?`,
       )

@@ -1,4 +1,4 @@
-import type { Db } from '../../shared/base/sqlite.js';
+import type { StatementCache } from '../../shared/base/statement-cache.js';
 
 /** What a command asks of the daemon. */
 export interface Request {
@@ -15,14 +15,14 @@ export interface Request {
 const columns = 'id, kind, payload, status, outcome, created_at AS createdAt';
 
 export class RequestStore {
-  readonly #db: Db;
+  readonly #statements: StatementCache;
 
-  constructor(db: Db) {
-    this.#db = db;
+  constructor(statements: StatementCache) {
+    this.#statements = statements;
   }
 
   insert(request: Pick<Request, 'id' | 'kind' | 'payload' | 'createdAt'>): void {
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO requests (id, kind, payload, created_at) VALUES (@id, @kind, @payload, @createdAt)`,
       )
@@ -30,14 +30,14 @@ export class RequestStore {
   }
 
   find(id: string): Request | undefined {
-    return this.#db
+    return this.#statements
       .prepare<[string], Request>(`SELECT ${columns} FROM requests WHERE id = ?`)
       .get(id);
   }
 
   /** In the order they were made. */
   listPending(): readonly Request[] {
-    return this.#db
+    return this.#statements
       .prepare<[], Request>(
         `SELECT ${columns} FROM requests WHERE status = 'pending' ORDER BY created_at, id`,
       )
@@ -45,14 +45,14 @@ export class RequestStore {
   }
 
   settle(id: string, status: 'done' | 'failed', outcome: string): void {
-    this.#db
+    this.#statements
       .prepare('UPDATE requests SET status = ?, outcome = ? WHERE id = ?')
       .run(status, outcome, id);
   }
 
   /** Forgets what was settled and made before the given time, `limit` at the most. Returns how many. */
   prune(before: string, limit: number): number {
-    return this.#db
+    return this.#statements
       .prepare(
         `DELETE FROM requests WHERE rowid IN
            (SELECT rowid FROM requests WHERE status <> 'pending' AND created_at < ? ORDER BY created_at LIMIT ?)`,

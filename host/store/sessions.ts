@@ -1,4 +1,4 @@
-import type { Db } from '../../shared/base/sqlite.js';
+import type { StatementCache } from '../../shared/base/statement-cache.js';
 
 /** `active`: takes messages. `warm`: blank, and waits for its conversation. `closed`: ended by a person. `set-aside`: its files cannot be used; status_reason says why. */
 export type SessionStatus = 'active' | 'warm' | 'closed' | 'set-aside';
@@ -44,15 +44,15 @@ const columns = `id, agent_group_id AS agentGroupId, messaging_group_id AS messa
   container_status AS containerStatus, last_active AS lastActive, created_at AS createdAt`;
 
 export class SessionStore {
-  readonly #db: Db;
+  readonly #statements: StatementCache;
 
-  constructor(db: Db) {
-    this.#db = db;
+  constructor(statements: StatementCache) {
+    this.#statements = statements;
   }
 
   /** The last active first. */
   list(filter: SessionFilter = {}): readonly Session[] {
-    return this.#db
+    return this.#statements
       .prepare<[Record<keyof SessionFilter, string | null>], Session>(
         `SELECT ${columns} FROM sessions
          WHERE status = coalesce(@status, status) AND agent_group_id = coalesce(@agentGroupId, agent_group_id)
@@ -63,23 +63,22 @@ export class SessionStore {
   }
 
   find(id: string): Session | undefined {
-    return this.#db
+    return this.#statements
       .prepare<[string], Session>(`SELECT ${columns} FROM sessions WHERE id = ?`)
       .get(id);
   }
 
   /** The active session with the next id, if there is one. */
   findActiveAfter(id: string): string | undefined {
-    return this.#db
-      .prepare<[string], string>(
+    return this.#statements
+      .pluck<[string], string>(
         `SELECT id FROM sessions WHERE id > ? AND status = 'active' ORDER BY id LIMIT 1`,
       )
-      .pluck()
       .get(id);
   }
 
   findActive(key: SessionKey): Session | undefined {
-    return this.#db
+    return this.#statements
       .prepare<[SessionKey], Session>(
         `SELECT ${columns} FROM sessions
          WHERE messaging_group_id IS @messagingGroupId AND thread_id IS @threadId
@@ -91,7 +90,7 @@ export class SessionStore {
 
   /** Sessions that were never used, warm ones and such as are not wanted any more, the oldest first. */
   listBlank(): readonly BlankSession[] {
-    return this.#db
+    return this.#statements
       .prepare<[], BlankSession>(
         `SELECT ${columns}, made_for AS madeFor FROM sessions WHERE made_for IS NOT NULL ORDER BY created_at, id`,
       )
@@ -100,26 +99,27 @@ export class SessionStore {
 
   insertBlank({ madeFor, ...session }: BlankSession): void {
     this.insert(session);
-    this.#db.prepare('UPDATE sessions SET made_for = ? WHERE id = ?').run(madeFor, session.id);
+    this.#statements
+      .prepare('UPDATE sessions SET made_for = ? WHERE id = ?')
+      .run(madeFor, session.id);
   }
 
   /** Gives a blank session with a running container to a conversation, if there is one made for these settings. */
   takeBlank(key: SessionKey, madeFor: string): Session | undefined {
-    const taken = this.#db
-      .prepare<[SessionKey & { madeFor: string }], string>(
+    const taken = this.#statements
+      .pluck<[SessionKey & { madeFor: string }], string>(
         `UPDATE sessions SET status = 'active', made_for = NULL,
            messaging_group_id = @messagingGroupId, thread_id = @threadId
          WHERE id = (SELECT id FROM sessions WHERE agent_group_id = @agentGroupId AND made_for = @madeFor
                        AND status = 'warm' AND container_status = 'running' ORDER BY created_at, id LIMIT 1)
          RETURNING id`,
       )
-      .pluck()
       .get({ ...key, madeFor });
     return taken === undefined ? undefined : this.find(taken);
   }
 
   insert(session: Session): void {
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO sessions (id, agent_group_id, messaging_group_id, thread_id, agent_provider, status,
                                status_reason, container_status, last_active, created_at)
@@ -130,77 +130,73 @@ export class SessionStore {
   }
 
   setStatus(id: string, status: SessionStatus, reason: string | null): void {
-    this.#db
+    this.#statements
       .prepare('UPDATE sessions SET status = ?, status_reason = ? WHERE id = ?')
       .run(status, reason, id);
   }
 
   /** Its row, and all rows that hang on it. Its folder stays. */
   delete(id: string): void {
-    this.#db.prepare('DELETE FROM sessions WHERE id = ?').run(id);
+    this.#statements.prepare('DELETE FROM sessions WHERE id = ?').run(id);
   }
 
   /** Since when the session is known to have ended: ISO-8601, or null. */
   findEndedAt(id: string): string | null {
-    const endedAt = this.#db
-      .prepare<[string], string | null>('SELECT ended_at FROM sessions WHERE id = ?')
-      .pluck()
+    const endedAt = this.#statements
+      .pluck<[string], string | null>('SELECT ended_at FROM sessions WHERE id = ?')
       .get(id);
     return endedAt ?? null;
   }
 
   setEndedAt(id: string, endedAt: string | null): void {
-    this.#db.prepare('UPDATE sessions SET ended_at = ? WHERE id = ?').run(endedAt, id);
+    this.#statements.prepare('UPDATE sessions SET ended_at = ? WHERE id = ?').run(endedAt, id);
   }
 
   setContainerStatus(id: string, status: ContainerStatus): void {
-    this.#db
+    this.#statements
       .prepare('UPDATE sessions SET container_status = ? WHERE id = ? AND container_status <> ?')
       .run(status, id, status);
   }
 
   /** Sessions that are noted as having a container. */
   listWithContainer(): readonly Session[] {
-    return this.#db
+    return this.#statements
       .prepare<[], Session>(`SELECT ${columns} FROM sessions WHERE container_status <> 'stopped'`)
       .all();
   }
 
   /** What was last used at a time that has not come yet was used now. */
   forgetFuture(now: string): void {
-    this.#db
+    this.#statements
       .prepare('UPDATE sessions SET last_active = @now WHERE last_active > @now')
       .run({ now });
   }
 
   touch(id: string, now: string): void {
-    this.#db.prepare('UPDATE sessions SET last_active = ? WHERE id = ?').run(now, id);
+    this.#statements.prepare('UPDATE sessions SET last_active = ? WHERE id = ?').run(now, id);
   }
 
   /** Sessions whose messages are due and that have no container. */
   countWaiting(now: string): number {
-    const count = this.#db
-      .prepare(
+    const count = this.#statements
+      .pluck(
         `SELECT count(*) FROM due_items JOIN sessions ON sessions.id = due_items.session_id
          WHERE due_at <= ? AND kind = 'wake' AND status = 'active' AND container_status = 'stopped'`,
       )
-      .pluck()
       .get(now);
     return Number(count);
   }
 
   countByContainerStatus(status: ContainerStatus): number {
-    const count = this.#db
-      .prepare('SELECT count(*) FROM sessions WHERE container_status = ?')
-      .pluck()
+    const count = this.#statements
+      .pluck('SELECT count(*) FROM sessions WHERE container_status = ?')
       .get(status);
     return Number(count);
   }
 
   countByStatus(status: SessionStatus): number {
-    const count = this.#db
-      .prepare('SELECT count(*) FROM sessions WHERE status = ?')
-      .pluck()
+    const count = this.#statements
+      .pluck('SELECT count(*) FROM sessions WHERE status = ?')
       .get(status);
     return Number(count);
   }

@@ -1,4 +1,5 @@
 import { ifFromSqlite, type Db } from '../../shared/base/sqlite.js';
+import { StatementCache } from '../../shared/base/statement-cache.js';
 import { AgentGroupStore } from './agent-groups.js';
 import { AwaitedListenerStore } from './awaited-listeners.js';
 import { DaemonStateStore } from './daemon-state.js';
@@ -16,7 +17,10 @@ import { SessionStore } from './sessions.js';
 import { TaskStore } from './tasks.js';
 import { WiringStore } from './wirings.js';
 
-/** central.db, one store per table. */
+/** Runs the work in a transaction, or in a savepoint of the one that runs already. */
+type Transact = (work: () => unknown) => unknown;
+
+/** central.db, one store per table. A statement is compiled when it is first used, and kept. */
 export class Store {
   readonly agentGroups: AgentGroupStore;
   readonly awaitedListeners: AwaitedListenerStore;
@@ -35,33 +39,34 @@ export class Store {
   readonly tasks: TaskStore;
   readonly wirings: WiringStore;
   readonly #db: Db;
-  readonly #findDataVersion: () => number | undefined;
+  readonly #statements: StatementCache;
+  #transact: Transact | undefined;
 
   constructor(db: Db) {
     this.#db = db;
-    const version = db.prepare<[], number>('PRAGMA data_version').pluck();
-    this.#findDataVersion = () => version.get();
-    this.agentGroups = new AgentGroupStore(db);
-    this.awaitedListeners = new AwaitedListenerStore(db);
-    this.daemonState = new DaemonStateStore(db);
-    this.deadLetters = new DeadLetterStore(db);
-    this.deliveryRetries = new DeliveryRetryStore(db);
-    this.destinations = new DestinationStore(db);
-    this.dueItems = new DueItemStore(db);
-    this.engagedThreads = new EngagedThreadStore(db);
-    this.messagingGroups = new MessagingGroupStore(db);
-    this.notices = new NoticeStore(db);
-    this.received = new ReceivedMessageStore(db);
-    this.repairs = new RepairStore(db);
-    this.requests = new RequestStore(db);
-    this.sessions = new SessionStore(db);
-    this.tasks = new TaskStore(db);
-    this.wirings = new WiringStore(db);
+    const statements = new StatementCache(db);
+    this.#statements = statements;
+    this.agentGroups = new AgentGroupStore(statements);
+    this.awaitedListeners = new AwaitedListenerStore(statements);
+    this.daemonState = new DaemonStateStore(statements);
+    this.deadLetters = new DeadLetterStore(statements);
+    this.deliveryRetries = new DeliveryRetryStore(statements);
+    this.destinations = new DestinationStore(statements);
+    this.dueItems = new DueItemStore(statements);
+    this.engagedThreads = new EngagedThreadStore(statements);
+    this.messagingGroups = new MessagingGroupStore(statements);
+    this.notices = new NoticeStore(statements);
+    this.received = new ReceivedMessageStore(statements);
+    this.repairs = new RepairStore(statements);
+    this.requests = new RequestStore(statements);
+    this.sessions = new SessionStore(statements);
+    this.tasks = new TaskStore(statements);
+    this.wirings = new WiringStore(statements);
   }
 
   /** Changes when another process has written. Source: sqlite.org/pragma.html#pragma_data_version. */
   dataVersion(): number {
-    return this.#findDataVersion() ?? 0;
+    return this.#statements.pluck<[], number>('PRAGMA data_version').get() ?? 0;
   }
 
   /** How long a write may wait for another process's transaction, in milliseconds: the thread waits with it. */
@@ -72,7 +77,8 @@ export class Store {
   /** All of it or nothing. Throws what SQLite fails with as a BerthError, and what the work throws as it is. */
   transaction<T>(work: () => T): T {
     try {
-      return this.#db.transaction(work).immediate();
+      this.#transact ??= makeTransact(this.#db);
+      return this.#transact(work) as T;
     } catch (error) {
       throw ifFromSqlite(error, this.#db.name);
     }
@@ -81,4 +87,10 @@ export class Store {
   close(): void {
     this.#db.close();
   }
+}
+
+/** Made once: with the first one of a database, nine statements are compiled. */
+function makeTransact(db: Db): Transact {
+  const transaction = db.transaction((work: () => unknown) => work());
+  return (work) => transaction.immediate(work);
 }

@@ -1,4 +1,4 @@
-import type { Db } from '../../shared/base/sqlite.js';
+import type { StatementCache } from '../../shared/base/statement-cache.js';
 
 /** What an agent is to do at a time, once or again and again. */
 export interface Task {
@@ -22,19 +22,21 @@ const columns = `id, session_id AS sessionId, messaging_group_id AS messagingGro
   due_at AS dueAt, recurrence, time_zone AS timeZone, text, created_at AS createdAt`;
 
 export class TaskStore {
-  readonly #db: Db;
+  readonly #statements: StatementCache;
 
-  constructor(db: Db) {
-    this.#db = db;
+  constructor(statements: StatementCache) {
+    this.#statements = statements;
   }
 
   /** The next one first. */
   list(): readonly Task[] {
-    return this.#db.prepare<[], Task>(`SELECT ${columns} FROM tasks ORDER BY due_at, id`).all();
+    return this.#statements
+      .prepare<[], Task>(`SELECT ${columns} FROM tasks ORDER BY due_at, id`)
+      .all();
   }
 
   listForSession(sessionId: string): readonly Task[] {
-    return this.#db
+    return this.#statements
       .prepare<[string], Task>(
         `SELECT ${columns} FROM tasks WHERE session_id = ? ORDER BY due_at, id`,
       )
@@ -43,21 +45,22 @@ export class TaskStore {
 
   /** Sessions that were set aside with something planned in them. */
   listStranded(): readonly string[] {
-    return this.#db
-      .prepare<[], string>(
+    return this.#statements
+      .pluck<[], string>(
         `SELECT DISTINCT session_id FROM tasks JOIN sessions ON sessions.id = session_id
          WHERE sessions.status = 'set-aside'`,
       )
-      .pluck()
       .all();
   }
 
   find(id: string): Task | undefined {
-    return this.#db.prepare<[string], Task>(`SELECT ${columns} FROM tasks WHERE id = ?`).get(id);
+    return this.#statements
+      .prepare<[string], Task>(`SELECT ${columns} FROM tasks WHERE id = ?`)
+      .get(id);
   }
 
   set(task: Task): void {
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO tasks (id, session_id, messaging_group_id, message_id, due_at, recurrence, time_zone, text, created_at)
          VALUES (@id, @sessionId, @messagingGroupId, @messageId, @dueAt, @recurrence, @timeZone, @text, @createdAt)
@@ -69,17 +72,18 @@ export class TaskStore {
 
   /** Its next run is another row. */
   advance(id: string, messageId: string, dueAt: string): void {
-    this.#db
+    this.#statements
       .prepare('UPDATE tasks SET message_id = ?, due_at = ? WHERE id = ?')
       .run(messageId, dueAt, id);
   }
 
   delete(id: string): void {
-    this.#db.prepare('DELETE FROM tasks WHERE id = ?').run(id);
+    this.#statements.prepare('DELETE FROM tasks WHERE id = ?').run(id);
   }
 
   /** Returns how many there were. */
   deleteForSession(sessionId: string): number {
-    return this.#db.prepare('DELETE FROM tasks WHERE session_id = ?').run(sessionId).changes;
+    return this.#statements.prepare('DELETE FROM tasks WHERE session_id = ?').run(sessionId)
+      .changes;
   }
 }

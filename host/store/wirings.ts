@@ -1,4 +1,4 @@
-import type { Db } from '../../shared/base/sqlite.js';
+import type { StatementCache } from '../../shared/base/statement-cache.js';
 
 export const responseScopes = ['all', 'triggered', 'allowlisted'] as const;
 export const sessionModes = ['shared', 'per-thread', 'agent-shared'] as const;
@@ -24,14 +24,14 @@ const columns = `id, messaging_group_id AS messagingGroupId, agent_group_id AS a
   priority, created_at AS createdAt`;
 
 export class WiringStore {
-  readonly #db: Db;
+  readonly #statements: StatementCache;
 
-  constructor(db: Db) {
-    this.#db = db;
+  constructor(statements: StatementCache) {
+    this.#statements = statements;
   }
 
   list(): readonly Wiring[] {
-    return this.#db
+    return this.#statements
       .prepare<[], Wiring>(
         `SELECT ${columns} FROM messaging_group_agents ORDER BY messaging_group_id, priority DESC, created_at, id`,
       )
@@ -39,7 +39,7 @@ export class WiringStore {
   }
 
   listForMessagingGroup(messagingGroupId: string): readonly Wiring[] {
-    return this.#db
+    return this.#statements
       .prepare<[string], Wiring>(
         `SELECT ${columns} FROM messaging_group_agents WHERE messaging_group_id = ?
          ORDER BY priority DESC, created_at, id`,
@@ -48,7 +48,7 @@ export class WiringStore {
   }
 
   listForAgentGroup(agentGroupId: string): readonly Wiring[] {
-    return this.#db
+    return this.#statements
       .prepare<[string], Wiring>(
         `SELECT ${columns} FROM messaging_group_agents WHERE agent_group_id = ? ORDER BY created_at, id`,
       )
@@ -56,13 +56,13 @@ export class WiringStore {
   }
 
   find(id: string): Wiring | undefined {
-    return this.#db
+    return this.#statements
       .prepare<[string], Wiring>(`SELECT ${columns} FROM messaging_group_agents WHERE id = ?`)
       .get(id);
   }
 
   insert(wiring: Wiring): void {
-    this.#db
+    this.#statements
       .prepare(
         `INSERT INTO messaging_group_agents
            (id, messaging_group_id, agent_group_id, trigger_rules, response_scope, session_mode, priority, created_at)
@@ -72,7 +72,7 @@ export class WiringStore {
   }
 
   update(wiring: Wiring): void {
-    this.#db
+    this.#statements
       .prepare(
         `UPDATE messaging_group_agents SET trigger_rules = @triggerRules, response_scope = @responseScope,
            session_mode = @sessionMode, priority = @priority WHERE id = @id`,
@@ -81,6 +81,6 @@ export class WiringStore {
   }
 
   delete(id: string): void {
-    this.#db.prepare('DELETE FROM messaging_group_agents WHERE id = ?').run(id);
+    this.#statements.prepare('DELETE FROM messaging_group_agents WHERE id = ?').run(id);
   }
 }

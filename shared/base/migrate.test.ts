@@ -123,6 +123,22 @@ describe('migrations', () => {
       expect(tables()).toEqual(['extra', 'one', 'two']);
     });
 
+    it('say that a file is damaged which does not fit its number, and change nothing', () => {
+      migrateByVersion(db, readMigrations(folder).slice(0, 1));
+      db.exec('CREATE TABLE two (id INTEGER)');
+      write('0002-second.sql', 'CREATE TABLE three (id INTEGER); CREATE TABLE two (id INTEGER);');
+      expect(() => {
+        migrateByVersion(db, readMigrations(folder));
+      }).toThrow(
+        expect.objectContaining({
+          code: 'database_corrupt',
+          message: expect.stringContaining('table two already exists') as string,
+        }),
+      );
+      expect(tables()).toEqual(['extra', 'one', 'two']);
+      expect(db.pragma('user_version', { simple: true })).toBe(1);
+    });
+
     it('are refused for a file of a newer program', () => {
       db.pragma('user_version = 3');
       expect(() => {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { BerthError } from './errors.js';
-import type { Db } from './sqlite.js';
+import { BerthError, hasCode } from './errors.js';
+import { ifFromSqlite, type Db } from './sqlite.js';
 
 /** One numbered SQL file, `0001-initial.sql`. Forward only; never edited once released. */
 export interface Migration {
@@ -120,7 +120,11 @@ function applyNext(
 /** No later program is that far ahead: such a number is no version, but a damaged byte. */
 const farAhead = 20;
 
-/** A mailbox keeps only a number, PRAGMA user_version, so that its tables are exactly the protocol's. */
+/**
+ * A mailbox keeps only a number, PRAGMA user_version, so that its tables are exactly the protocol's. Each migration is a
+ * transaction of its own. Throws migration_refused for a file of a newer program, database_corrupt for one that is not
+ * what its number says, and what SQLite fails with otherwise.
+ */
 export function migrateByVersion(db: Db, migrations: readonly Migration[]): void {
   const version = db.pragma('user_version', { simple: true }) as number;
   if (version === migrations.length) return;
@@ -139,9 +143,27 @@ export function migrateByVersion(db: Db, migrations: readonly Migration[]): void
     );
   }
   for (const migration of migrations.slice(version)) {
-    db.transaction(() => {
-      db.exec(migration.sql);
-      db.pragma(`user_version = ${migration.id}`);
-    }).immediate();
+    try {
+      db.transaction(() => {
+        db.exec(migration.sql);
+        db.pragma(`user_version = ${migration.id}`);
+      }).immediate();
+    } catch (error) {
+      throw asMisfit(error, migration, db.name);
+    }
   }
+}
+
+/** A mailbox that lacks what its version has, or has what is only made now, is not of the version that it claims. */
+function asMisfit(error: unknown, { name }: Migration, path: string): unknown {
+  const failure = ifFromSqlite(error, path);
+  const isMisfit =
+    hasCode(failure, 'internal') &&
+    /^SQLITE_(ERROR|CONSTRAINT)/.test(String(failure.facts['sqlite']));
+  if (!isMisfit) return failure;
+  return new BerthError(
+    'database_corrupt',
+    `The mailbox does not take migration ${name}: ${failure.message}.`,
+    { cause: error, facts: { path } },
+  );
 }

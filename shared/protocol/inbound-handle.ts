@@ -5,18 +5,12 @@
 import { lstatSync } from 'node:fs';
 import { BerthError } from '../base/errors.js';
 import { migrateByVersion, type Migration } from '../base/migrate.js';
-import {
-  asForeign,
-  fromSqlite,
-  openDatabase,
-  Statements,
-  withDatabase,
-  type Db,
-} from '../base/sqlite.js';
+import { asForeign, fromSqlite, openDatabase, withDatabase, type Db } from '../base/sqlite.js';
+import { StatementCache } from '../base/statement-cache.js';
 
 interface Opened {
   readonly db: Db;
-  readonly statements: Statements;
+  readonly statements: StatementCache;
   /** Device and inode of what was opened. */
   readonly identity: string;
 }
@@ -48,7 +42,7 @@ export class InboundHandle {
   }
 
   /** Throws as openDatabase; database_corrupt where the tables of the protocol are not in it. */
-  read<T>(use: (statements: Statements) => T): T {
+  read<T>(use: (statements: StatementCache) => T): T {
     try {
       return use(this.#open().statements);
     } catch (error) {
@@ -62,8 +56,19 @@ export class InboundHandle {
   }
 
   /** As read, in one transaction. */
-  write<T>(use: (statements: Statements) => T): T {
-    return this.read((statements) => statements.transaction(() => use(statements)));
+  write<T>(use: (statements: StatementCache) => T): T {
+    return this.read((statements) => {
+      statements.prepare('BEGIN IMMEDIATE').run();
+      try {
+        const result = use(statements);
+        statements.prepare('COMMIT').run();
+        return result;
+      } catch (error) {
+        // SQLite may have rolled back by itself, as when the disk is full.
+        if (this.#opened?.db.inTransaction === true) statements.prepare('ROLLBACK').run();
+        throw error;
+      }
+    });
   }
 
   close(): void {
@@ -79,7 +84,7 @@ export class InboundHandle {
     const db = openDatabase(this.path, { mode: 'write', busyTimeoutMs: 0 });
     try {
       this.#bringUpToDate(db);
-      const opened = { db, statements: new Statements(db), identity: identityOf(this.path) };
+      const opened = { db, statements: new StatementCache(db), identity: identityOf(this.path) };
       this.#opened = opened;
       return opened;
     } catch (error) {

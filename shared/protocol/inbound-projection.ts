@@ -1,9 +1,9 @@
 /** What of the host's own records a session's inbound.db shows its container. Writes only what differs. */
-import type { Statements } from '../base/sqlite.js';
+import type { StatementCache } from '../base/statement-cache.js';
 import type { Address, Destination } from './session-message.js';
 
-export function writeRouting(statements: Statements, routing: Address): void {
-  const upsert = statements.prepare<[Address]>(
+export function writeRouting(statements: StatementCache, routing: Address): void {
+  const upsert = statements.prepare<[Address], never>(
     `INSERT INTO session_routing (id, channel_type, platform_id, thread_id) VALUES (1, @channelType, @platformId, @threadId)
      ON CONFLICT (id) DO UPDATE SET channel_type = @channelType, platform_id = @platformId, thread_id = @threadId
      WHERE channel_type IS NOT @channelType OR platform_id IS NOT @platformId OR thread_id IS NOT @threadId`,
@@ -12,7 +12,7 @@ export function writeRouting(statements: Statements, routing: Address): void {
 }
 
 export function writeDestinations(
-  statements: Statements,
+  statements: StatementCache,
   destinations: readonly Destination[],
 ): void {
   const names = JSON.stringify(destinations.map((destination) => destination.name));

@@ -3,7 +3,7 @@
  * transaction, and says where the next one goes on. What may go, and why nothing is run or sent again, is told in
  * docs/adr/0008.
  */
-import type { Statements } from '../base/sqlite.js';
+import type { StatementCache } from '../base/statement-cache.js';
 import type { InboundHandle } from './inbound-handle.js';
 import type { InboundStatus } from './session-message.js';
 import { cancelSurplusContext } from './surplus-context.js';
@@ -155,7 +155,7 @@ function nextAfter(
   return hasMore ? rows.at(-1)?.seq : undefined;
 }
 
-function removeAll(statements: Statements, sql: string, keys: readonly number[]): void {
-  const statement = statements.prepare<[number]>(sql);
+function removeAll(statements: StatementCache, sql: string, keys: readonly number[]): void {
+  const statement = statements.prepare<[number], never>(sql);
   for (const key of keys) statement.run(key);
 }

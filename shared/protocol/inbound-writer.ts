@@ -3,7 +3,7 @@
  * the caller tries again without holding up other sessions.
  */
 import { isoAt } from '../base/clock.js';
-import type { Statements } from '../base/sqlite.js';
+import type { StatementCache } from '../base/statement-cache.js';
 import type { InboundHandle } from './inbound-handle.js';
 import { writeDestinations, writeRouting } from './inbound-projection.js';
 import type {
@@ -300,7 +300,7 @@ export class InboundWriter {
   }
 }
 
-function listOpenRows(statements: Statements): readonly OpenInbound[] {
+function listOpenRows(statements: StatementCache): readonly OpenInbound[] {
   return statements
     .prepare<[], OpenRow>(
       `SELECT id, seq, status, tries, process_after AS processAfter, kind, timestamp, recurrence,
@@ -322,7 +322,7 @@ function addressOf({ channelType, platformId, threadId }: AddressColumns): Addre
 }
 
 function writeDeliveries(
-  statements: Statements,
+  statements: StatementCache,
   records: readonly NewDeliveryRecord[],
   forget: readonly string[],
   nowMs: number,
@@ -344,7 +344,7 @@ function writeDeliveries(
 }
 
 /** Of the row as it was seen only. */
-function writeOutcome(statements: Statements, { seen, outcome }: DecidedOutcome): void {
+function writeOutcome(statements: StatementCache, { seen, outcome }: DecidedOutcome): void {
   const isAsSeen = 'id = @id AND status = @status AND tries = @tries';
   const row = { id: seen.id, status: seen.status, tries: seen.tries };
   switch (outcome.status) {
@@ -374,7 +374,7 @@ function writeOutcome(statements: Statements, { seen, outcome }: DecidedOutcome)
 const longestLead = 2 ** 24;
 
 /** Host seqs are even, and greater than every seq in both files. */
-function nextEvenSeq(statements: Statements, outboundMaxSeq: number): number {
+function nextEvenSeq(statements: StatementCache, outboundMaxSeq: number): number {
   const found = statements.pluck('SELECT coalesce(max(seq), 0) FROM messages_in').get();
   const inboundMaxSeq = Number(found);
   // The container's word: it must not use up all numbers there are.
@@ -382,7 +382,11 @@ function nextEvenSeq(statements: Statements, outboundMaxSeq: number): number {
   return max + 2 - (max % 2);
 }
 
-function appendFollowing(statements: Statements, row: FollowingRow, outboundMaxSeq: number): void {
+function appendFollowing(
+  statements: StatementCache,
+  row: FollowingRow,
+  outboundMaxSeq: number,
+): void {
   const { of, id, scheduledAt } = row;
   const insert = statements.prepare(
     `INSERT INTO messages_in (id, seq, kind, timestamp, process_after, recurrence,

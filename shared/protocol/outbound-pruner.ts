@@ -50,7 +50,7 @@ export class OutboundPruner {
   notePruned(nowMs: number): void {
     this.#use((db) => {
       db.prepare(
-        `INSERT INTO session_state (key, value, updated_at) VALUES (?, NULL, ?)
+        `INSERT INTO session_state (key, value, updated_at) VALUES (?, '', ?)
          ON CONFLICT (key) DO UPDATE SET updated_at = excluded.updated_at`,
       ).run(prunedKey, isoAt(nowMs));
     });

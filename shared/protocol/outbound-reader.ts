@@ -289,7 +289,7 @@ function acksIn(db: Db, messageIds: readonly string[]): ReadonlyMap<string, AckR
   const found = new Map<string, AckRecord>();
   if (messageIds.length === 0) return found;
   const stateOf = (key: string): string =>
-    `(SELECT ${shortText('value')} FROM session_state WHERE key = ${key})`;
+    `(SELECT nullif(${shortText('value')}, '') FROM session_state WHERE key = ${key})`;
   const select = db.prepare<[AckKeys], AckRow>(
     `SELECT ${shortText('status')} AS status, ${shortText('status_changed')} AS statusChanged,
             ${stateOf('@tries')} AS tries, ${stateOf('@failure')} AS reason

@@ -200,7 +200,7 @@ const sessionState = {
   table: 'session_state',
   index: 'sqlite_autoindex_session_state_1',
   where: isKey('key'),
-  columns: `${shortText('key')} AS key, ${content('value')} AS value,
+  columns: `${shortText('key')} AS key, coalesce(${content('value')}, '') AS value,
     coalesce(${shortText('updated_at')}, '') AS updatedAt`,
 };
 

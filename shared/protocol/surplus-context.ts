@@ -1,11 +1,11 @@
-import type { Statements } from '../base/sqlite.js';
+import type { StatementCache } from '../base/statement-cache.js';
 import { contextSize } from './limits.js';
 
 /**
  * Takes back context that no turn will read any more: newer rows have taken its place, and no message waits that came
  * after it. It has not been answered, so it is not completed. Takes `limit` rows at the most; returns how many.
  */
-export function cancelSurplusContext(statements: Statements, limit: number): number {
+export function cancelSurplusContext(statements: StatementCache, limit: number): number {
   const open = `status IN ('pending', 'context')`;
   const lastWaiting = statements
     .pluck<[], number>(
