@@ -23,6 +23,12 @@ export function agentUserFor(uid: number | undefined, gid: number | undefined): 
   return { uid, gid: gid ?? uid };
 }
 
+/** The uid that agents' files belong to; undefined where the system knows no uids. */
+export function agentUidFor(runtime: { readonly isolates: boolean }): number | undefined {
+  const uid = process.getuid?.();
+  return runtime.isolates ? agentUserFor(uid, process.getgid?.()).uid : uid;
+}
+
 export interface SessionFoldersDeps {
   readonly sessionsDir: string;
   readonly groupsDir: string;
