@@ -45,9 +45,9 @@ describe('a file below a folder that a container writes to', () => {
     rmSync(root, { recursive: true, force: true });
   });
 
-  const path = ['outbox', 'o-1', 'file'] as const;
+  const filePath = ['outbox', 'o-1', 'file'] as const;
 
-  async function read(names: readonly string[] = path, demand: Demand = { isOwn: true }) {
+  async function read(names: readonly string[] = filePath, demand: Demand = { isOwn: true }) {
     return await withConfinedFile(out, names, demand, async ({ handle }) =>
       (await handle.readFile()).toString(),
     );
@@ -132,7 +132,7 @@ describe('a file below a folder that a container writes to', () => {
       () => {
         rmSync(out, { recursive: true });
         mkdirSync(join(root, 'host', 'outbox', 'o-1'), { recursive: true });
-        writeFileSync(join(root, 'host', ...path), secret);
+        writeFileSync(join(root, 'host', ...filePath), secret);
         symlinkSync('host', out);
       },
       /ENOTDIR/,
@@ -221,19 +221,19 @@ describe('a file below a folder that a container writes to', () => {
   it('may have two names, and any owner, where it need not be the agent’s own', async () => {
     linkSync(join(box, 'file'), join(box, 'second'));
     if (process.getuid?.() === 0) chownSync(join(box, 'file'), 4_711, 4_711);
-    expect(await read(path, {})).toBe('mine');
+    expect(await read(filePath, {})).toBe('mine');
   });
 
   it('may belong to whom agents run as, also in a folder of somebody else', async () => {
     const uid = process.getuid?.() ?? 0;
     if (uid === 0) chownSync(out, 4_711, 4_711);
-    expect(await read(path, { isOwn: true, agentUid: uid })).toBe('mine');
+    expect(await read(filePath, { isOwn: true, agentUid: uid })).toBe('mine');
   });
 
   it('is closed also where its reader fails', async () => {
     const before = readdirSync('/proc/self/fd').length;
     const use = (): Promise<never> => Promise.reject(new Error('no'));
-    await expect(withConfinedFile(out, path, {}, use)).rejects.toThrow('no');
+    await expect(withConfinedFile(out, filePath, {}, use)).rejects.toThrow('no');
     await expect(withConfinedFolder(out, ['outbox'], use)).rejects.toThrow('no');
     expect(readdirSync('/proc/self/fd').length).toBe(before);
   });
@@ -280,7 +280,7 @@ describe('a file below a folder that a container writes to', () => {
     const demand = { isOwn: true, descriptorsDir: '/nowhere/fd' };
 
     it('is refused for that reason', async () => {
-      expect(await tryRead(path, demand)).toBe(`refused: ${noProcReason}`);
+      expect(await tryRead(filePath, demand)).toBe(`refused: ${noProcReason}`);
     });
 
     it('is read where it lies in the folder itself, and nothing else is', async () => {
@@ -292,10 +292,11 @@ describe('a file below a folder that a container writes to', () => {
   });
 
   it('lies in a folder whose path stays the same folder while others take its place', async () => {
-    const seen = await withConfinedFolder(out, ['outbox'], (folder) => {
+    const seen = await withConfinedFolder(out, ['outbox'], ({ path, isInPlace }) => {
       rmSync(join(out, 'outbox'), { recursive: true });
       symlinkSync('../host', join(out, 'outbox'));
-      return Promise.resolve(readdirSync(folder));
+      expect(isInPlace()).toBe(true);
+      return Promise.resolve(readdirSync(path));
     });
     expect(seen).toEqual([]);
     await expect(

@@ -3,7 +3,7 @@
  * descriptor of the folder before it and never through a link, so that nothing which is exchanged meanwhile leads elsewhere.
  * A file is found without being opened, so that no pipe, socket or device ever is, and then opened by its descriptor.
  */
-import { constants, type BigIntStats } from 'node:fs';
+import { constants, lstatSync, type BigIntStats } from 'node:fs';
 import { access, open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BerthError, errnoOf } from '../../shared/base/errors.js';
@@ -33,7 +33,7 @@ export interface RefusalFacts {
 export const noProcReason = '/proc/self/fd is missing';
 
 /** Node does not name O_PATH. Source: include/uapi/asm-generic/fcntl.h of Linux. */
-const pathOnly = 0o10000000;
+export const pathOnly = 0o10000000;
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 const folderFlags = pathOnly | O_DIRECTORY | O_NOFOLLOW;
 // Linux ignores O_NONBLOCK beside O_PATH; systems without O_PATH would wait for the other end of a pipe.
@@ -81,22 +81,41 @@ export async function withConfinedFile<T>(
   }
 }
 
+export interface ConfinedFolder {
+  /** Stays this folder while `use` runs, whatever is put in its place; where `/proc` is missing, its ordinary path. */
+  readonly path: string | Buffer;
+  /** Whether the path still is this folder, and no link: to be asked right before each use of it. */
+  readonly isInPlace: () => boolean;
+}
+
 /**
- * Gives a path that stays the same folder whatever is put in its place: `names` below `folder`. It holds while `use` runs.
- * Throws as withConfinedFile does. Where `/proc` is missing, the path is the ordinary one of a folder that was no link.
+ * Finds `names` below `folder`, or the folder itself, without following links from there on. Throws as withConfinedFile.
+ * A path may be of bytes: names in a folder need not be text.
  */
 export async function withConfinedFolder<T>(
-  folder: string,
+  folder: string | Buffer,
   names: readonly string[],
-  use: (path: string) => Promise<T>,
+  use: (found: ConfinedFolder) => Promise<T>,
 ): Promise<T> {
   const descriptors = new Descriptors();
   try {
-    const path = await descend(descriptors, folder, names);
-    return await use((await descriptors.areThere()) ? path : join(folder, ...names));
+    if (!(await descriptors.areThere())) return await use(ordinaryFolder(folder, names));
+    const path =
+      names.length === 0
+        ? descriptors.pathOf(await descriptors.open(folder, folderFlags))
+        : await descend(descriptors, folder.toString(), names);
+    return await use({ path, isInPlace: () => true });
   } finally {
     await descriptors.closeAll();
   }
+}
+
+function ordinaryFolder(folder: string | Buffer, names: readonly string[]): ConfinedFolder {
+  const path = names.length === 0 ? folder : join(folder.toString(), ...names.map(plainName));
+  const isInPlace = (): boolean =>
+    lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  if (!isInPlace()) throw refusal('it is no folder');
+  return { path, isInPlace };
 }
 
 /** The path below which the next name is opened. */
@@ -165,7 +184,7 @@ class Descriptors {
     this.#dir = dir;
   }
 
-  async open(path: string, flags: number): Promise<FileHandle> {
+  async open(path: string | Buffer, flags: number): Promise<FileHandle> {
     try {
       const handle = await open(path, flags);
       this.#open.push(handle);
@@ -173,7 +192,7 @@ class Descriptors {
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === undefined || passing.has(errno)) throw error;
-      const isBelow = path.startsWith(`${this.#dir}/`);
+      const isBelow = path.toString('latin1').startsWith(`${this.#dir}/`);
       if (isBelow && !(await this.areThere())) throw refusal(noProcReason, error);
       throw refusal(`it cannot be opened (${errno})`, error);
     }
