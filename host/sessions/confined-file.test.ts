@@ -251,6 +251,21 @@ describe('a file below a folder that a container writes to', () => {
     expect(existsSync(marker)).toBe(true);
   });
 
+  it('is refused at once where somebody holds a lease on it', async () => {
+    const program =
+      'import fcntl, os, sys; fd = os.open(sys.argv[1], os.O_RDWR); ' +
+      'fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK); print("held", flush=True); sys.stdin.read()';
+    const holder = execa('python3', ['-c', program, join(box, 'file')], { reject: false });
+    try {
+      await new Promise((resolve) => holder.stdout.once('data', resolve));
+      expect(await tryRead()).toBe('refused: it cannot be opened (EAGAIN)');
+    } finally {
+      holder.kill('SIGKILL');
+      await holder;
+    }
+    expect(await tryRead()).toBe('mine');
+  });
+
   it('is never a host file while it is exchanged for a link to one', async () => {
     const link = join(box, 'link');
     symlinkSync('../../../host/file', link);
