@@ -127,7 +127,7 @@ export class OutboxFiles {
   #explain(error: unknown, { sessionId, messageId }: Places, name: string): BerthError {
     const { log } = this.#deps;
     const reason = reasonOf(error);
-    log.warn({ sessionId, messageId, name: quoteName(name), reason }, 'file not copied');
+    log.warn({ sessionId, messageId, file: quoteName(name), reason }, 'file not copied');
     if (hasCode(error, 'file_refused')) return refusalOf(name, reason);
     if (error instanceof BerthError) return error;
     const { code } = toBerthError(error);
