@@ -57,9 +57,11 @@ export type InboundOutcome =
 
 export type OnInbound = (event: InboundEvent) => Promise<InboundOutcome>;
 
-/** A file to send, opened from the session's outbox: an ordinary file, links not followed. */
+/** A file to send. */
 export interface OutboundFile {
+  /** As the agent named it: any text of one line or several, without `/` and NUL. */
   readonly name: string;
+  /** The host's own copy, out of every container's reach. It stays for `keepFilesDays`; a channel reads it, and no more. */
   readonly path: string;
 }
 

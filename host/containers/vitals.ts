@@ -2,10 +2,10 @@
  * Whether the turns of running containers are alive. Times are this process's own, from performance.now(): the clock may
  * jump, and the mtime of a heartbeat is the container's word; only that it has changed counts.
  */
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import type { Clock } from '../../shared/base/clock.js';
-import { errnoOf } from '../../shared/base/errors.js';
+import { errnoOf, hasCode } from '../../shared/base/errors.js';
+import { withConfinedFile } from '../sessions/confined-file.js';
 
 export type Health =
   /** To be asked again after so many milliseconds. */
@@ -159,27 +159,21 @@ interface Heartbeat {
   readonly announcedMs: number;
 }
 
-/** The file is the container's: whatever it is, nothing is followed and little is read. */
+/** The file is the container's: whatever it is, nothing is followed, nothing else is opened, and little is read. */
 async function readHeartbeat(path: string): Promise<Heartbeat> {
-  const nothing = { sign: noSign, mtimeMs: 0, announcedMs: 0 };
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  let file;
   try {
-    file = await open(path, flags);
-    const stat = await file.stat({ bigint: true });
-    if (!stat.isFile()) return nothing;
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(16), 0, 16, 0);
-    const announcedMs = /^(\d{1,12})\n/.exec(buffer.toString('latin1', 0, bytesRead))?.[1];
-    return {
-      sign: `${stat.ino}:${stat.mtimeNs}`,
-      mtimeMs: Number(stat.mtimeMs),
-      announcedMs: Number(announcedMs ?? 0),
-    };
+    return await withConfinedFile(dirname(path), [basename(path)], {}, async ({ handle, stat }) => {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(16), 0, 16, 0);
+      const announcedMs = /^(\d{1,12})\n/.exec(buffer.toString('latin1', 0, bytesRead))?.[1];
+      return {
+        sign: `${stat.ino}:${stat.mtimeNs}`,
+        mtimeMs: Number(stat.mtimeMs),
+        announcedMs: Number(announcedMs ?? 0),
+      };
+    });
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
-    return nothing;
-  } finally {
-    await file?.close();
+    if (!hasCode(error, 'file_refused') && errnoOf(error) === undefined) throw error;
+    return { sign: noSign, mtimeMs: 0, announcedMs: 0 };
   }
 }
 

@@ -17,7 +17,7 @@ import { CentralWatch } from '../sessions/central-watch.js';
 import { defaultAgentFolder } from '../sessions/default-agent-group.js';
 import { InboxFiles } from '../sessions/inbox-files.js';
 import { RequestDesk } from '../sessions/request-desk.js';
-import { agentUserFor } from '../sessions/session-folder.js';
+import { agentUidFor, agentUserFor } from '../sessions/session-folder.js';
 import { failureNoticePrefix, type SettledMessage } from '../sessions/settlement.js';
 import { Upkeep } from '../sessions/upkeep/upkeep.js';
 import type { DaemonStatus } from '../store/daemon-status.js';
@@ -34,7 +34,6 @@ const refillAfterMs = 1_000;
 const stopGraceMs = 5_000;
 const upkeepIntervalMs = 60_000;
 const upkeepPauseMs = 500;
-const maxFileBytes = 50 * 1024 * 1024;
 const noticeRetry = { tries: 5, baseMs: 5_000 };
 const watchSettlingMs = 1_000;
 const lookAgainMs = 5_000;
@@ -208,7 +207,7 @@ export class House {
       booksWaitMs,
       settlingMs: watchSettlingMs,
       sendTimeoutMs,
-      maxFileBytes,
+      agentUid: agentUidFor(this.#ground.runtime),
       pollIntervalMs: deps.config.pollIntervalMs,
       outDir: (sessionId) => folders.outDir(sessionId),
       sentDir: (sessionId) => join(folders.folderOf(sessionId), 'sent'),

@@ -1,4 +1,7 @@
 import {
+  chownSync,
+  lchownSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -12,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runnerConfigSchema, type RunnerConfig } from '../../shared/protocol/runner-config.js';
+import { whileExchanging } from '../../test/fakes/exchanger.js';
 import { agentUserFor, parseFolderName, SessionFolders } from './session-folder.js';
 
 const isRoot = process.getuid?.() === 0;
@@ -145,6 +149,68 @@ describe('the folders of a session', () => {
     await expect(folders.ensureWorkspace('s-1', 'linked', config)).rejects.toThrow();
     expect(statSync(outside).uid).toBe(0);
     expect(statSync(join(outside, 'secret')).uid).toBe(0);
+  });
+});
+
+describe.runIf(isRoot)('what root gives away in the folder of an agent', () => {
+  let root: string;
+  let dir: string;
+
+  beforeEach(() => {
+    root = mkdtempSync(join(tmpdir(), 'berth-given-'));
+    dir = join(root, 'groups', 'main');
+    mkdirSync(dir, { recursive: true });
+  });
+
+  afterEach(() => {
+    rmSync(root, { recursive: true, force: true });
+  });
+
+  async function give(): Promise<void> {
+    const folders = new SessionFolders({
+      sessionsDir: join(root, 'sessions'),
+      groupsDir: join(root, 'groups'),
+      agentUser: { uid: 1234, gid: 4321 },
+      mustGiveAway: true,
+    });
+    folders.ensureInbound('s-1');
+    await folders.ensureWorkspace('s-1', 'main', config);
+  }
+
+  it('is no file that has another name elsewhere, nor what belongs to somebody', async () => {
+    writeFileSync(join(root, 'secret'), '');
+    linkSync(join(root, 'secret'), join(dir, 'linked'));
+    writeFileSync(join(dir, 'somebodys'), '');
+    chownSync(join(dir, 'somebodys'), 4_711, 4_711);
+    mkdirSync(join(dir, 'skills'));
+    await give();
+    expect(statSync(join(root, 'secret')).uid).toBe(0);
+    expect(statSync(join(dir, 'somebodys')).uid).toBe(4_711);
+    expect(statSync(join(dir, 'skills')).uid).toBe(1234);
+  });
+
+  it('may have any name', async () => {
+    const path = Buffer.concat([Buffer.from(`${dir}/`), Buffer.from([0xff, 0xfe])]);
+    writeFileSync(path, '');
+    await give();
+    expect(statSync(path).uid).toBe(1234);
+  });
+
+  it('is never what lies behind a link while it is exchanged', async () => {
+    const secret = join(root, 'secret');
+    writeFileSync(secret, '');
+    writeFileSync(join(dir, 'file'), '');
+    symlinkSync(secret, join(dir, 'link'));
+    linkSync(secret, join(dir, 'linked'));
+    await whileExchanging(join(dir, 'file'), join(dir, 'linked'), async () => {
+      for (let i = 0; i < 100; i += 1) {
+        await give();
+        for (const name of ['file', 'link', 'linked']) {
+          if (lstatSync(join(dir, name)).nlink === 1) lchownSync(join(dir, name), 0, 0);
+        }
+      }
+    });
+    expect(statSync(secret).uid).toBe(0);
   });
 });
 

@@ -1,6 +1,6 @@
 /** The folders and files of a session on the host, and who may write them. */
-import { existsSync, lstatSync, mkdirSync, realpathSync } from 'node:fs';
-import { chown, lchown, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { chown, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { BerthError } from '../../shared/base/errors.js';
 import {
@@ -10,6 +10,7 @@ import {
 } from '../../shared/protocol/workspace.js';
 import type { PruneOrder } from '../../shared/protocol/prune-order.js';
 import type { RunnerConfig } from '../../shared/protocol/runner-config.js';
+import { giveEntries } from './give-entries.js';
 
 /** Who the runner runs as: the daemon's own user, or a plain one where the daemon is root. */
 export interface AgentUser {
@@ -21,6 +22,12 @@ export interface AgentUser {
 export function agentUserFor(uid: number | undefined, gid: number | undefined): AgentUser {
   if (uid === undefined || uid === 0) return { uid: 1000, gid: 1000 };
   return { uid, gid: gid ?? uid };
+}
+
+/** The uid that agents' files belong to; undefined where the system knows no uids. */
+export function agentUidFor(runtime: { readonly isolates: boolean }): number | undefined {
+  const uid = process.getuid?.();
+  return runtime.isolates ? agentUserFor(uid, process.getgid?.()).uid : uid;
 }
 
 export interface SessionFoldersDeps {
@@ -95,7 +102,8 @@ export class SessionFolders {
     // Before anything is given away: what lies behind a link is not the agent's.
     assertInside(workspace.agentDir, this.#deps.groupsDir);
     for (const dir of written) await this.#give(dir);
-    await this.#giveEntries(workspace.agentDir);
+    // The agent may edit what ships with it.
+    if (this.#deps.mustGiveAway) await giveEntries(workspace.agentDir, this.#deps.agentUser);
     const path = runnerConfigPath(workspace.inDir);
     await writeFile(`${path}.new`, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o644 });
     await rename(`${path}.new`, path);
@@ -131,16 +139,6 @@ export class SessionFolders {
   async #give(path: string): Promise<void> {
     const { uid, gid } = this.#deps.agentUser;
     if (this.#deps.mustGiveAway) await chown(path, uid, gid);
-  }
-
-  /** The agent may edit what ships with it; links are given as links, never followed. */
-  async #giveEntries(dir: string): Promise<void> {
-    if (!this.#deps.mustGiveAway) return;
-    const { uid, gid } = this.#deps.agentUser;
-    for (const entry of await readdir(dir, { withFileTypes: true })) {
-      const path = join(dir, entry.name);
-      if (lstatSync(path).uid === 0) await lchown(path, uid, gid);
-    }
   }
 }
 

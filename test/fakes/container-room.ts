@@ -78,7 +78,6 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
       onPosted: () => undefined,
       retry: { tries: 3, baseMs: 1_000 },
       sendTimeoutMs: 1_000,
-      maxFileBytes: 1_000,
       pollIntervalMs: 600_000,
       outDir: (sessionId) => this.folders.outDir(sessionId),
       sentDir: (sessionId) => join(this.folders.folderOf(sessionId), 'sent'),

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { defaultFileLimits } from '../../host/delivery/file-budget.js';
 import { buildDelivery, type Delivery } from '../../host/delivery/build-delivery.js';
 import { SessionRegistry } from '../../host/sessions/session-registry.js';
 import type { Session } from '../../host/store/sessions.js';
@@ -117,7 +118,7 @@ export class DeliveryRoom extends SettlingRoom {
       booksWaitMs,
       settlingMs: 0,
       unknownSendsOf: () => unknownSends,
-      maxFileBytes,
+      fileLimits: { ...defaultFileLimits, fileBytes: maxFileBytes },
       pollIntervalMs: 10,
       outDir: (sessionId) => this.folders.outDir(sessionId),
       sentDir: (sessionId) => join(this.folders.folderOf(sessionId), 'sent'),

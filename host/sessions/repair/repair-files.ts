@@ -2,11 +2,12 @@
  * File work of a repair. What a container may have made is copied into a folder that it cannot reach, and never
  * followed through links; what is replaced is kept beside it.
  */
-import { constants, createWriteStream, lstatSync, type Stats } from 'node:fs';
+import { createWriteStream, lstatSync, type Stats } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { BerthError, errnoOf } from '../../../shared/base/errors.js';
+import { BerthError, errnoOf, hasCode } from '../../../shared/base/errors.js';
+import { withConfinedFile } from '../confined-file.js';
 
 export type Copied =
   | 'copied'
@@ -19,25 +20,19 @@ const keptCopies = 3;
 
 /** Copies an ordinary file of at most `maxBytes`. Throws what the operating system throws when it cannot be read. */
 export async function copyOrdinary(from: string, to: string, maxBytes: number): Promise<Copied> {
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-  let file;
   try {
-    file = await open(from, flags);
+    return await withConfinedFile(dirname(from), [basename(from)], {}, async ({ handle, stat }) => {
+      if (stat.size > maxBytes) return 'odd';
+      const bytes = handle.createReadStream({ end: maxBytes, autoClose: false });
+      await pipeline(bytes, createWriteStream(to, { flags: 'wx', mode: 0o644 }));
+      return 'copied';
+    });
   } catch (error) {
-    const errno = errnoOf(error) ?? '';
+    if (!hasCode(error, 'file_refused')) throw error;
+    const errno = error.facts['errno'];
     if (errno === 'ENOENT') return 'missing';
-    // A link; a socket or a device.
-    if (['ELOOP', 'ENXIO', 'ENODEV'].includes(errno)) return 'odd';
-    throw error;
-  }
-  try {
-    const stat = await file.stat();
-    if (!stat.isFile() || stat.size > maxBytes) return 'odd';
-    const bytes = file.createReadStream({ end: maxBytes, autoClose: false });
-    await pipeline(bytes, createWriteStream(to, { flags: 'wx', mode: 0o644 }));
-    return 'copied';
-  } finally {
-    await file.close();
+    if (errno === null) return 'odd';
+    throw error.cause;
   }
 }
 
@@ -93,17 +88,14 @@ export async function removeFile(path: string): Promise<void> {
 
 /** Not larger than `maxBytes`, not through a link; empty where that cannot be read. */
 export async function readShort(path: string, maxBytes: number): Promise<string> {
-  let file;
   try {
-    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    if (!(await file.stat()).isFile()) return '';
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(maxBytes), 0, maxBytes, 0);
-    return buffer.toString('latin1', 0, bytesRead);
+    return await withConfinedFile(dirname(path), [basename(path)], {}, async ({ handle }) => {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(maxBytes), 0, maxBytes, 0);
+      return buffer.toString('latin1', 0, bytesRead);
+    });
   } catch (error) {
-    if (errnoOf(error) === undefined) throw error;
+    if (!hasCode(error, 'file_refused') && errnoOf(error) === undefined) throw error;
     return '';
-  } finally {
-    await file?.close();
   }
 }
 

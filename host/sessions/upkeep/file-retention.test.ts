@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { outboxRoot } from '../../../shared/protocol/workspace.js';
+import { whileExchanging } from '../../../test/fakes/exchanger.js';
 import { UpkeepRoom } from '../../../test/fakes/upkeep-room.js';
 
 describe('old files', () => {
@@ -102,6 +103,26 @@ describe('old files', () => {
       await room.upkeep();
       expect(readdirSync(outbox)).toEqual([]);
       expect(readdirSync(join(precious, 'o-m-1'))).toEqual(['file']);
+    } finally {
+      rmSync(precious, { recursive: true });
+    }
+  });
+
+  it('go from no host folder that takes the outbox’s place meanwhile', async () => {
+    await room.exchange('m-1');
+    const precious = mkdtempSync(join(tmpdir(), 'berth-precious-'));
+    const outDir = room.folders.outDir(room.session.id);
+    const [outbox, link] = [outboxRoot(outDir), join(outDir, 'link')];
+    const names = Array.from({ length: 120 }, (_, index) => `o-${index}`);
+    for (const name of names) mkdirSync(join(precious, name));
+    mkdirSync(outbox);
+    symlinkSync(precious, link);
+    room.advanceDays(31);
+    try {
+      await whileExchanging(outbox, link, async () => {
+        for (let round = 0; round < 5; round += 1) await room.upkeep();
+      });
+      expect(readdirSync(precious).sort()).toEqual(names.sort());
     } finally {
       rmSync(precious, { recursive: true });
     }

@@ -4,12 +4,13 @@
  */
 import { lstatSync } from 'node:fs';
 import { lstat, opendir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../../../shared/base/clock.js';
-import { errnoOf } from '../../../shared/base/errors.js';
+import { errnoOf, hasCode } from '../../../shared/base/errors.js';
 import { delay } from '../../../shared/base/lifecycle.js';
 import { inboxRoot, outboxRoot } from '../../../shared/protocol/workspace.js';
 import type { Store } from '../../store/store.js';
+import { withConfinedFolder, type ConfinedFolder } from '../confined-file.js';
 import type { Mailbox } from '../mailbox.js';
 import type { SessionFolders } from '../session-folder.js';
 import { childOf, type Trash } from './trash.js';
@@ -25,6 +26,9 @@ export interface FileRetentionDeps {
 /** Names of a folder, each byte a character; see childOf. */
 type Names = readonly string[];
 
+/** Returns how many of them went. */
+type Take = (folder: ConfinedFolder, names: Names) => Promise<number>;
+
 const namesAtOnce = 50;
 const pauseMs = 10;
 
@@ -39,47 +43,48 @@ export class FileRetention {
   async prune(sessionId: string, keepMs: number, signal: AbortSignal): Promise<number> {
     const { folders, clock } = this.#deps;
     const cutoffMs = clock.now() - keepMs;
-    const inbox = inboxRoot(folders.inDir(sessionId));
-    const sent = join(folders.folderOf(sessionId), 'sent');
-    const outbox = outboxRoot(folders.outDir(sessionId));
     let count = 0;
-    const walk = async (dir: string, take: (names: Names) => Promise<number>): Promise<void> => {
-      for await (const names of listInBatches(dir, signal)) count += await take(names);
+    const walk = async (place: string, take: Take): Promise<void> => {
+      await inFolder(place, async (folder) => {
+        for await (const names of listInBatches(folder, signal)) count += await take(folder, names);
+      });
     };
-    await walk(inbox, async (names) => {
+    await walk(inboxRoot(folders.inDir(sessionId)), async (inbox, names) => {
       const old = await listOld(inbox, names, cutoffMs);
       return this.#takeAll(inbox, await this.#withoutUnfinished(sessionId, old));
     });
-    await walk(sent, async (names) => {
+    await walk(join(folders.folderOf(sessionId), 'sent'), async (sent, names) => {
       const old = await listOld(sent, names, cutoffMs);
       return this.#takeAll(sent, await this.#withoutUnsettled(sessionId, old));
     });
-    await walk(outbox, async (names) => {
+    await walk(outboxRoot(folders.outDir(sessionId)), async (outbox, names) => {
       const settled = await this.#withoutUnsettled(sessionId, names);
       return this.#takeFromOutbox(sessionId, outbox, settled, cutoffMs);
     });
     return count;
   }
 
-  #takeAll(dir: string, names: Names): number {
-    for (const name of names) this.#deps.trash.take(childOf(Buffer.from(dir), name));
+  #takeAll({ path }: ConfinedFolder, names: Names): number {
+    for (const name of names) this.#deps.trash.take(childOf(Buffer.from(path), name));
     return names.length;
   }
 
-  /**
-   * In one piece without a pause: the daemon starts no container in between, so that nobody can put a link in the place
-   * of the outbox while entries are moved out of it.
-   */
-  #takeFromOutbox(sessionId: string, dir: string, names: Names, cutoffMs: number): number {
+  /** In one piece without a pause: the daemon starts no container in between. */
+  #takeFromOutbox(
+    sessionId: string,
+    outbox: ConfinedFolder,
+    names: Names,
+    cutoffMs: number,
+  ): number {
     const { store } = this.#deps;
     if (store.sessions.find(sessionId)?.containerStatus !== 'stopped') return 0;
-    if (lstatSync(dir, { throwIfNoEntry: false })?.isDirectory() !== true) return 0;
+    if (!outbox.isInPlace()) return 0;
     // The time of the last change cannot be set by a program, unlike that of the last writing.
     const old = names.filter((name) => {
-      const path = childOf(Buffer.from(dir), name);
+      const path = childOf(Buffer.from(outbox.path), name);
       return (lstatSync(path, { throwIfNoEntry: false })?.ctimeMs ?? Infinity) < cutoffMs;
     });
-    return this.#takeAll(dir, old);
+    return this.#takeAll(outbox, old);
   }
 
   async #withoutUnfinished(sessionId: string, names: Names): Promise<Names> {
@@ -111,12 +116,26 @@ export class FileRetention {
   }
 }
 
-/** A folder may hold any number of entries. Nothing where there is none, or something else in its place. */
-async function* listInBatches(path: string, signal: AbortSignal): AsyncGenerator<Names> {
+/** Nothing is done where there is none, or something else in its place. */
+async function inFolder(
+  path: string,
+  use: (folder: ConfinedFolder) => Promise<void>,
+): Promise<void> {
   try {
-    if (!(await lstat(path)).isDirectory()) return;
+    await withConfinedFolder(dirname(path), [basename(path)], use);
+  } catch (error) {
+    if (!hasCode(error, 'file_refused')) throw error;
+  }
+}
+
+/** A folder may hold any number of entries. */
+async function* listInBatches(
+  { path }: ConfinedFolder,
+  signal: AbortSignal,
+): AsyncGenerator<Names> {
+  try {
     let names: string[] = [];
-    for await (const { name } of await opendir(path, { encoding: 'latin1' })) {
+    for await (const { name } of await opendir(path.toString(), { encoding: 'latin1' })) {
       if (signal.aborted) return;
       names.push(name);
       if (names.length < namesAtOnce) continue;
@@ -126,14 +145,15 @@ async function* listInBatches(path: string, signal: AbortSignal): AsyncGenerator
     }
     yield names;
   } catch (error) {
+    // It was taken away meanwhile.
     if (errnoOf(error) !== 'ENOENT') throw error;
   }
 }
 
-async function listOld(dir: string, names: Names, cutoffMs: number): Promise<Names> {
+async function listOld({ path }: ConfinedFolder, names: Names, cutoffMs: number): Promise<Names> {
   const old: string[] = [];
   for (const name of names) {
-    const { ctimeMs } = await lstat(childOf(Buffer.from(dir), name));
+    const { ctimeMs } = await lstat(childOf(Buffer.from(path), name));
     if (ctimeMs < cutoffMs) old.push(name);
   }
   return old;

@@ -1,11 +1,13 @@
 import {
   chmodSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -14,6 +16,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLogger } from '../../../shared/base/logger.js';
+import { whileExchanging } from '../../../test/fakes/exchanger.js';
 import { Trash } from './trash.js';
 
 describe('the trash', () => {
@@ -66,6 +69,32 @@ describe('the trash', () => {
     await trash.empty(never);
     expect(left()).toEqual([]);
     expect(readdirSync(join(root, 'precious'))).toEqual(['file']);
+  });
+
+  it('changes nothing behind a link that takes a folder’s place', async () => {
+    const precious = join(root, 'precious');
+    mkdirSync(precious);
+    chmodSync(precious, 0o755);
+    writeFileSync(join(precious, 'file'), 'x');
+    const parent = join(root, 'trash', 'parent');
+    const entries = ['one', 'other'].map((name) => join(parent, name)) as [string, string];
+    const refill = (): void => {
+      mkdirSync(parent, { recursive: true });
+      // What the last round has left is taken by the next one.
+      if (lstatSync(entries[0], { throwIfNoEntry: false }) === undefined) mkdirSync(entries[0]);
+      if (lstatSync(entries[1], { throwIfNoEntry: false }) === undefined) {
+        symlinkSync(precious, entries[1]);
+      }
+    };
+    refill();
+    await whileExchanging(...entries, async () => {
+      for (let i = 0; i < 150; i += 1) {
+        await trash.empty(never);
+        refill();
+      }
+    });
+    expect(statSync(precious).mode & 0o777).toBe(0o755);
+    expect(readdirSync(precious)).toEqual(['file']);
   });
 
   it('deletes what is nested deeper than a path may be long', async () => {

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { errnoOf } from '../../../shared/base/errors.js';
 import { delay } from '../../../shared/base/lifecycle.js';
 import type { Logger } from '../../../shared/base/logger.js';
+import { withConfinedFolder } from '../confined-file.js';
 
 export interface TrashDeps {
   /** On the same file system as what is thrown away; made when missing. */
@@ -84,18 +85,22 @@ export class Trash {
   async #delete(path: Buffer, kind: 'top' | 'below' | 'file', work: Work): Promise<void> {
     try {
       if (kind === 'file') await unlink(path);
-      // Its entry `..` changes with a move, so that it must be writable itself.
-      else await chmod(path, 0o700);
-      if (kind === 'below') await rename(path, this.#newPath());
-      if (kind === 'top') {
-        await this.#deleteIn(path, work, 'below');
-        await rmdir(path);
-      }
+      else await this.#deleteFolder(path, kind, work);
       work.done += 1;
       if (work.done % entriesAtOnce === 0) await delay(pauseMs, work.signal);
     } catch (error) {
       work.failure = error;
     }
+  }
+
+  async #deleteFolder(path: Buffer, level: 'top' | 'below', work: Work): Promise<void> {
+    await withConfinedFolder(path, [], async (folder) => {
+      // Its entry `..` changes with a move, so that it must be writable itself.
+      await chmod(folder.path, 0o700);
+      if (level === 'below') await rename(path, this.#newPath());
+      else await this.#deleteIn(Buffer.from(folder.path), work, 'below');
+    });
+    if (level === 'top') await rmdir(path);
   }
 
   #newPath(): string {
