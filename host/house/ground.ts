@@ -76,13 +76,6 @@ export function layGround(
   calls: GroundCalls,
 ): Ground {
   const { config } = deps;
-  const folders = new SessionFolders({
-    ...config.paths,
-    agentUser: agentUserFor(process.getuid?.(), process.getgid?.()),
-    mustGiveAway: process.getuid?.() === 0,
-  });
-  const { migrationsDir, workersDir } = config.program;
-  const inboundMigrations = readMigrations(join(migrationsDir, 'inbound'));
   const { user, closedFolder } = readerUserFor(config.paths.sessionsDir);
   if (closedFolder !== undefined) {
     deps.log.warn(
@@ -90,6 +83,14 @@ export function layGround(
       'reader runs as root: a folder lets no other user through',
     );
   }
+  const folders = new SessionFolders({
+    ...config.paths,
+    agentUser: agentUserFor(process.getuid?.(), process.getgid?.()),
+    mustGiveAway: process.getuid?.() === 0,
+    readerUser: user,
+  });
+  const { migrationsDir, workersDir } = config.program;
+  const inboundMigrations = readMigrations(join(migrationsDir, 'inbound'));
   const disk = new DiskWatch(status);
   const inboundThread = new InboundThread({
     script: join(workersDir, 'inbound-thread.cjs'),

@@ -1,7 +1,7 @@
 /** The folders and files of a session on the host, and who may write them. */
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
-import { chown, mkdir, rename, rm, writeFile } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { chmod, chown, lchown, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join, relative, sep } from 'node:path';
 import { BerthError } from '../../shared/base/errors.js';
 import {
   pruneOrderPath,
@@ -11,6 +11,7 @@ import {
 import type { PruneOrder } from '../../shared/protocol/prune-order.js';
 import type { RunnerConfig } from '../../shared/protocol/runner-config.js';
 import { giveEntries } from './give-entries.js';
+import type { ReaderUser } from './reader/reader-user.js';
 
 /** Who the runner runs as: the daemon's own user, or a plain one where the daemon is root. */
 export interface AgentUser {
@@ -36,6 +37,8 @@ export interface SessionFoldersDeps {
   readonly agentUser: AgentUser;
   /** The daemon runs as root, so that what the runner writes must be given to its user. */
   readonly mustGiveAway: boolean;
+  /** Who reads what containers wrote; null: the daemon's own user. */
+  readonly readerUser?: ReaderUser | null;
 }
 
 export class SessionFolders {
@@ -129,6 +132,19 @@ export class SessionFolders {
   /** A file that the host has made, and the runner is to write. */
   async giveToAgent(path: string): Promise<void> {
     await this.#give(path);
+  }
+
+  /** A place in a session's repair folder where the reader is to work, or a file there. */
+  async giveToReader(sessionId: string, path: string): Promise<void> {
+    const { readerUser } = this.#deps;
+    if (readerUser === null || readerUser === undefined) return;
+    await chmod(this.repairDir(sessionId), 0o711);
+    await lchown(path, readerUser.uid, readerUser.gid);
+  }
+
+  /** The path of something in a session's folder, below the reader's working folder. */
+  placeForReader(sessionId: string, path: string): string {
+    return join(sessionId, relative(this.folderOf(sessionId), path));
   }
 
   /** Takes away a session's folder with all that lies in it. Nothing may run in it. */

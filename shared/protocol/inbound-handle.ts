@@ -7,6 +7,7 @@ import { BerthError } from '../base/errors.js';
 import { migrateByVersion, type Migration } from '../base/migrate.js';
 import { asForeign, fromSqlite, openDatabase, withDatabase, type Db } from '../base/sqlite.js';
 import { StatementCache } from '../base/statement-cache.js';
+import { assertNoTrap } from './outbound-trap.js';
 
 interface Opened {
   readonly db: Db;
@@ -49,6 +50,8 @@ export class InboundHandle {
       const failure = fromSqlite(error, this.path);
       // Unless it was only locked, the file may be damaged, or not there any more.
       if (failure.code !== 'database_busy') this.close();
+      // A damaged header can look like a file that may not be written: the file itself tells.
+      if (failure.code === 'database_unreadable') assertNoTrap(this.path);
       throw asForeign(failure, this.path);
     } finally {
       if (!this.#isKept) this.close();

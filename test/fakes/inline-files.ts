@@ -32,9 +32,16 @@ export function inlineOutbound(sessionsDir: string): OutboundPort {
         path: join(sessionsDir, place.path),
         viewDir: place.viewDir === null ? null : join(sessionsDir, place.viewDir),
       };
-      return parseAnswer(name, await answer(() => runReaderCall(name, whole, [...args])));
+      const here = args.map((arg) => placedBelow(sessionsDir, arg));
+      return parseAnswer(name, await answer(() => runReaderCall(name, whole, here)));
     },
   };
+}
+
+/** The folder of a repair is told from the reader's working folder on. */
+function placedBelow(sessionsDir: string, arg: unknown): unknown {
+  if (typeof arg !== 'object' || arg === null || !('workDir' in arg)) return arg;
+  return { ...arg, workDir: join(sessionsDir, String(arg.workDir)) };
 }
 
 /** As the reader writes it. */

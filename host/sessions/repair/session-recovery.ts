@@ -7,10 +7,9 @@ import { isoAt, type Clock } from '../../../shared/base/clock.js';
 import { BerthError, toBerthError } from '../../../shared/base/errors.js';
 import { Deadline } from '../../../shared/base/lifecycle.js';
 import type { Logger } from '../../../shared/base/logger.js';
-import { assertNoTrap } from '../../../shared/protocol/outbound-trap.js';
 import { outboundDbPath } from '../../../shared/protocol/workspace.js';
 import type { Store } from '../../store/store.js';
-import { findDamage, type Damage } from './damage.js';
+import { findDamage } from './damage.js';
 import type { FileMender } from './file-mender.js';
 import type { Mailbox } from '../mailbox.js';
 import { findStat } from './repair-files.js';
@@ -57,7 +56,7 @@ export class SessionRecovery {
   /** Something went wrong with a session's files. False where that is no damage: it may pass by itself. */
   report(sessionId: string, error: unknown): boolean {
     const { store, log } = this.#deps;
-    const damage = closerLook(error);
+    const damage = findDamage(error);
     const session = store.sessions.find(sessionId);
     if (damage === undefined || session === undefined) return false;
     if (session.status === 'set-aside') return true;
@@ -125,6 +124,8 @@ export class SessionRecovery {
     if (!mender.isNeeded(sessionId)) return undefined;
     const release = mailbox.hold(sessionId);
     try {
+      // Closing a file by other means would drop the locks that SQLite holds on it.
+      await mailbox.release(sessionId);
       return await mender.mend(session);
     } catch (error) {
       this.#giveUpInTime(sessionId, error);
@@ -189,18 +190,5 @@ export class SessionRecovery {
     const waiters = this.#waiters.get(sessionId) ?? [];
     this.#waiters.delete(sessionId);
     for (const resolve of waiters) resolve();
-  }
-}
-
-/** A damaged header can look like a file that may not be written: the file itself tells. */
-function closerLook(error: unknown): Damage | undefined {
-  const damage = findDamage(error);
-  const { path } = toBerthError(error).facts;
-  if (damage?.kind !== 'out-of-reach' || typeof path !== 'string') return damage;
-  try {
-    assertNoTrap(path);
-    return damage;
-  } catch (found) {
-    return findDamage(found) ?? damage;
   }
 }
