@@ -15,6 +15,8 @@ export interface PatientWriterDeps {
   readonly patienceMs: number;
   /** A write has failed and will be tried again. */
   readonly onWaiting: () => void;
+  /** Something is written that the host is to act upon. */
+  readonly onWritten: () => void;
   readonly log: Logger;
 }
 
@@ -36,12 +38,13 @@ export class PatientWriter {
    * `knownMaxSeq`: what to go by when inbound.db cannot be read.
    */
   async commit(draft: Draft, knownMaxSeq: number, signal: AbortSignal): Promise<void> {
-    const { outbound, clock, log, patienceMs, onWaiting } = this.#deps;
+    const { outbound, clock, log, patienceMs, onWaiting, onWritten } = this.#deps;
     const patience = new Deadline(patienceMs);
     for (let attempt = 0; ; attempt += 1) {
       const inboundMaxSeq = await this.#findInboundMaxSeq(knownMaxSeq);
       try {
         outbound.commit({ ...draft, inboundMaxSeq, nowMs: clock.now() });
+        onWritten();
         if (attempt > 0) log.info({ attempt }, 'outbound database written after all');
         return;
       } catch (err) {

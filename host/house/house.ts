@@ -207,6 +207,7 @@ export class House {
       maxFileBytes,
       pollIntervalMs: deps.config.pollIntervalMs,
       outDir: (sessionId) => folders.outDir(sessionId),
+      viewDir: (sessionId) => folders.viewDir(sessionId),
       sentDir: (sessionId) => join(folders.folderOf(sessionId), 'sent'),
       findChannel: (type) => this.#channels.find(type),
       unknownSendsOf: (type) =>
