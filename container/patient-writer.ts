@@ -10,6 +10,8 @@ export type Draft = Pick<OutboundCommit, 'rows' | 'acks'>;
 export interface PatientWriterDeps {
   readonly inbound: InboundReader;
   readonly outbound: OutboundWriter;
+  /** inbound.db stands as it was read for the turn: what is known of it holds. */
+  readonly isInboundUnchanged: () => boolean;
   readonly clock: Clock;
   /** How long a result is kept in memory while outbound.db cannot be written, in milliseconds. */
   readonly patienceMs: number;
@@ -58,6 +60,7 @@ export class PatientWriter {
   }
 
   async #findInboundMaxSeq(knownMaxSeq: number): Promise<number> {
+    if (this.#deps.isInboundUnchanged()) return knownMaxSeq;
     for (let attempt = 1; attempt <= busyLooks; attempt += 1) {
       try {
         return this.#deps.inbound.look((inbound) => inbound.maxSeq());

@@ -104,6 +104,7 @@ export class Runner {
     this.#writer = new PatientWriter({
       inbound,
       outbound,
+      isInboundUnchanged: () => this.#inbox.isUnchanged(),
       clock,
       patienceMs: deps.writePatienceMs,
       onWaiting: () => {
@@ -237,6 +238,7 @@ export class Runner {
     const messageIds = turn.claimedIds();
     try {
       this.#outbound.release(messageIds);
+      this.#intake.forget(messageIds);
       this.#mark.touch();
       this.#deps.log.info({ messageIds }, 'turn abandoned, messages given back');
     } catch (err) {
