@@ -34,6 +34,7 @@ export class CommitMarkWatcher {
   #windowEndsAt = 0;
   #events = 0;
   #isHeard = false;
+  #isInPlace = false;
   #hasFailed = false;
 
   constructor(deps: CommitMarkWatcherDeps) {
@@ -58,7 +59,7 @@ export class CommitMarkWatcher {
   /** A commit may go by without an event. `ino`: as above. `isOlder`: the mark is older than the last commit. */
   mayMiss(ino: number | undefined, isOlder: boolean): boolean {
     if (this.#watcher === undefined || ino !== this.#ino) return true;
-    if (performance.now() < this.#settlesAt) return true;
+    if (!this.#isInPlace || performance.now() < this.#settlesAt) return true;
     // A runner that was heard marks each commit but claims; of another one it is not known whether it does.
     return isOlder && !this.#isHeard;
   }
@@ -77,6 +78,9 @@ export class CommitMarkWatcher {
     // The raw event comes at once; chokidar's own events wait for a stat.
     watcher.on('raw', () => {
       this.#take();
+    });
+    watcher.on('ready', () => {
+      this.#isInPlace = true;
     });
     watcher.on('error', (err) => {
       const { log, sessionId } = this.#deps;
@@ -120,5 +124,6 @@ export class CommitMarkWatcher {
     this.#watcher = undefined;
     this.#ino = undefined;
     this.#isHeard = false;
+    this.#isInPlace = false;
   }
 }
