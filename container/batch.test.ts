@@ -59,6 +59,17 @@ describe('chooseBatch', () => {
     expect(choose(given)).toEqual({ messages, context });
   });
 
+  it.each<[string, readonly DueInbound[], boolean]>([
+    ['all', [row(2), row(4)], true],
+    ['none, as there is none', [], true],
+    ['only so many', [row(2), row(4), row(6)], false],
+    ['a retried one alone', [row(2, 1)], false],
+    ['those before a retried one', [row(2), row(4, 1)], false],
+  ])('tells whether it took %s', (_title, pending, isAll) => {
+    const source = { pending, listContextBelow: () => [], isOpen: () => true };
+    expect(chooseBatch(source, { size: 3, takesRetries: true }).isAll).toBe(isAll);
+  });
+
   it('reads no further than it needs', () => {
     let read = 0;
     const endless = function* (): Generator<DueInbound> {

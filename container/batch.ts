@@ -18,6 +18,8 @@ export interface BatchLimits {
 export interface ChosenBatch {
   readonly messages: readonly DueInbound[];
   readonly context: readonly DueInbound[];
+  /** No other message is open and due. */
+  readonly isAll: boolean;
 }
 
 /**
@@ -25,19 +27,25 @@ export interface ChosenBatch {
  * them. A message that was tried before runs alone: what ended its turn must not take others along.
  */
 export function chooseBatch(source: BatchSource, limits: BatchLimits): ChosenBatch {
-  const messages = chooseMessages(source, limits);
+  const { messages, isAll } = chooseMessages(source, limits);
   const last = messages.at(-1);
-  if (last === undefined) return { messages, context: [] };
-  return { messages, context: source.listContextBelow(last.seq).filter(source.isOpen) };
+  const context = last === undefined ? [] : source.listContextBelow(last.seq).filter(source.isOpen);
+  return { messages, context, isAll };
 }
 
-function chooseMessages(source: BatchSource, limits: BatchLimits): readonly DueInbound[] {
+function chooseMessages(
+  source: BatchSource,
+  limits: BatchLimits,
+): Pick<ChosenBatch, 'messages' | 'isAll'> {
   const messages: DueInbound[] = [];
   for (const row of source.pending) {
     if (!source.isOpen(row)) continue;
-    if (row.tries > 0) return messages.length === 0 && limits.takesRetries ? [row] : messages;
+    if (row.tries > 0) {
+      const isTaken = messages.length === 0 && limits.takesRetries;
+      return { messages: isTaken ? [row] : messages, isAll: false };
+    }
     messages.push(row);
-    if (messages.length >= limits.size) break;
+    if (messages.length >= limits.size) return { messages, isAll: false };
   }
-  return messages;
+  return { messages, isAll: true };
 }

@@ -1,16 +1,18 @@
-import { statSync } from 'node:fs';
+import { closeSync, constants, openSync, readSync, statSync } from 'node:fs';
 
-/** What can be told of inbound.db without opening it. */
+/** What can be told of inbound.db without opening it as a database. */
 export type InboundState =
   | { readonly kind: 'unchanged' | 'missing' }
   /** The host is in the middle of a transaction: opening the file now would only get in its way. */
   | { readonly kind: 'committing' }
-  | { readonly kind: 'changed'; readonly version: string };
+  /** `version`: undefined where it cannot be told. */
+  | { readonly kind: 'changed'; readonly version: string | undefined };
 
-/** A file time may be too coarse to tell two commits apart; after this it has moved on. In milliseconds. */
-const coarseTimeMs = 2_000;
+/** Where SQLite counts the transactions that have changed a file. Source: sqlite.org/fileformat2.html, "File change counter". */
+const counterOffset = 24;
+const counterBytes = 4;
 
-/** Keeps idle polling cheap: two stats, and inbound.db is opened only when it has changed. */
+/** Keeps idle polling cheap: inbound.db is opened as a database only when it has changed. */
 export class InboundProbe {
   readonly path: string;
   #seenVersion: string | undefined;
@@ -25,14 +27,37 @@ export class InboundProbe {
     }
     const stat = statSync(this.path, { bigint: true, throwIfNoEntry: false });
     if (stat === undefined) return { kind: 'missing' };
-    const isRecent = Math.abs(Date.now() - Number(stat.mtimeMs)) < coarseTimeMs;
-    const version = `${stat.ino}:${stat.size}:${stat.mtimeNs}:${isRecent ? 'recent' : 'settled'}`;
+    const counter = readCounter(this.path);
+    if (counter === undefined) return { kind: 'changed', version: undefined };
+    // A file time alone may be too coarse to tell two commits apart.
+    const version = `${stat.ino}:${stat.size}:${stat.mtimeNs}:${counter}`;
     return version === this.#seenVersion ? { kind: 'unchanged' } : { kind: 'changed', version };
   }
 
-  /** Everything in the file has been read, as it stood when `look` gave this version. */
-  markSeen(version: string): void {
-    // Within the same coarse instant another commit may follow unseen: look again once that has passed.
-    if (version.endsWith('settled')) this.#seenVersion = version;
+  /**
+   * Everything in the file has been read, as it stood when `look` gave this version. Where it is another one now, that was
+   * of a transaction which was taken back, or something has been written since: then it counts as not read.
+   */
+  markSeen(version: string | undefined): void {
+    const now = this.look();
+    if (now.kind === 'changed' && now.version === version) this.#seenVersion = version;
+  }
+}
+
+/**
+ * Undefined where there is none. To be called while this process has no database open on the file: closing a descriptor gives up
+ * all locks that the process holds on it. Source: sqlite.org/howtocorrupt.html, section 2.2.
+ */
+function readCounter(path: string): number | undefined {
+  const bytes = Buffer.alloc(counterBytes);
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const count = readSync(fd, bytes, 0, counterBytes, counterOffset);
+    return count === counterBytes ? bytes.readUInt32BE() : undefined;
+  } catch {
+    return undefined;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
 }

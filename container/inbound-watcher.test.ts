@@ -1,10 +1,10 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../shared/base/logger.js';
 import { InboundWatcher } from './inbound-watcher.js';
-import { until } from '../test/fakes/waiting.js';
+import { settled, until } from '../test/fakes/waiting.js';
 
 describe('watching inbound.db', () => {
   let folder: string;
@@ -35,12 +35,27 @@ describe('watching inbound.db', () => {
     });
   }
 
-  it('hints at writes to the file and to its journal, and at nothing else', async () => {
+  it('hints at the end of a commit, at a file that is replaced, and at nothing else', async () => {
     mkdirSync(folder);
+    writeFileSync(join(folder, 'inbound.db'), 'one');
     watcher.start();
     writeFileSync(join(folder, 'runner.json'), '{}');
-    await expectHint('inbound.db');
-    await expectHint('inbound.db-journal');
+    const journal = join(folder, 'inbound.db-journal');
+    for (const round of [1, 2, 3]) {
+      writeFileSync(journal, String(round));
+      writeFileSync(join(folder, 'inbound.db'), String(round));
+      await settled();
+      expect(changes).toBe(round - 1);
+      rmSync(journal);
+      await until(() => {
+        expect(changes).toBe(round);
+      });
+    }
+    writeFileSync(join(folder, 'inbound.db.new'), 'two');
+    renameSync(join(folder, 'inbound.db.new'), join(folder, 'inbound.db'));
+    await until(() => {
+      expect(changes).toBe(4);
+    });
   });
 
   it('begins as soon as the folder is there, and hints at what was missed', async () => {

@@ -1,4 +1,5 @@
-import { watch, type FSWatcher } from 'node:fs';
+import { existsSync, watch, type FSWatcher } from 'node:fs';
+import { join } from 'node:path';
 import type { Logger } from '../shared/base/logger.js';
 import { inboundDbName } from '../shared/protocol/workspace.js';
 
@@ -9,6 +10,8 @@ export interface InboundWatcherDeps {
   readonly retryMs: number;
   readonly log: Logger;
 }
+
+const journalName = `${inboundDbName}-journal`;
 
 /**
  * Hints that inbound.db may have changed. It watches the folder: the end of a commit is the journal's removal,
@@ -26,8 +29,8 @@ export class InboundWatcher {
 
   start(): void {
     try {
-      this.#watcher = watch(this.#deps.inDir, (_event, name) => {
-        if (name?.startsWith(inboundDbName) ?? true) this.#deps.onChange();
+      this.#watcher = watch(this.#deps.inDir, (event, name) => {
+        if (this.#isHint(event, name)) this.#deps.onChange();
       });
       this.#watcher.on('error', (err) => {
         this.#startAgainLater(err);
@@ -40,6 +43,14 @@ export class InboundWatcher {
   stop(): void {
     clearTimeout(this.#retry);
     this.#watcher?.close();
+  }
+
+  /** Of what a commit makes only its end: before that there is nothing new to see. */
+  #isHint(event: string, name: string | null): boolean {
+    if (name === null) return true;
+    if (event !== 'rename') return false;
+    if (name === journalName) return !existsSync(join(this.#deps.inDir, name));
+    return name === inboundDbName;
   }
 
   #startAgainLater(err: unknown): void {

@@ -56,13 +56,22 @@ export class InboxLook {
     try {
       const taken = this.#deps.intake.take();
       this.#endTrouble();
+      const { isDue, nextDueAt } = taken.rest;
+      if (!isDue) {
+        // Nothing to look for until the file changes, or the next is due.
+        if (state.kind === 'changed') probe.markSeen(state.version);
+        this.#planDue(nextDueAt);
+      }
       if (taken.kind === 'batch') return taken.batch;
-      if (state.kind === 'changed') probe.markSeen(state.version);
-      this.#planDue(taken.nextDueAt);
     } catch (error) {
       this.#cope(toBerthError(error));
     }
     return undefined;
+  }
+
+  /** inbound.db stands as it was read last. */
+  isUnchanged(): boolean {
+    return this.#deps.probe.look().kind === 'unchanged';
   }
 
   stop(): void {

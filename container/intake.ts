@@ -24,9 +24,16 @@ export interface Batch {
 }
 
 export type Intaken =
-  | { readonly kind: 'batch'; readonly batch: Batch }
-  /** Nothing is due before the given time (ISO-8601), as far as is known now. */
-  | { readonly kind: 'nothing'; readonly nextDueAt: string | undefined };
+  | { readonly kind: 'batch'; readonly batch: Batch; readonly rest: Rest }
+  | { readonly kind: 'nothing'; readonly rest: Rest };
+
+/** What is left in inbound.db for later turns, as far as is known now. */
+export interface Rest {
+  /** More is due at once. */
+  readonly isDue: boolean;
+  /** When something will be, ISO-8601. */
+  readonly nextDueAt: string | undefined;
+}
 
 export interface IntakeDeps {
   readonly inbound: InboundReader;
@@ -38,6 +45,8 @@ export interface IntakeDeps {
 
 export class Intake {
   readonly #deps: IntakeDeps;
+  /** Messages that this runner has claimed, by their id: the highest try, as long as they stand in inbound.db as pending. */
+  #claimed = new Map<string, number>();
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
@@ -46,29 +55,38 @@ export class Intake {
   /** Claims what is next for a turn of its own. Throws what reading or writing throws; nothing is claimed then. */
   take(): Intaken {
     return this.#deps.inbound.look((inbound) => {
-      const batch = this.#claim(inbound, true, new Set());
-      if (batch !== undefined) return { kind: 'batch', batch };
-      return { kind: 'nothing', nextDueAt: inbound.findNextDueAt(this.#now()) };
+      const now = this.#now();
+      const claimed = this.#claim(inbound, now, true, new Set());
+      const rest = { isDue: claimed?.isAll === false, nextDueAt: inbound.findNextDueAt(now) };
+      const batch = claimed?.batch;
+      return batch === undefined ? { kind: 'nothing', rest } : { kind: 'batch', batch, rest };
     });
   }
 
   /** Claims more for a turn that runs and has read the given context already. */
   takeMore(contextIds: ReadonlySet<string>): Batch | undefined {
-    return this.#deps.inbound.look((inbound) => this.#claim(inbound, false, contextIds));
+    return this.#deps.inbound.look(
+      (inbound) => this.#claim(inbound, this.#now(), false, contextIds)?.batch,
+    );
+  }
+
+  /** Claims were given back. */
+  forget(messageIds: readonly string[]): void {
+    for (const id of messageIds) this.#claimed.delete(id);
   }
 
   #claim(
     inbound: InboundView,
+    now: string,
     takesRetries: boolean,
     readContext: ReadonlySet<string>,
-  ): Batch | undefined {
+  ): { batch: Batch | undefined; isAll: boolean } | undefined {
     const { outbound, batchSize, clock } = this.#deps;
-    const now = this.#now();
     // Most looks find nothing, and need not open outbound.db for that.
-    if (!inbound.hasPending(now)) return undefined;
+    if (!this.#hasUnclaimed(inbound, now)) return undefined;
     const limits = { size: batchSize, takesRetries };
     // Read before the claim is written: when reading fails, nothing is claimed.
-    const { batch } = outbound.claim((isOpen) => {
+    const { messages, batch, isAll } = outbound.claim((isOpen) => {
       const source = {
         pending: inbound.pending(now),
         listContextBelow: (seq: number) => inbound.listContextBelow(seq, now),
@@ -79,9 +97,27 @@ export class Intake {
       return {
         messages: chosen.messages,
         batch: isEmpty ? undefined : this.#load(inbound, chosen),
+        isAll: chosen.isAll,
       };
     }, clock.now());
-    return batch;
+    for (const { id, tries } of messages) this.#claimed.set(id, tries);
+    return { batch, isAll };
+  }
+
+  /**
+   * Whether outbound.db has to be asked: until the host has settled a message, it is pending and was claimed here. What another
+   * runner has claimed, or a try that is newer than the claim, is found out there.
+   */
+  #hasUnclaimed(inbound: InboundView, now: string): boolean {
+    const known = new Map<string, number>();
+    for (const { id, tries } of inbound.pending(now)) {
+      const claimedTries = this.#claimed.get(id);
+      if (claimedTries === undefined || tries > claimedTries) return true;
+      known.set(id, claimedTries);
+    }
+    // What is settled is not asked for again.
+    this.#claimed = known;
+    return false;
   }
 
   #load(inbound: InboundView, chosen: ChosenBatch): Batch {

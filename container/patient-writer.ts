@@ -10,11 +10,15 @@ export type Draft = Pick<OutboundCommit, 'rows' | 'acks'>;
 export interface PatientWriterDeps {
   readonly inbound: InboundReader;
   readonly outbound: OutboundWriter;
+  /** inbound.db stands as it was read for the turn: what is known of it holds. */
+  readonly isInboundUnchanged: () => boolean;
   readonly clock: Clock;
   /** How long a result is kept in memory while outbound.db cannot be written, in milliseconds. */
   readonly patienceMs: number;
   /** A write has failed and will be tried again. */
   readonly onWaiting: () => void;
+  /** Something is written that the host is to act upon. */
+  readonly onWritten: () => void;
   readonly log: Logger;
 }
 
@@ -36,12 +40,13 @@ export class PatientWriter {
    * `knownMaxSeq`: what to go by when inbound.db cannot be read.
    */
   async commit(draft: Draft, knownMaxSeq: number, signal: AbortSignal): Promise<void> {
-    const { outbound, clock, log, patienceMs, onWaiting } = this.#deps;
+    const { outbound, clock, log, patienceMs, onWaiting, onWritten } = this.#deps;
     const patience = new Deadline(patienceMs);
     for (let attempt = 0; ; attempt += 1) {
       const inboundMaxSeq = await this.#findInboundMaxSeq(knownMaxSeq);
       try {
         outbound.commit({ ...draft, inboundMaxSeq, nowMs: clock.now() });
+        onWritten();
         if (attempt > 0) log.info({ attempt }, 'outbound database written after all');
         return;
       } catch (err) {
@@ -55,6 +60,7 @@ export class PatientWriter {
   }
 
   async #findInboundMaxSeq(knownMaxSeq: number): Promise<number> {
+    if (this.#deps.isInboundUnchanged()) return knownMaxSeq;
     for (let attempt = 1; attempt <= busyLooks; attempt += 1) {
       try {
         return this.#deps.inbound.look((inbound) => inbound.maxSeq());

@@ -17,6 +17,7 @@ import { OutboundWriter } from '../shared/protocol/outbound-writer.js';
 import { findPruneOrder } from '../shared/protocol/prune-order.js';
 import type { RunnerConfig } from '../shared/protocol/runner-config.js';
 import {
+  commitMarkPath,
   damageMarkPath,
   heartbeatPath,
   inboundDbName,
@@ -25,6 +26,7 @@ import {
   outboundDbPath,
   type Workspace,
 } from '../shared/protocol/workspace.js';
+import { CommitMark } from './commit-mark.js';
 import { assertSound } from './file-check.js';
 import { Heartbeat } from './heartbeat.js';
 import { InboundProbe } from './inbound-probe.js';
@@ -65,6 +67,7 @@ export class Runner {
   readonly #inbox: InboxLook;
   readonly #writer: PatientWriter;
   readonly #heartbeat: Heartbeat;
+  readonly #mark: CommitMark;
   readonly #watcher: InboundWatcher;
   readonly #pruning: Pruning;
   readonly #loop: PollLoop;
@@ -97,13 +100,18 @@ export class Runner {
       intervalMs: config.heartbeatIntervalMs,
       log,
     });
+    this.#mark = new CommitMark({ path: commitMarkPath(workspace.outDir), log });
     this.#writer = new PatientWriter({
       inbound,
       outbound,
+      isInboundUnchanged: () => this.#inbox.isUnchanged(),
       clock,
       patienceMs: deps.writePatienceMs,
       onWaiting: () => {
         this.#onProgress();
+      },
+      onWritten: () => {
+        this.#mark.touch();
       },
       log,
     });
@@ -136,6 +144,8 @@ export class Runner {
     this.#prepareFiles();
     const count = this.#outbound.clearStaleClaims();
     if (count > 0) this.#deps.log.warn({ count }, 'claims of an earlier runner cleared');
+    // Also where there were none: it says that this runner marks what it commits.
+    this.#mark.touch();
     // Watch first: what comes between the first look and the watch would wait for a poll.
     this.#watcher.start();
     this.#loop.start();
@@ -228,6 +238,8 @@ export class Runner {
     const messageIds = turn.claimedIds();
     try {
       this.#outbound.release(messageIds);
+      this.#intake.forget(messageIds);
+      this.#mark.touch();
       this.#deps.log.info({ messageIds }, 'turn abandoned, messages given back');
     } catch (err) {
       // The next runner clears claims that it finds.

@@ -1,13 +1,26 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  chmodSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLogger } from '../../shared/base/logger.js';
+import { commitMarkPath, heartbeatPath, outboundDbPath } from '../../shared/protocol/workspace.js';
+import { FakeRunner } from '../../test/fakes/fake-runner.js';
 import { TempHome } from '../../test/fakes/temp-home.js';
 import { OutboundWatcher } from './outbound-watcher.js';
-import { until } from '../../test/fakes/waiting.js';
+import { settled, until } from '../../test/fakes/waiting.js';
 
 const untilTheTestIsOver = 600_000;
 
@@ -31,6 +44,7 @@ describe('the watch on what containers write', () => {
   function watchWith(pollIntervalMs: number, settlingMs = 0): void {
     watcher = new OutboundWatcher({
       outDir: (sessionId) => home.folders.outDir(sessionId),
+      viewDir: (sessionId) => home.folders.viewDir(sessionId),
       pollIntervalMs,
       settlingMs,
       log: createLogger('warn', { write: (line) => logged.push(line) }),
@@ -49,11 +63,12 @@ describe('the watch on what containers write', () => {
 
   /** Resolves when events of the session arrive. */
   async function untilWatched(sessionId: string): Promise<void> {
-    const runner = home.runnerOf(sessionId);
-    let count = 0;
+    home.runnerOf(sessionId).say(home.newId('o'));
+    await untilChanged(sessionId);
+    await quiet();
     await until(() => {
-      count += 1;
-      runner.say(`warm-up-${count}`);
+      // An event, and nothing that a poll would find.
+      chmodSync(commitMarkPath(home.folders.outDir(sessionId)), 0o644);
       expect(changed).toContain(sessionId);
     });
     await quiet();
@@ -61,10 +76,12 @@ describe('the watch on what containers write', () => {
 
   /** Resolves when no more hints come. */
   async function quiet(): Promise<void> {
-    await until(() => {
+    await until(async () => {
       const count = changed.length;
       changed.length = 0;
-      expect(count).toBe(0);
+      // What the kernel has queued comes with the next turns.
+      await settled();
+      expect(count + changed.length).toBe(0);
     });
   }
 
@@ -83,29 +100,165 @@ describe('the watch on what containers write', () => {
       watcher.add(id);
       await untilWatched(id);
     }
-    const path = join(home.folders.outDir('s-1'), 'outbound.db');
+    const outDir = home.folders.outDir('s-1');
     const script = `const Database = require('better-sqlite3');
-      const db = new Database(${JSON.stringify(path)});
-      db.exec("INSERT INTO session_state VALUES ('a', 'b', 'c')");`;
+      const db = new Database(${JSON.stringify(outboundDbPath(outDir))});
+      db.exec("INSERT INTO session_state VALUES ('a', 'b', 'c')");
+      require('fs').utimesSync(${JSON.stringify(commitMarkPath(outDir))}, 1, 1);`;
     await execa(process.execPath, ['-e', script]);
     await untilChanged('s-1');
     expect(changed).not.toContain('s-2');
   });
 
-  it('is not woken by a heartbeat, nor by other files', async () => {
+  it('is not woken by a heartbeat, by other files, nor by a claim', async () => {
     watchWith(untilTheTestIsOver);
-    home.runnerOf('s-1');
+    const runner = home.runnerOf('s-1');
     watcher.add('s-1');
     await untilWatched('s-1');
     const outDir = home.folders.outDir('s-1');
-    writeFileSync(join(outDir, 'heartbeat'), '');
+    writeFileSync(heartbeatPath(outDir), '');
     mkdirSync(join(outDir, 'outbox', 'o-1'), { recursive: true });
     writeFileSync(join(outDir, 'outbox', 'o-1', 'file'), 'x');
-    rmSync(join(outDir, 'heartbeat'));
-    home.runnerOf('s-1').say('o-1');
+    rmSync(heartbeatPath(outDir));
+    for (let round = 1; round <= 20; round += 1) {
+      runner.claim(`m-${round}`);
+      await settled();
+    }
+    // A last poll from before the watch was in place, at the most.
+    expect(changed.length).toBeLessThanOrEqual(1);
+    changed.length = 0;
+    runner.say('o-last');
     await untilChanged('s-1');
-    // The journal's coming and going, at the most.
-    expect(changed.length).toBeLessThanOrEqual(2);
+  });
+
+  it('is told of each commit once', async () => {
+    watchWith(untilTheTestIsOver);
+    const runner = home.runnerOf('s-1');
+    watcher.add('s-1');
+    await untilWatched('s-1');
+    for (let round = 1; round <= 20; round += 1) {
+      runner.say(`said-${round}`);
+      await until(() => {
+        expect(changed.length).toBeGreaterThanOrEqual(round);
+      });
+    }
+    await settled();
+    // A last poll from before the watch was in place, at the most.
+    expect(changed.length).toBeLessThanOrEqual(21);
+  });
+
+  it('polls for what a runner commits that marks nothing, though it has a mark', async () => {
+    watchWith(untilTheTestIsOver);
+    home.runnerOf('s-1').say('o-1');
+    const runner = new FakeRunner(home.folders.outDir('s-1'), home.clock, { marks: false });
+    utimesSync(commitMarkPath(home.folders.outDir('s-1')), 1, 1);
+    watcher.add('s-1');
+    await untilChanged('s-1');
+    for (let round = 2; round < 5; round += 1) {
+      changed.length = 0;
+      runner.say(`o-${round}`);
+      await untilChanged('s-1');
+    }
+  });
+
+  it('polls for what a runner commits that makes no mark', async () => {
+    watchWith(untilTheTestIsOver);
+    home.runnerOf('s-1');
+    const runner = new FakeRunner(home.folders.outDir('s-1'), home.clock, { marks: false });
+    watcher.add('s-1');
+    await untilChanged('s-1');
+    changed.length = 0;
+    runner.say('o-1');
+    await untilChanged('s-1');
+  });
+
+  it.each<[string, (mark: string) => void]>([
+    ['is gone', () => undefined],
+    [
+      'is a link to a file',
+      (mark) => {
+        symlinkSync(outboundDbPath(join(mark, '..')), mark);
+      },
+    ],
+    [
+      'is a link to a device that blocks',
+      (mark) => {
+        symlinkSync('/dev/tty', mark);
+      },
+    ],
+    [
+      'is a link to nothing',
+      (mark) => {
+        symlinkSync('nothing', mark);
+      },
+    ],
+    [
+      'is a pipe',
+      (mark) => {
+        execFileSync('mkfifo', [mark]);
+      },
+    ],
+    [
+      'is a folder',
+      (mark) => {
+        mkdirSync(mark);
+      },
+    ],
+    [
+      'is the database',
+      (mark) => {
+        linkSync(outboundDbPath(join(mark, '..')), mark);
+      },
+    ],
+  ])('polls while the mark %s, and hears events again when it is back', async (_what, put) => {
+    watchWith(untilTheTestIsOver);
+    const runner = home.runnerOf('s-1');
+    const outDir = home.folders.outDir('s-1');
+    const mark = commitMarkPath(outDir);
+    const silent = new FakeRunner(outDir, home.clock, { marks: false });
+    watcher.add('s-1');
+    await untilWatched('s-1');
+    rmSync(mark);
+    put(mark);
+    changed.length = 0;
+    silent.say('o-1');
+    await untilChanged('s-1');
+    rmSync(mark, { force: true, recursive: true });
+    runner.say('o-2');
+    const viewDir = home.folders.viewDir('s-1');
+    await until(() => {
+      expect(lstatSync(join(viewDir, 'committed')).ino).toBe(lstatSync(mark).ino);
+    });
+    expect(readdirSync(viewDir)).toEqual(['committed']);
+    await untilWatched('s-1');
+  });
+
+  it('bears a mark that is exchanged at a high rate', async () => {
+    watchWith(untilTheTestIsOver);
+    for (const id of ['s-1', 's-2']) {
+      home.runnerOf(id);
+      watcher.add(id);
+      await untilWatched(id);
+    }
+    const mark = commitMarkPath(home.folders.outDir('s-1'));
+    const script = `const fs = require('fs'), path = ${JSON.stringify(mark)}, other = path + '-other';
+      fs.symlinkSync('/dev/tty', other);
+      console.log('go');
+      for (;;) { fs.renameSync(path, path + '-1'); fs.renameSync(other, path); fs.renameSync(path + '-1', other); }`;
+    await using flood = new Flood(script);
+    await flood.begun;
+    for (let round = 0; round < 20; round += 1) {
+      changed.length = 0;
+      home.runnerOf('s-2').say(`o-${round}`);
+      await untilChanged('s-2');
+    }
+    const view = lstatSync(join(home.folders.viewDir('s-1'), 'committed'));
+    expect(view.isFile()).toBe(true);
+    await flood.end();
+    rmSync(mark, { force: true });
+    changed.length = 0;
+    home.runnerOf('s-1').say('o-last');
+    await untilChanged('s-1');
   });
 
   it('sees by polling what no event has told', async () => {
@@ -144,10 +297,11 @@ describe('the watch on what containers write', () => {
       watcher.add(id);
       await untilWatched(id);
     }
-    const journal = join(home.folders.outDir('s-1'), 'outbound.db-journal');
-    const script = `const fs = require('fs'), path = ${JSON.stringify(journal)};
+    const mark = commitMarkPath(home.folders.outDir('s-1'));
+    // Of each kind in turn: equal events that follow one another are one.
+    const script = `const fs = require('fs'), path = ${JSON.stringify(mark)};
       console.log('go');
-      for (;;) { fs.writeFileSync(path, ''); fs.unlinkSync(path); }`;
+      for (;;) { fs.writeFileSync(path, 'x'); fs.utimesSync(path, 1, 1); }`;
     await using flood = new Flood(script);
     await flood.begun;
     const beganAt = performance.now();

@@ -210,6 +210,7 @@ export class House {
       agentUid: agentUidFor(this.#ground.runtime),
       pollIntervalMs: deps.config.pollIntervalMs,
       outDir: (sessionId) => folders.outDir(sessionId),
+      viewDir: (sessionId) => folders.viewDir(sessionId),
       sentDir: (sessionId) => join(folders.folderOf(sessionId), 'sent'),
       findChannel: (type) => this.#channels.find(type),
       unknownSendsOf: (type) =>

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BerthError } from './errors.js';
-import { openDatabase, withDatabase } from './sqlite.js';
+import { inTransaction, openDatabase, withDatabase } from './sqlite.js';
 
 const reading = { mode: 'read', busyTimeoutMs: 0 } as const;
 const writing = { mode: 'write', busyTimeoutMs: 0 } as const;
@@ -35,6 +35,40 @@ describe('a SQLite file', () => {
     }
     return undefined;
   }
+
+  it('takes all of a transaction or nothing', () => {
+    const names = (): unknown =>
+      withDatabase(path, reading, (db) => db.prepare('SELECT name FROM things').pluck().all());
+    withDatabase(path, writing, (db) => {
+      const insert = db.prepare('INSERT INTO things (name) VALUES (?)');
+      expect(inTransaction(db, () => insert.run('two').changes)).toBe(1);
+      expect(() =>
+        inTransaction(db, () => {
+          insert.run('three');
+          throw new BerthError('internal', 'half-way');
+        }),
+      ).toThrow('half-way');
+      // The handle goes on as before.
+      expect(db.inTransaction).toBe(false);
+      inTransaction(db, () => insert.run('four'));
+    });
+    expect(names()).toEqual(['one', 'two', 'four']);
+  });
+
+  it('takes nothing of a transaction whose commit meets a reader', () => {
+    const reader = openDatabase(path, reading);
+    const rows = reader.prepare('SELECT * FROM things').iterate();
+    rows.next();
+    withDatabase(path, writing, (db) => {
+      expect(() =>
+        inTransaction(db, () => db.exec(`INSERT INTO things (name) VALUES ('two')`)),
+      ).toThrow('locked');
+      expect(db.inTransaction).toBe(false);
+    });
+    rows.return?.();
+    expect(reader.prepare('SELECT count(*) FROM things').pluck().get()).toBe(1);
+    reader.close();
+  });
 
   it('is written through in full where it is a mailbox, and has a WAL where it is asked for', () => {
     const pragmas = (name: string, more: object): unknown[] =>

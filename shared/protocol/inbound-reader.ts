@@ -1,6 +1,6 @@
 /** The runner's half of inbound.db: reads only, from a read-only mount. */
 import { toBerthError, type BerthError } from '../base/errors.js';
-import { asForeign, withDatabase, type Db } from '../base/sqlite.js';
+import { asForeign, withDatabase, type Db, type Statement } from '../base/sqlite.js';
 import {
   parseInboundContent,
   type Address,
@@ -15,6 +15,11 @@ export interface DueInbound {
   readonly seq: number;
   /** A failed ack of fewer tries belongs to an earlier try: the row may be claimed again. */
   readonly tries: number;
+}
+
+interface PendingRow extends DueInbound {
+  /** ISO-8601; null: at once. */
+  readonly processAfter: string | null;
 }
 
 /** A row, or why it cannot be read as a message. */
@@ -63,6 +68,7 @@ export class InboundReader {
 /** inbound.db while it is open. Its queries name both open statuses, because that is what the index covers. */
 export class InboundView {
   readonly #db: Db;
+  #pending: Statement<[], PendingRow> | undefined;
 
   constructor(db: Db) {
     this.#db = db;
@@ -73,20 +79,20 @@ export class InboundView {
   }
 
   /** Rows that wake a turn and whose process_after has come, oldest first; read from the file as far as they are taken. */
-  pending(nowIso: string): Iterable<DueInbound> {
-    return this.#db
-      .prepare<[string], DueInbound>(
-        `SELECT id, seq, tries FROM messages_in
-         WHERE status IN ('pending', 'context') AND status = 'pending'
-           AND (process_after IS NULL OR process_after <= ?)
-         ORDER BY seq`,
-      )
-      .iterate(nowIso);
+  *pending(nowIso: string): Iterable<DueInbound> {
+    for (const { processAfter, ...row } of this.#listPending()) {
+      if (processAfter === null || processAfter <= nowIso) yield row;
+    }
   }
 
-  hasPending(nowIso: string): boolean {
-    for (const _row of this.pending(nowIso)) return true;
-    return false;
+  /** The earliest process_after later than now that would wake a turn, if any: when to look again. */
+  findNextDueAt(nowIso: string): string | undefined {
+    let next: string | undefined;
+    for (const { processAfter } of this.#listPending()) {
+      if (processAfter === null || processAfter <= nowIso) continue;
+      if (next === undefined || processAfter < next) next = processAfter;
+    }
+    return next;
   }
 
   /** Context rows older than a seq, oldest first. */
@@ -101,27 +107,16 @@ export class InboundView {
       .all(seq, nowIso);
   }
 
-  /** The earliest process_after later than now that would wake a turn, if any: when to look again. */
-  findNextDueAt(nowIso: string): string | undefined {
-    const next = this.#db
-      .prepare<[string], string | null>(
-        `SELECT min(process_after) FROM messages_in
-         WHERE status IN ('pending', 'context') AND status = 'pending' AND process_after > ?`,
-      )
-      .pluck()
-      .get(nowIso);
-    return next ?? undefined;
-  }
-
   /** The named rows in the order of their seq. */
   load(ids: readonly string[]): readonly LoadedInbound[] {
-    return this.#db
-      .prepare<[string], InboundRow>(
-        `SELECT id, seq, kind, timestamp, status, tries, platform_id AS platformId,
-                channel_type AS channelType, thread_id AS threadId, content
-         FROM messages_in WHERE id IN (SELECT value FROM json_each(?)) ORDER BY seq`,
-      )
-      .all(JSON.stringify(ids))
+    const find = this.#db.prepare<[string], InboundRow>(
+      `SELECT id, seq, kind, timestamp, status, tries, platform_id AS platformId,
+              channel_type AS channelType, thread_id AS threadId, content
+       FROM messages_in WHERE id = ?`,
+    );
+    return ids
+      .flatMap((id) => find.get(id) ?? [])
+      .sort((left, right) => left.seq - right.seq)
       .map(parseRow);
   }
 
@@ -168,6 +163,16 @@ export class InboundView {
          FROM destinations ORDER BY name`,
       )
       .all();
+  }
+
+  /** Compiled once for all that is asked of it: compiling costs more than asking. */
+  #listPending(): Iterable<PendingRow> {
+    this.#pending ??= this.#db.prepare<[], PendingRow>(
+      `SELECT id, seq, tries, process_after AS processAfter FROM messages_in
+       WHERE status IN ('pending', 'context') AND status = 'pending'
+       ORDER BY seq`,
+    );
+    return this.#pending.iterate();
   }
 }
 

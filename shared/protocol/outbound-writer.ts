@@ -4,7 +4,7 @@
  */
 import { isoAt } from '../base/clock.js';
 import { migrateByVersion, type Migration } from '../base/migrate.js';
-import { asForeign, withDatabase, type Db } from '../base/sqlite.js';
+import { asForeign, inTransaction, withDatabase, type Db } from '../base/sqlite.js';
 import type { Address } from './session-message.js';
 import { failureKey, maxReasonLength, triesKey } from './session-state.js';
 
@@ -109,7 +109,7 @@ export class OutboundWriter {
   #write<T>(use: (db: Db) => T): T {
     try {
       return withDatabase(this.#path, { mode: 'write', busyTimeoutMs }, (db) =>
-        db.transaction(() => use(db)).immediate(),
+        inTransaction(db, () => use(db)),
       );
     } catch (error) {
       throw asForeign(error, this.#path);
@@ -121,13 +121,15 @@ function openCheck(db: Db): (attempt: Attempt) => boolean {
   const findStatus = db
     .prepare<[string], string>('SELECT status FROM processing_ack WHERE message_id = ?')
     .pluck();
-  const findTries = db
-    .prepare<[string], string | null>('SELECT value FROM session_state WHERE key = ?')
-    .pluck();
+  const findTries = (id: string): string | null | undefined =>
+    db
+      .prepare<[string], string | null>('SELECT value FROM session_state WHERE key = ?')
+      .pluck()
+      .get(triesKey(id));
   return ({ id, tries }) => {
     const status = findStatus.get(id);
     if (status === 'processing' || status === 'completed') return false;
-    return status !== 'failed' || tries > Number(findTries.get(triesKey(id)) ?? 0);
+    return status !== 'failed' || tries > Number(findTries(id) ?? 0);
   };
 }
 

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 export interface Workspace {
   /** inbound.db, runner.json and inbox/: written by the host, read-only for the runner. */
   readonly inDir: string;
-  /** outbound.db, outbox/ and heartbeat: written by the runner. */
+  /** outbound.db, outbox/, heartbeat and the commit mark: written by the runner. */
   readonly outDir: string;
   /** The agent group's folder: CLAUDE.md, skills, working files. */
   readonly agentDir: string;
@@ -32,6 +32,7 @@ export const workspaceVariables = {
 
 export const inboundDbName = 'inbound.db' as const;
 export const outboundDbName = 'outbound.db' as const;
+export const commitMarkName = 'committed' as const;
 
 export function inboundDbPath(inDir: string): string {
   return join(inDir, inboundDbName);
@@ -54,6 +55,11 @@ export function pruneOrderPath(inDir: string): string {
 /** Touched by the runner while a turn runs: its mtime is the last sign of life. */
 export function heartbeatPath(outDir: string): string {
   return join(outDir, 'heartbeat');
+}
+
+/** Touched by the runner after each commit that the host is to act upon. A hint: losing one costs time, never a message. */
+export function commitMarkPath(outDir: string): string {
+  return join(outDir, commitMarkName);
 }
 
 /** Written by a runner that ends because it cannot read a file: which one, inbound.db or outbound.db. */

@@ -80,6 +80,7 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
       sendTimeoutMs: 1_000,
       pollIntervalMs: 600_000,
       outDir: (sessionId) => this.folders.outDir(sessionId),
+      viewDir: (sessionId) => this.folders.viewDir(sessionId),
       sentDir: (sessionId) => join(this.folders.folderOf(sessionId), 'sent'),
       findChannel: () => undefined,
       recovery,

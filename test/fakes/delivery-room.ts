@@ -121,6 +121,7 @@ export class DeliveryRoom extends SettlingRoom {
       fileLimits: { ...defaultFileLimits, fileBytes: maxFileBytes },
       pollIntervalMs: 10,
       outDir: (sessionId) => this.folders.outDir(sessionId),
+      viewDir: (sessionId) => this.folders.viewDir(sessionId),
       sentDir: (sessionId) => join(this.folders.folderOf(sessionId), 'sent'),
       findChannel: (type) => this.channels.get(type),
       recovery: this.addRecovery(this.sessions, (sessionId) => {

@@ -1,18 +1,25 @@
 import { readMigrations } from '../../shared/base/migrate.js';
+import { CommitMark } from '../../container/commit-mark.js';
 import type { Clock } from '../../shared/base/clock.js';
 import {
   OutboundWriter,
   type FinalAck,
   type NewOutboundRow,
 } from '../../shared/protocol/outbound-writer.js';
-import { outboundDbPath } from '../../shared/protocol/workspace.js';
+import { silentLogger } from '../../shared/base/logger.js';
+import { commitMarkPath, outboundDbPath } from '../../shared/protocol/workspace.js';
 
 /** The runner's half of one session: writes outbound.db as a container would. */
 export class FakeRunner {
   readonly #writer: OutboundWriter;
   readonly #clock: Clock;
+  readonly #mark: Pick<CommitMark, 'touch'>;
 
-  constructor(outDir: string, clock: Clock) {
+  /** `marks`: false for a runner of a version that marked no commits. */
+  constructor(outDir: string, clock: Clock, { marks = true } = {}) {
+    this.#mark = marks
+      ? new CommitMark({ path: commitMarkPath(outDir), log: silentLogger })
+      : { touch: () => undefined };
     this.#writer = new OutboundWriter(outboundDbPath(outDir));
     this.#clock = clock;
     this.#writer.create(readMigrations('migrations/outbound'));
@@ -21,6 +28,7 @@ export class FakeRunner {
   /** Gives back what it has claimed, as a runner that is told to leave. */
   release(...ids: string[]): void {
     this.#writer.release(ids);
+    this.#mark.touch();
   }
 
   claim(...ids: string[]): void {
@@ -65,6 +73,7 @@ export class FakeRunner {
 
   #commit(rows: readonly NewOutboundRow[], acks: readonly FinalAck[]): void {
     this.#writer.commit({ rows, acks, inboundMaxSeq: 0, nowMs: this.#clock.now() });
+    this.#mark.touch();
   }
 }
 
