@@ -5,7 +5,6 @@ import { BerthError, errnoOf, hasCode, toBerthError } from './errors.js';
 
 /** The one door to better-sqlite3. */
 export type Db = Database.Database;
-export type Statement<Parameters extends unknown[], Row> = Database.Statement<Parameters, Row>;
 
 export type Statement<Bind extends unknown[], Row> = Database.Statement<Bind, Row>;
 

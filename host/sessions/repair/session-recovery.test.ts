@@ -344,7 +344,7 @@ describe('the files of a session', () => {
     it('finishes a replacement that was all but done', async () => {
       await haveAConversation();
       room.whenWanted = () => undefined;
-      const ready = join(room.folders.repairDir(room.session.id), 'out', 'ready.db');
+      const ready = join(room.folders.repairDir(room.session.id), 'outbound-ready.db');
       room.store.repairs.want(room.session.id, {
         file: 'outbound.db',
         action: 'wanted',
