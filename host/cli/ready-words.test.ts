@@ -12,6 +12,8 @@ const state: DaemonState = {
   problem: null,
   channels: { terminal: 'running' },
   loopDelay: null,
+  timeZone: null,
+  timeZoneRemark: null,
   leftRunning: [],
 };
 

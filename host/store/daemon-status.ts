@@ -8,6 +8,8 @@ export interface DaemonStatusDeps {
   readonly clock: Clock;
   readonly version: string;
   readonly log: Logger;
+  /** The install's; `name` is an IANA name. */
+  readonly timeZone?: { readonly name: string; readonly remark: string | null };
 }
 
 /** When what could not be written is tried again, in milliseconds. */
@@ -31,6 +33,8 @@ export class DaemonStatus {
       problem: null,
       channels: {},
       loopDelay: null,
+      timeZone: deps.timeZone?.name ?? null,
+      timeZoneRemark: deps.timeZone?.remark ?? null,
       leftRunning: [],
     };
   }

@@ -11,5 +11,7 @@ export const daemonWords: DaemonState = {
   problem: null,
   channels: { terminal: 'running' },
   loopDelay: null,
+  timeZone: null,
+  timeZoneRemark: null,
   leftRunning: [],
 };
