@@ -57,7 +57,8 @@ function nameIn(text: string, files: MachineFiles): string | undefined {
 function knownName(text: string): string | undefined {
   const name = text.trim().replace(/^(posix|right)\//, '');
   // What ICU calls a zone that it does not know. Source: unicode.org/reports/tr35, "Etc/Unknown".
-  return isTimeZone(name) && !/^Etc\/Unknown$/i.test(name) ? name : undefined;
+  if (!isTimeZone(name) || /^Etc\/Unknown$/i.test(name)) return undefined;
+  return /^Etc\/(UTC|UCT|Universal|Zulu)$/i.test(name) ? 'UTC' : name;
 }
 
 function findMachinesOwn({ localtime, timezone }: MachineFiles): string | undefined {
