@@ -52,6 +52,16 @@ describe('the configuration', () => {
     for (const { name, about } of settings) expect(about, name).not.toBe('');
   });
 
+  it.each([':/etc/localtime', 'CST-8', 'UTC+3', '', 'Foo/Bar'])(
+    'has a time zone also where TZ is %j',
+    (TZ) => {
+      const { config, settings } = load({ TZ });
+      expect(config.timeZone).not.toBe('');
+      expect(settings.filter(({ problem }) => problem !== undefined)).toEqual([]);
+      expect(setting(load({ TZ }), 'BERTH_TIME_ZONE')).toEqual([config.timeZone, 'default']);
+    },
+  );
+
   it('takes flags over the environment, the environment over .env, and .env over defaults', () => {
     expect(setting(load(), 'DOCKER_HOST')).toEqual([null, 'default']);
     writeFileSync(join(home, '.env'), '# mine\nDOCKER_HOST="from file"\nBERTH_LOG_LEVEL=warn\n');

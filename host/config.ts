@@ -6,6 +6,7 @@ import { parseEnv } from 'node:util';
 import { z } from 'zod';
 import { findStrayLines } from '../shared/base/env-file.js';
 import { BerthError } from '../shared/base/errors.js';
+import { findMachineTimeZone, type MachineTimeZone } from '../shared/base/machine-time-zone.js';
 import { describeIssue } from '../shared/protocol/plain-words.js';
 import { settings } from './settings.js';
 
@@ -45,6 +46,13 @@ export interface UnknownSendPolicy {
   readonly byChannel: ReadonlyMap<string, 'repeat' | 'hold'>;
 }
 
+/** `setting`: BERTH_TIME_ZONE. `variable`: TZ, which a shell may set for itself. `machine`: that of the machine. */
+export interface TimeZoneOrigin {
+  readonly kind: 'setting' | 'variable' | 'machine';
+  /** A sentence where it is not the zone that the environment asks for. */
+  readonly remark: string | null;
+}
+
 export interface Config {
   readonly paths: HomePaths;
   readonly program: ProgramPaths;
@@ -63,6 +71,7 @@ export interface Config {
   readonly memoryBudgetMb: number;
   /** IANA name. */
   readonly timeZone: string;
+  readonly timeZoneOrigin: TimeZoneOrigin;
   readonly safetyScanMs: number;
   readonly unknownSends: UnknownSendPolicy;
   /** PATH: what processes of the process runtime find. */
@@ -117,16 +126,20 @@ function gatherSettings(
 ): Omit<LoadedConfig, 'config'> & {
   readonly home: string;
   readonly values: Readonly<Record<SettingName, SettingValue>>;
+  readonly machineZone: MachineTimeZone;
 } {
   const home = resolve(
     flags.BERTH_HOME ?? nonEmpty(environment['BERTH_HOME']) ?? programPaths().root,
   );
   const { values: dotEnv, notes } = readDotEnv(home, onUnusable);
+  const machineZone = findMachineTimeZone(environment['TZ']);
   const values = Object.fromEntries(
     settingNames().map((name) => {
       // The home says where .env lies, and not the other way round.
       const file = name === 'BERTH_HOME' ? {} : dotEnv;
-      return [name, pick(name, flags, environment, file)];
+      const picked = pick(name, flags, environment, file);
+      const isUnset = name === 'BERTH_TIME_ZONE' && picked.value === null;
+      return [name, isUnset ? { ...picked, value: machineZone.name } : picked];
     }),
   ) as Record<SettingName, SettingValue>;
   const listed = settingNames().map((name) => {
@@ -134,7 +147,7 @@ function gatherSettings(
     const setting = problem === undefined ? values[name] : { ...values[name], problem };
     return name === 'BERTH_HOME' && problem === undefined ? { ...setting, value: home } : setting;
   });
-  return { home, values, settings: listed, notes };
+  return { home, values, settings: listed, notes, machineZone };
 }
 
 export function resolveConfig(
@@ -143,7 +156,8 @@ export function resolveConfig(
   onUnusable: OnUnusable = rethrow,
 ): LoadedConfig {
   const program = programPaths();
-  const { home, values, settings: listed, notes } = gatherSettings(flags, environment, onUnusable);
+  const gathered = gatherSettings(flags, environment, onUnusable);
+  const { home, values, settings: listed, notes, machineZone } = gathered;
   const read = <N extends SettingName>(
     name: N,
   ): z.infer<(typeof settings)[N]['schema']> | undefined =>
@@ -172,12 +186,23 @@ export function resolveConfig(
       .filter((name) => name !== ''),
     maxContainers: get('BERTH_MAX_CONTAINERS'),
     memoryBudgetMb: get('BERTH_MEMORY_BUDGET_MB'),
-    timeZone: get('BERTH_TIME_ZONE'),
+    timeZone: read('BERTH_TIME_ZONE') ?? machineZone.name,
+    timeZoneOrigin: originOf(values.BERTH_TIME_ZONE, machineZone, environment),
     safetyScanMs: get('BERTH_SAFETY_SCAN_MS'),
     unknownSends: readUnknownSends(get('BERTH_UNKNOWN_SENDS')),
     executablePath: environment['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
   });
   return { config, settings: listed, notes };
+}
+
+function originOf(
+  setting: SettingValue,
+  { remark }: MachineTimeZone,
+  environment: Environment,
+): TimeZoneOrigin {
+  const isUsable = checkSetting('BERTH_TIME_ZONE', setting).problem === undefined;
+  if (setting.source !== 'default' && isUsable) return { kind: 'setting', remark: null };
+  return { kind: environment['TZ'] === undefined ? 'machine' : 'variable', remark };
 }
 
 function readUnknownSends(text: string): UnknownSendPolicy {

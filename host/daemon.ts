@@ -30,7 +30,8 @@ const loopLookIntervalMs = 1_000;
 export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   const ranContainers = deps.store.daemonState.find()?.runtime === 'docker';
   const lastTime = deps.store.daemonState.findLastTime();
-  const status = new DaemonStatus(deps);
+  const { timeZone: name, timeZoneOrigin } = deps.config;
+  const status = new DaemonStatus({ ...deps, timeZone: { name, remark: timeZoneOrigin.remark } });
   status.say({ phase: 'starting' });
   const { groupsDir } = deps.config.paths;
   const { shippedGroupsDir } = deps.config.program;

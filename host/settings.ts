@@ -82,7 +82,8 @@ export const settings = {
   BERTH_TIME_ZONE: {
     about: 'Where schedules without a time zone of their own are told (Europe/Berlin)',
     schema: z.string().refine(isTimeZone, 'there is no such time zone'),
-    fallback: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    /** Left to the environment and the machine: see findMachineTimeZone. */
+    fallback: undefined,
   },
   BERTH_UNKNOWN_SENDS: {
     about: 'A send that was interrupted: repeat (marked) or hold; per channel: repeat,slack=hold',

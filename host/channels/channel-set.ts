@@ -3,6 +3,7 @@ import { BerthError, toBerthError } from '../../shared/base/errors.js';
 import { Deadline } from '../../shared/base/lifecycle.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { Channel, ChannelEvents } from './channel.js';
+import { guardEvents } from './channel-door.js';
 
 export interface ChannelStatus {
   readonly type: string;
@@ -31,7 +32,8 @@ export class ChannelSet {
     const types = this.#deps.channels.map((channel) => channel.type);
     const twice = types.find((type, index) => types.indexOf(type) !== index);
     if (twice !== undefined) throw new BerthError('internal', `Two channels are of type ${twice}.`);
-    await Promise.all(this.#deps.channels.map((channel) => this.#startOne(channel, events)));
+    const guarded = guardEvents(events, this.#deps.log);
+    await Promise.all(this.#deps.channels.map((channel) => this.#startOne(channel, guarded)));
   }
 
   /** Also while it does not run: sending to it is an outcome then, not an error. */

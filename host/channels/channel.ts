@@ -5,7 +5,8 @@
  *   a refusal is an outcome. What it does throw counts as `unknown`: answer `failed` where nothing was taken. Before
  *   `start`, after `stop` and where `start` failed it answers `nobody-listening` or `failed`, retryable: it may be
  *   called at any time.
- * - Bad input from a platform never stops a channel.
+ * - Bad input from a platform never stops a channel. Ids are handed over as the platform made them: one that cannot be
+ *   stored (half a surrogate pair, NUL) is refused by channel-door.ts; text is made well-formed there.
  * - After `stop` resolves, nothing is received and nothing is running. `stop` may be called twice, and where
  *   `start` failed.
  */
@@ -52,7 +53,7 @@ export type InboundOutcome =
       /** It has been dealt with already, so that no `settled` will follow. */
       readonly settled?: 'completed' | 'failed';
     }
-  /** Recorded, and nobody will answer. */
+  /** Recorded, and nobody will answer; or named so that it cannot be recorded. */
   | { readonly kind: 'refused'; readonly reason: string; readonly next?: string };
 
 export type OnInbound = (event: InboundEvent) => Promise<InboundOutcome>;

@@ -4,6 +4,8 @@
  */
 import { z } from 'zod';
 import { BerthError } from '../../shared/base/errors.js';
+import { findNameProblem, normalizeName } from '../../shared/base/name-rules.js';
+import { toWellFormed } from '../../shared/base/well-formed.js';
 import { describeIssues } from '../../shared/protocol/plain-words.js';
 
 export const terminalChannelType = 'terminal';
@@ -14,26 +16,32 @@ export const maxClientLineBytes = 512 * 1024;
 /** The longest line a server may send, in bytes: content of maxContentBytes, escaped once more, fits. */
 export const maxServerLineBytes = 8 * 1024 * 1024;
 
-/** A chat, thread, person or message id: short, and harmless in a table or a log. */
+/** A chat, thread, person or message id: short, harmless in a table or a log, and not to be taken for another. */
 export const nameSchema = z
   .string()
   .min(1)
   .max(200)
-  .regex(/^\P{Cc}*$/u, 'has control characters');
+  .superRefine((name, context) => {
+    const problem = findNameProblem(name);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+  });
+
+/** However its letters were composed (NFC, NFD), it is the same chat, thread or person. */
+const spokenNameSchema = nameSchema.overwrite(normalizeName);
 
 const clientLineSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('message'),
-    platformId: nameSchema,
-    threadId: nameSchema.nullable().default(null),
-    sender: nameSchema.default('me'),
-    text: z.string().min(1),
+    platformId: spokenNameSchema,
+    threadId: spokenNameSchema.nullable().default(null),
+    sender: spokenNameSchema.default('me'),
+    text: z.string().min(1).overwrite(toWellFormed),
     /** Whether the agent is spoken to; left out, an `@` before a word in the text says so. */
     mention: z.boolean().optional(),
     /** Known again when it comes twice in the same chat. */
     id: nameSchema.nullable().default(null),
   }),
-  z.object({ type: z.literal('subscribe'), platformId: nameSchema }),
+  z.object({ type: z.literal('subscribe'), platformId: spokenNameSchema }),
 ]);
 
 const spoken = {

@@ -8,7 +8,7 @@ import type { Store } from '../store/store.js';
 import { ensureAgentFolder } from './agent-folder.js';
 import { parseGiven, usageError, WrongValue, type CommandContext } from './command-context.js';
 import { removeEndedSessions } from './ended-sessions.js';
-import { getAgentGroup, parseName } from './references.js';
+import { comparable, getAgentGroup, parseName } from './references.js';
 import { writeStore } from './store-access.js';
 
 /** `false` takes a setting back to its default. */
@@ -125,10 +125,10 @@ function folderFor(name: string): string {
 
 /** Commands name agent groups by their names, so that two cannot share one. */
 function assertNameFree(store: Store, group: AgentGroup): void {
-  const name = group.name.toLowerCase();
+  const name = comparable(group.name);
   const other = store.agentGroups
     .list()
-    .find((one) => one.id !== group.id && one.name.toLowerCase() === name);
+    .find((one) => one.id !== group.id && comparable(one.name) === name);
   if (other !== undefined) throw taken(`The name ${group.name} belongs to ${other.id} already.`);
 }
 

@@ -1,10 +1,10 @@
-import { userInfo } from 'node:os';
 import { describeIssue } from '../../shared/protocol/plain-words.js';
 import { TerminalClient } from '../channels/terminal-client.js';
 import { nameSchema } from '../channels/terminal-protocol.js';
 import { runChat } from './chat.js';
 import { usageError, type AddCommands, type CommandContext } from './command-context.js';
 import { ensureDaemon } from './ensure-daemon.js';
+import { findOwnName } from './own-name.js';
 
 interface ChatFlags {
   readonly chat: string;
@@ -49,7 +49,7 @@ async function chat(
     text: words.length === 0 ? undefined : words.join(' '),
     platformId: flags.chat,
     threadId: flags.thread ?? null,
-    sender: flags.sender ?? userInfo().username,
+    sender: flags.sender ?? findOwnName(),
     json: output.isJson,
     client: new TerminalClient({ socketPath: config.paths.socket }),
     io: {

@@ -72,7 +72,7 @@ function describeSpoken(line: SpokenLine): string {
 
 /** What an agent writes may not move the cursor, set the title or fill the clipboard. */
 function withoutControls(text: string): string {
-  return text.replace(/(?![\n\t])[\p{Cc}\u202a-\u202e]/gu, '');
+  return text.replace(/(?![\n\t])[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, '');
 }
 
 function output(text: string): Utterance {

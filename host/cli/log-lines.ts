@@ -21,13 +21,13 @@ function parseEntry(line: string): LogEntry | undefined {
   }
 }
 
-/** `2026-01-31 12:00:00.000 info  container started sessionId=s-1`, times in UTC. */
+/** `2026-01-31 12:00:00.000Z info  container started sessionId=s-1`: the Z says that it is UTC. */
 export function formatLogLine(line: string): string {
   const entry = parseEntry(line);
   if (entry === undefined) return printable(line);
   const { level, time, msg, fields } = entry;
   const facts = Object.entries(fields).map(([name, value]) => ` ${name}=${describeValue(value)}`);
-  const at = time.replace('T', ' ').replace(/Z$/, '');
+  const at = time.replace('T', ' ');
   return printable(`${at} ${level.padEnd(5)} ${msg}${facts.join('')}`);
 }
 

@@ -38,7 +38,7 @@ describe('berth logs', () => {
     });
     appendFileSync(path, line);
     expect((await cli.run('logs')).stdout).toBe(
-      '2026-01-31 12:00:00.000 info  it failed sessionId="s 1" err="no luck"\n',
+      '2026-01-31 12:00:00.000Z info  it failed sessionId="s 1" err="no luck"\n',
     );
     expect((await cli.run('logs', '--json')).stdout).toBe(line);
   });

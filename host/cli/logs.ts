@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { errnoOf } from '../../shared/base/errors.js';
 import { delay } from '../../shared/base/lifecycle.js';
 import type { AddCommands, CommandContext } from './command-context.js';
+import { findInstallZone } from './install-time-zone.js';
 import { formatLogLine, linesSince } from './log-lines.js';
 import { LogTail } from './log-tail.js';
 import { parseCount } from './option-values.js';
@@ -27,7 +28,7 @@ export const addLogsCommand: AddCommands = (program, act) => {
     .description("print the daemon's log, or that of a session's container")
     .option('-f, --follow', 'go on with what is written from now on')
     .option('--session <session>', "that session's container")
-    .option('--since <time>', 'from then on, also from older files: 10m, 2h, 1d or an ISO time')
+    .option('--since <time>', 'from then on, also from older files: 10m, 2h, 1d or a time')
     .addOption(
       new Option(
         '-n, --lines <n>',
@@ -51,7 +52,10 @@ async function logs(context: CommandContext, options: LogOptions): Promise<void>
       print(lines.slice(-(options.lines ?? defaultLines)));
     } else {
       const all = [...(await readRotated(path)), ...lines];
-      const newer = linesSince(all, parseSince(options.since, clock.now()));
+      const newer = linesSince(
+        all,
+        parseSince(options.since, clock.now(), findInstallZone(context).name),
+      );
       print(newer.slice(-(options.lines ?? newer.length)));
     }
     if (options.follow === true) {

@@ -1,11 +1,19 @@
 import { isoAt } from '../../shared/base/clock.js';
 import { BerthError, hasCode } from '../../shared/base/errors.js';
 import { assertTimeZone } from '../schedule/recurrence.js';
+import { terminalChannelType } from '../channels/terminal-protocol.js';
 import type { MessagingGroup } from '../store/messaging-groups.js';
 import type { Store } from '../store/store.js';
 import { parseGiven, usageError, type CommandContext } from './command-context.js';
 import { removeEndedSessions } from './ended-sessions.js';
-import { chatName, getMessagingGroup, parseChatName, parseName } from './references.js';
+import {
+  chatName,
+  getMessagingGroup,
+  isSameName,
+  parseChatName,
+  parseName,
+  parseSender,
+} from './references.js';
 import { writeStore } from './store-access.js';
 
 export interface MessagingGroupOptions {
@@ -44,7 +52,7 @@ export function ensureMessagingGroup(
   if (known !== undefined) return known;
   const isNew =
     reference.includes(':') &&
-    !store.messagingGroups.list().some((chat) => chatName(chat) === reference);
+    !store.messagingGroups.list().some((chat) => isSameName(chatName(chat), reference));
   if (isNew) return insertChat(context, store, reference, {});
   try {
     return getMessagingGroup(store, reference);
@@ -75,12 +83,15 @@ export function updateMessagingGroup(
     store.messagingGroups.update(group);
     const now = isoAt(context.clock.now());
     const listed = store.messagingGroups.listAllowedSenders(group.id);
-    const notListed = (options.disallow ?? []).filter((sender) => !listed.includes(sender));
+    const spellings = (sender: string): readonly string[] => [sender, sender.normalize('NFC')];
+    const notListed = (options.disallow ?? []).filter(
+      (sender) => !spellings(sender).some((one) => listed.includes(one)),
+    );
     for (const sender of options.allow ?? []) {
-      store.messagingGroups.allowSender(group.id, parseName(sender), now);
+      store.messagingGroups.allowSender(group.id, senderOf(group, sender), now);
     }
     for (const sender of options.disallow ?? []) {
-      store.messagingGroups.disallowSender(group.id, sender);
+      for (const one of spellings(sender)) store.messagingGroups.disallowSender(group.id, one);
     }
     return {
       group,
@@ -132,6 +143,11 @@ function insertChat(
   return group;
 }
 
+/** People name themselves in the terminal; other platforms make the ids of their people. */
+function senderOf({ channelType }: MessagingGroup, text: string): string {
+  return channelType === terminalChannelType ? parseName(text) : parseSender(text);
+}
+
 function withOptions(options: MessagingGroupOptions, group: MessagingGroup): MessagingGroup {
   const { name, group: isGroup, admin, timeZone } = options;
   if (typeof timeZone === 'string') {
@@ -139,7 +155,7 @@ function withOptions(options: MessagingGroupOptions, group: MessagingGroup): Mes
       assertTimeZone(timeZone);
     });
   }
-  const adminUserId = typeof admin === 'string' ? parseName(admin) : admin;
+  const adminUserId = typeof admin === 'string' ? senderOf(group, admin) : admin;
   return {
     ...group,
     name: name === undefined ? group.name : parseName(name),

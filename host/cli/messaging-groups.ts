@@ -8,6 +8,7 @@ import {
   deleteMessagingGroup,
   updateMessagingGroup,
 } from './messaging-group-changes.js';
+import { findInstallZone } from './install-time-zone.js';
 import { chatName, getMessagingGroup } from './references.js';
 import { readStore } from './store-access.js';
 import { parseCount } from './option-values.js';
@@ -127,7 +128,7 @@ function show(
         ['name', group.name ?? '-'],
         ['group', group.isGroup ? 'yes' : 'no'],
         ['admin', group.adminUserId ?? '-'],
-        ['time zone', group.timeZone ?? `${context.config.timeZone} (the install's)`],
+        ['time zone', group.timeZone ?? `${findInstallZone(context).name} (the install's)`],
         ['allowed', allowedSenders.join(', ') || '-'],
         ['wired to', wiredTo.join(', ') || 'nothing: nobody answers here'],
         ['created', group.createdAt],

@@ -1,7 +1,7 @@
 /** The command line: what there is to type, and what becomes of what was typed. */
 import { Command, CommanderError } from 'commander';
 import { systemClock } from '../../shared/base/clock.js';
-import { toBerthError, type BerthError } from '../../shared/base/errors.js';
+import { BerthError, toBerthError } from '../../shared/base/errors.js';
 import { newId } from '../../shared/base/ids.js';
 import { loadConfig, programVersion, surveySettings } from '../config.js';
 import { addAgentGroupCommands } from './agent-groups.js';
@@ -27,7 +27,7 @@ import { addSessionCommands } from './sessions.js';
 import { addGlobalOptions, readSettingFlags, type GlobalOptions } from './setting-flags.js';
 import { addStatusCommand } from './status.js';
 import { addTaskCommands } from './tasks.js';
-import { TerminalOutput } from './terminal-output.js';
+import { columnsOf, TerminalOutput } from './terminal-output.js';
 import { addWiringCommands } from './wirings.js';
 
 const nouns: readonly AddCommands[] = [
@@ -75,7 +75,10 @@ export async function runProgram(edge: ProcessEdge): Promise<number> {
     exitCode = report(error, output, commandOf(program, edge.argv));
   }
   await output.flush();
-  return exitCode;
+  if (output.unwritten === undefined) return exitCode;
+  output.failure(output.unwritten);
+  await output.flush();
+  return 1;
 }
 
 /** Before any command is added: they take over what is said here. */
@@ -87,8 +90,8 @@ function describeProgram(program: Command, edge: ProcessEdge, isJson: () => bool
     .configureHelp({ showGlobalOptions: true, minWidthToWrap: 30 })
     .exitOverride()
     .configureOutput({
-      getOutHelpWidth: () => edge.stdout.columns ?? 80,
-      getErrHelpWidth: () => edge.stderr.columns ?? 80,
+      getOutHelpWidth: () => columnsOf(edge.stdout),
+      getErrHelpWidth: () => columnsOf(edge.stderr),
       writeOut: (text) => edge.stdout.write(text),
       writeErr: (text) => (isJson() ? true : edge.stderr.write(text)),
       outputError: () => undefined,
@@ -123,7 +126,7 @@ function tellUnusable({ message, next }: BerthError, output: TerminalOutput): vo
 
 function report(error: unknown, output: TerminalOutput, command: string): number {
   if (!(error instanceof CommanderError)) {
-    output.failure(toBerthError(error));
+    output.failure(hasLostFolder(error) ? folderIsGone(error) : toBerthError(error));
     return error instanceof WrongValue ? 2 : 1;
   }
   if (error.exitCode === 0) return 0;
@@ -134,6 +137,18 @@ function report(error: unknown, output: TerminalOutput, command: string): number
     output.failure({ code: 'usage', message: 'The command is not complete.', next });
   }
   return 2;
+}
+
+/** What process.cwd() throws in a folder that was deleted. */
+function hasLostFolder(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && error.syscall === 'uv_cwd';
+}
+
+function folderIsGone(cause: unknown): BerthError {
+  return new BerthError('io_failed', 'The folder that the command was started in is gone.', {
+    next: 'Change into another folder, or name the home by its whole path.',
+    cause,
+  });
 }
 
 /** The command that was meant, as far as it can be told: `berth wirings create`. */

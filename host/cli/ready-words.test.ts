@@ -13,6 +13,8 @@ const state: DaemonState = {
   disk: null,
   channels: { terminal: 'running' },
   loopDelay: null,
+  timeZone: null,
+  timeZoneRemark: null,
   leftRunning: [],
 };
 

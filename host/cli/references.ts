@@ -1,5 +1,7 @@
 /** How commands name things: by id, by the beginning of an id, and where it is natural by a name of their own. */
 import { BerthError } from '../../shared/base/errors.js';
+import { findNameProblem, normalizeName } from '../../shared/base/name-rules.js';
+import { terminalChannelType } from '../channels/terminal-protocol.js';
 import type { AgentGroup } from '../store/agent-groups.js';
 import type { MessagingGroup } from '../store/messaging-groups.js';
 import type { Session } from '../store/sessions.js';
@@ -15,10 +17,20 @@ export function getAgentGroup(store: Store, reference: string): AgentGroup {
     command: 'agent-groups',
     ways: [
       ({ id, folder }) => id === reference || folder === reference,
-      ({ name }) => name.toLowerCase() === reference.toLowerCase(),
+      ({ name }) => comparable(name) === comparable(reference),
     ],
     describe: ({ id, folder }) => `${folder} (${id})`,
   });
+}
+
+/** Names that people take for the same one are the same: in any case, however their letters were composed. */
+export function comparable(name: string): string {
+  return normalizeName(name).toLowerCase();
+}
+
+/** However the letters of either were composed. */
+export function isSameName(one: string, other: string): boolean {
+  return normalizeName(one) === normalizeName(other);
 }
 
 /** By id, channel:platformId or the beginning of an id. Throws not_found, or invalid_input when several fit. */
@@ -26,7 +38,10 @@ export function getMessagingGroup(store: Store, reference: string): MessagingGro
   return pickOne(reference, store.messagingGroups.list(), {
     noun: 'messaging group',
     command: 'messaging-groups',
-    ways: [(one) => one.id === reference || chatName(one) === reference],
+    ways: [
+      (one) => one.id === reference || chatName(one) === reference,
+      (one) => isSameName(chatName(one), reference),
+    ],
     describe: (one) => `${chatName(one)} (${one.id})`,
   });
 }
@@ -70,17 +85,35 @@ export function chatName(chat: Pick<MessagingGroup, 'channelType' | 'platformId'
 /** A chat written as channel:platformId. Throws invalid_input. */
 export function parseChatName(text: string): { channelType: string; platformId: string } {
   const [, channelType, platformId] = /^([a-z][a-z0-9-]*):(\P{Cc}{1,200})$/u.exec(text) ?? [];
-  if (channelType !== undefined && platformId !== undefined) return { channelType, platformId };
+  if (channelType !== undefined && platformId !== undefined) {
+    const problem = findNameProblem(platformId);
+    if (problem === undefined) return { channelType, platformId: asSaid(channelType, platformId) };
+    throw new WrongValue(`${JSON.stringify(text)} names no chat: it ${problem}.`, {
+      next: 'Write it as channel:id, like terminal:local.',
+    });
+  }
   throw new WrongValue(`${JSON.stringify(text)} names no chat.`, {
     next: 'Write it as channel:id, like terminal:local.',
   });
 }
 
+/** Ids of the terminal are what people type, in one spelling; those of other platforms are kept as they are. */
+function asSaid(channelType: string, id: string): string {
+  return channelType === terminalChannelType ? normalizeName(id) : id;
+}
+
 /** A name for people. Throws invalid_input. */
 export function parseName(text: string): string {
+  return normalizeName(parseSender(text));
+}
+
+/** Who writes on a platform: as parseName, and its spelling is kept. Throws invalid_input. */
+export function parseSender(text: string): string {
   const name = text.trim();
-  if (/^\P{Cc}{1,100}$/u.test(name)) return name;
-  throw new WrongValue(`${JSON.stringify(text)} cannot be a name.`, {
+  const problem = findNameProblem(name);
+  if (/^\P{Cc}{1,100}$/u.test(name) && problem === undefined) return name;
+  const why = name === '' || problem === undefined ? '' : `: it ${problem}`;
+  throw new WrongValue(`${JSON.stringify(text)} cannot be a name${why}.`, {
     next: 'Use 1 to 100 characters on one line.',
   });
 }

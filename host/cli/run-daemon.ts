@@ -14,6 +14,7 @@ import { DaemonStatus } from '../store/daemon-status.js';
 import type { Store } from '../store/store.js';
 import type { CommandContext } from './command-context.js';
 import { describeCrashPause, planCrashPause } from './crash-pause.js';
+import { withInstallZone } from './install-time-zone.js';
 import { formatLogLine } from './log-lines.js';
 import { makeFolder } from './home-access.js';
 import { describeReady, listProblems } from './ready-words.js';
@@ -100,10 +101,20 @@ async function runWithStore(
     if (applied.length > 0) log.info({ applied, backup }, 'central database migrated');
     const daily = backUpDaily(paths, clock.now());
     if (daily !== undefined) log.info({ backup: daily }, 'central database backed up');
-    return await live(context, options, { store, log, stops });
+    const zoned = { ...context, config: withInstallZone(config, store.daemonState.find()) };
+    noteTimeZone(zoned, store, log);
+    return await live(zoned, options, { store, log, stops });
   } finally {
     store.close();
   }
+}
+
+function noteTimeZone({ config }: CommandContext, store: Store, log: Logger): void {
+  const { timeZone, timeZoneOrigin } = config;
+  const before = store.daemonState.find()?.timeZone ?? timeZone;
+  const { remark } = timeZoneOrigin;
+  if (remark !== null) log.warn({ timeZone, remark }, 'time zone is not what TZ says');
+  if (before !== timeZone) log.warn({ timeZone, before }, 'time zone is another one than before');
 }
 
 interface Life {
@@ -139,14 +150,15 @@ function noteCrash({ clock }: CommandContext, { store, log }: Life): void {
 }
 
 async function pauseAfterCrashes(
-  { clock, version, output }: CommandContext,
+  { config, clock, version, output }: CommandContext,
   options: RunOptions,
   { store, log, stops }: Life,
 ): Promise<void> {
   const pause = planCrashPause(store.daemonState.listCrashes(), clock.now());
   if (pause === undefined) return;
   const activity = describeCrashPause(pause);
-  new DaemonStatus({ store, clock, version, log }).say({ phase: 'starting', activity });
+  const timeZone = { name: config.timeZone, remark: config.timeZoneOrigin.remark };
+  new DaemonStatus({ store, clock, version, log, timeZone }).say({ phase: 'starting', activity });
   log.warn({ ...pause }, 'start is put off after crashes');
   if (!options.isDetached) output.note(activity);
   await new Deadline(pause.waitMs).wait(stops.requested);

@@ -33,7 +33,10 @@ export function printMessages(
       formatTable(
         [
           { title: 'seq', value: ({ seq }) => `${seq}`, whole: true },
-          { title: 'time', value: ({ timestamp }) => timestamp.slice(0, 19).replace('T', ' ') },
+          {
+            title: 'time (UTC)',
+            value: ({ timestamp }) => timestamp.slice(0, 19).replace('T', ' '),
+          },
           { title: 'who', value: ({ who }) => who },
           { title: 'status', value: ({ status }) => status },
           { title: 'text', value: ({ to, text }) => (to === null ? text : `(to ${to}) ${text}`) },

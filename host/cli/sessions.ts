@@ -128,6 +128,7 @@ function show(context: CommandContext, reference: string): void {
     const tasks = formatTable(
       [
         { title: 'planned', value: ({ dueAt }) => describeWait(dueAt, clock.now()) },
+        { title: 'time zone', value: ({ timeZone }) => timeZone ?? '-' },
         { title: 'every', value: ({ recurrence }) => recurrence ?? 'once' },
         { title: 'task', value: ({ id }) => id, whole: true },
         { title: 'text', value: ({ text }) => text },

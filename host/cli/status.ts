@@ -4,10 +4,11 @@ import { TerminalClient } from '../channels/terminal-client.js';
 import type { DaemonState } from '../store/daemon-state.js';
 import type { AddCommands, CommandContext } from './command-context.js';
 import { findDaemon } from './daemon-presence.js';
+import { findInstallZone, type InstallTimeZone } from './install-time-zone.js';
 import { listProblems } from './ready-words.js';
 import { readStore } from './store-access.js';
 import { formatFields } from './table.js';
-import { describeDuration } from './time-words.js';
+import { describeDuration, describeZoned } from './time-words.js';
 
 /** Long for a daemon that is well, in milliseconds. */
 const answerWithinMs = 3_000;
@@ -35,11 +36,14 @@ async function status(context: CommandContext): Promise<number> {
   const state = daemon.kind === 'present' ? daemon.state : undefined;
   const counts = count(context);
   const isAnswering = await asksBack(context, state);
+  const zone = findInstallZone(context);
   const facts = {
     running: daemon.kind !== 'absent',
     answers: isAnswering ?? null,
     home: config.paths.home,
     ...(state === undefined ? {} : describeState(state, clock.now())),
+    timeZone: zone.name,
+    timeZoneRemark: zone.remark,
     ...(counts === undefined ? {} : { counts }),
   };
   output.result(facts, (width) =>
@@ -47,7 +51,7 @@ async function status(context: CommandContext): Promise<number> {
       [
         ['daemon', describeDaemon(daemon.kind, state, isAnswering)],
         ['home', config.paths.home],
-        ...(state === undefined ? [] : fieldsOf(state, clock.now())),
+        ...(state === undefined ? fieldsOfZone(zone) : fieldsOf(state, clock.now(), zone)),
         ...(counts === undefined ? [] : fieldsOfCounts(counts)),
       ],
       width,
@@ -98,17 +102,33 @@ function describeLoopDelay(delay: DaemonState['loopDelay']): string | undefined 
 
 type Field = readonly [name: string, value: string | undefined];
 
-function fieldsOf(state: DaemonState, nowMs: number): readonly Field[] {
+function fieldsOf(state: DaemonState, nowMs: number, zone: InstallTimeZone): readonly Field[] {
   const channels = Object.entries(state.channels).map(([type, how]) => `${type} (${how})`);
   const isolation = isolates(state) === true ? 'isolates agents' : 'isolates nothing';
   return [
-    ['uptime', describeDuration(nowMs - Date.parse(state.startedAt))],
+    ['uptime', describeUptime(state, nowMs, zone.name)],
+    ['time zone', zone.name],
     ['runtime', state.runtime === null ? undefined : `${state.runtime}, ${isolation}`],
-    ['remark', state.activity ?? undefined],
+    ['remark', [state.activity, zone.remark].filter((one) => one !== null).join(' ') || undefined],
     ['problem', problemOf(state) ?? undefined],
     ['channels', channels.join(', ') || 'none'],
     ['event loop', describeLoopDelay(state.loopDelay)],
   ];
+}
+
+/** While no daemon runs: what the next one would go by. */
+function fieldsOfZone({ name, remark }: InstallTimeZone): readonly Field[] {
+  return [
+    ['time zone', name],
+    ['remark', remark ?? undefined],
+  ];
+}
+
+/** `2h 5m, since 2026-01-31 09:00`; a clock that was wrong at the start is left out. */
+function describeUptime({ startedAt }: DaemonState, nowMs: number, timeZone: string): string {
+  const upMs = nowMs - Date.parse(startedAt);
+  const since = upMs < 0 ? '' : `, since ${describeZoned(startedAt, timeZone)}`;
+  return `${describeDuration(upMs)}${since}`;
 }
 
 function fieldsOfCounts(counts: Counts): readonly Field[] {

@@ -1,5 +1,6 @@
 /** Text in columns, for people. What comes from outside is made harmless: no line ends, no control characters. */
-import { lengthOf, wrapWords } from './word-wrap.js';
+import { fitToWidth, widthOfText } from './text-width.js';
+import { wrapWords } from './word-wrap.js';
 
 export interface Column<Row> {
   readonly title: string;
@@ -55,14 +56,16 @@ function formatLines<Row>(
   );
   return shown.map((line) =>
     line
-      .map((cell, i) => pad(cut(cell, widths[i] ?? 0, columns[i]?.cut), widths[i] ?? 0))
+      .map((cell, i) => pad(fitToWidth(cell, widths[i] ?? 0, columns[i]?.cut), widths[i] ?? 0))
       .join(gap)
       .trimEnd(),
   );
 }
 
 function naturalWidths(cells: readonly (readonly string[])[]): readonly number[] {
-  return (cells[0] ?? []).map((_, i) => Math.max(...cells.map((line) => lengthOf(line[i] ?? ''))));
+  return (cells[0] ?? []).map((_, i) =>
+    Math.max(...cells.map((line) => widthOfText(line[i] ?? ''))),
+  );
 }
 
 function sum(widths: readonly number[]): number {
@@ -75,7 +78,7 @@ export function formatFields(
   total = Number.POSITIVE_INFINITY,
 ): string {
   const shown = fields.flatMap(([name, value]) => (value === undefined ? [] : [{ name, value }]));
-  const width = Math.max(0, ...shown.map(({ name }) => lengthOf(name)));
+  const width = Math.max(0, ...shown.map(({ name }) => widthOfText(name)));
   const indent = `\n${' '.repeat(width)}${gap}`;
   return shown
     .map(({ name, value }) => {
@@ -120,14 +123,6 @@ function findWidest(widths: readonly number[], isWhole: readonly boolean[]): num
   );
 }
 
-function cut(text: string, width: number, where: 'end' | 'middle' = 'end'): string {
-  const characters = Array.from(text);
-  if (characters.length <= width) return text;
-  const tail = where === 'middle' ? Math.floor((width - 1) / 2) : 0;
-  const head = characters.slice(0, width - 1 - tail);
-  return [...head, '…', ...characters.slice(characters.length - tail)].join('');
-}
-
 function pad(text: string, width: number): string {
-  return text + ' '.repeat(Math.max(0, width - lengthOf(text)));
+  return text + ' '.repeat(Math.max(0, width - widthOfText(text)));
 }

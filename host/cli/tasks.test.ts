@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { CommandLine } from '../../test/fakes/command-line.js';
 import { daemonWords } from '../../test/fakes/daemon-words.js';
 import { addSession } from '../../test/fakes/session-files.js';
@@ -16,6 +16,7 @@ describe('berth tasks', () => {
   });
 
   afterEach(() => {
+    vi.unstubAllEnvs();
     cli[Symbol.dispose]();
   });
 
@@ -49,7 +50,9 @@ describe('berth tasks', () => {
 
   it('asks the daemon to plan one at a local time of the chat', async () => {
     const { stdout } = await cli.run(...create, '--at', '2030-01-31 09:00');
-    expect(stdout).toMatch(/Planned the task t-\w+: at 2030-01-31 09:00, in .*No daemon runs now/);
+    expect(stdout).toMatch(
+      /Planned the task t-\w+: at 2030-01-31 09:00 \(Asia\/Tokyo\), in .*No daemon runs now/,
+    );
     expect(requests()).toMatchObject([
       {
         kind: 'create-task',
@@ -57,10 +60,49 @@ describe('berth tasks', () => {
           text: 'water the plants',
           scheduledAt: '2030-01-31T00:00:00.000Z',
           recurrence: null,
-          timeZone: null,
+          timeZone: 'Asia/Tokyo',
         },
       },
     ]);
+  });
+
+  it('goes by the zone that the daemon said, whatever the shell’s, and keeps it with the task', async () => {
+    cli.store((store) => {
+      const said = { ...daemonWords, timeZone: 'America/New_York' };
+      store.daemonState.write(said, said.startedAt);
+    });
+    await cli.run('messaging-groups', 'create', 'terminal:b');
+    await cli.run('wirings', 'create', 'terminal:b', 'main');
+    vi.stubEnv('TZ', 'Asia/Tokyo');
+    const plan = ['tasks', 'create', '--chat', 'terminal:b', '--text', 'x', '--every', '0 9 1 1 *'];
+    const planned = await cli.json<{ scheduledAt: string }>(...plan);
+    expect(planned).toMatchObject({ timeZone: 'America/New_York' });
+    expect(planned.scheduledAt).toMatch(/-01-01T14:00:00.000Z$/);
+    const group = await cli.run('messaging-groups', 'show', 'terminal:b');
+    expect(group.stdout).toContain("America/New_York (the install's)");
+  });
+
+  it.each([
+    ['2030-03-31 02:30', 'does not exist in Europe/Berlin', '2030-03-31 03:30'],
+    ['2030-10-27 02:30', 'comes twice in Europe/Berlin', '2030-10-27 02:30'],
+  ])('says so where clocks are changed at %s', async (at, words, shown) => {
+    const { stdout, stderr } = await cli.run(...create, '--at', at, '--time-zone', 'Europe/Berlin');
+    expect(stderr).toContain(words);
+    expect(stdout).toContain(`at ${shown} (Europe/Berlin)`);
+  });
+
+  it('shows a task of before, which names no zone, as the daemon will run it', async () => {
+    addTask();
+    cli.store((store) => {
+      const said = { ...daemonWords, timeZone: 'America/New_York' };
+      store.daemonState.write(said, said.startedAt);
+      const task = store.tasks.find('t-1');
+      if (task !== undefined) store.tasks.set({ ...task, timeZone: null });
+    });
+    vi.stubEnv('TZ', 'Asia/Tokyo');
+    expect((await cli.run('tasks', 'show', 't-1')).stdout).toContain(
+      '2030-01-31 07:00 (America/New_York)',
+    );
   });
 
   it('asks for a series, beginning with its next time', async () => {

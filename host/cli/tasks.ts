@@ -1,8 +1,9 @@
-import { isoAt } from '../../shared/base/clock.js';
+import { isoAt, isTimeZone } from '../../shared/base/clock.js';
 import { BerthError } from '../../shared/base/errors.js';
 import {
   assertRecurrence,
   assertTimeZone,
+  describeClockChange,
   nextRun,
   parseLocalTime,
 } from '../schedule/recurrence.js';
@@ -17,11 +18,12 @@ import {
   type AddCommands,
   type CommandContext,
 } from './command-context.js';
+import { findInstallZone } from './install-time-zone.js';
 import { noteUnknownChannel } from './messaging-groups.js';
 import { chatName, getAgentGroup, getMessagingGroup, getTask } from './references.js';
 import { readStore } from './store-access.js';
 import { formatFields, formatTable } from './table.js';
-import { describeLocal, describeWait } from './time-words.js';
+import { describeLocal, describeWait, describeZoned } from './time-words.js';
 
 export const addTaskCommands: AddCommands = (program, act) => {
   const noun = program
@@ -57,20 +59,20 @@ interface CreateOptions {
 const longestText = 20_000;
 
 async function create(context: CommandContext, options: CreateOptions): Promise<void> {
-  const { newId, output } = context;
-  const { timeZone = null } = options;
+  const { newId, output, clock } = context;
   const { chat, agentGroupId } = readStore(context, (store) => {
     const chat = getMessagingGroup(store, options.chat);
     return { chat, agentGroupId: chooseAgent(store, chat, options.agent) };
   });
-  const zone = timeZone ?? chat.timeZone ?? context.config.timeZone;
+  // Resolved once and kept with the task: no later change of a setting or a shell makes it mean another time.
+  const timeZone = options.timeZone ?? zoneOf(chat, findInstallZone(context).name);
   const text = parseText(options.text);
   const payload = {
     id: newId('t'),
     messagingGroupId: chat.id,
     agentGroupId,
     text,
-    scheduledAt: isoAt(parseGiven(() => planFirst(options, zone, context.clock.now()))),
+    scheduledAt: isoAt(parseGiven(() => planFirst(options, timeZone, clock.now()))),
     recurrence: options.every ?? null,
     timeZone,
   };
@@ -78,8 +80,10 @@ async function create(context: CommandContext, options: CreateOptions): Promise<
   noteUnknownChannel(context, chat);
   const { id, scheduledAt } = payload;
   const state = answer?.kind === 'later' ? { waitsForDaemon: true } : {};
-  output.result({ ...payload, ...state }, () => {
-    const when = `${describeLocal(scheduledAt, zone)}, ${describeWait(scheduledAt, context.clock.now())}`;
+  const remark = options.at === undefined ? null : describeClockChange(options.at, timeZone);
+  if (remark !== null) output.note(remark);
+  output.result({ ...payload, remark, ...state }, () => {
+    const when = `${describeZoned(scheduledAt, timeZone)}, ${describeWait(scheduledAt, clock.now())}`;
     return `Planned the task ${id}: ${options.every === undefined ? '' : 'first '}at ${when}.${laterNote(answer)}`;
   });
 }
@@ -96,7 +100,7 @@ function planFirst({ at, every }: CreateOptions, zone: string, nowMs: number): n
   }
   const atMs = parseLocalTime(at ?? '', zone);
   if (atMs > nowMs) return atMs;
-  throw new BerthError('invalid_input', `${describeLocal(isoAt(atMs), zone)} has passed.`, {
+  throw new BerthError('invalid_input', `${describeZoned(isoAt(atMs), zone)} has passed.`, {
     next: `Name a time to come; there it is ${describeLocal(isoAt(nowMs), zone)} now.`,
   });
 }
@@ -163,7 +167,7 @@ function show(context: CommandContext, reference: string): void {
         ['id', task.id],
         [
           'next',
-          `${describeLocal(task.dueAt, task.zone)}, ${describeWait(task.dueAt, clock.now())}`,
+          `${describeZoned(task.dueAt, task.zone)}, ${describeWait(task.dueAt, clock.now())}`,
         ],
         ['every', task.recurrence ?? 'once'],
         ['time zone', task.zone],
@@ -194,18 +198,26 @@ function laterNote(answer: Answer | undefined): string {
   return answer?.kind === 'later' ? ' No daemon runs now: the next one will do it.' : '';
 }
 
+/** The chat's; the install's where it has none, or one that there is not. The daemon reads rows of before in the same way. */
+function zoneOf(chat: MessagingGroup | undefined, installZone: string): string {
+  const named = chat?.timeZone ?? null;
+  return named !== null && isTimeZone(named) ? named : installZone;
+}
+
 /** With what people call its chat, and the time zone that it is told in. */
 function describer(
-  { config }: CommandContext,
+  context: CommandContext,
   store: Store,
 ): (task: Task) => Task & { readonly chat: string | null; readonly zone: string } {
   const chats = new Map(store.messagingGroups.list().map((chat) => [chat.id, chat]));
+  const installZone = findInstallZone(context).name;
   return (task) => {
+    const own = task.timeZone ?? '';
     const chat = chats.get(task.messagingGroupId ?? '');
     return {
       ...task,
       chat: chat === undefined ? null : chatName(chat),
-      zone: task.timeZone ?? chat?.timeZone ?? config.timeZone,
+      zone: isTimeZone(own) ? own : zoneOf(chat, installZone),
     };
   };
 }

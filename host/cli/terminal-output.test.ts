@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { TerminalOutput, type TerminalOutputDeps } from './terminal-output.js';
+import { columnsOf, TerminalOutput, type TerminalOutputDeps } from './terminal-output.js';
 
 describe('a failure', () => {
   it('is broken at words on a terminal only, its own line ends kept', () => {
@@ -34,4 +34,34 @@ describe('what a command prints', () => {
       expect(printed).toContain('é 👍');
     },
   );
+});
+
+describe('the width of a terminal', () => {
+  it.each([
+    [undefined, 80],
+    [0, 80],
+    [-1, 80],
+    [8, 8],
+    [100, 100],
+    [60_000, 60_000],
+  ])('that says %s is %d columns', (columns, expected) => {
+    const stream = Object.assign(new PassThrough(), columns === undefined ? {} : { columns });
+    expect(columnsOf(stream)).toBe(expected);
+  });
+});
+
+describe('output that cannot be written', () => {
+  it.each([
+    ['EPIPE', undefined],
+    ['ENOSPC', 'the disk is full'],
+    ['EIO', 'broken'],
+  ])('by %s is a failure unless only its reader has gone', (code, expected) => {
+    const stdout = new PassThrough();
+    const output = new TerminalOutput({ stdout, stderr: new PassThrough(), isJson: () => false });
+    output.start();
+    stdout.emit('error', Object.assign(new Error('broken'), { code }));
+    expect(output.closed.aborted).toBe(true);
+    if (expected === undefined) expect(output.unwritten).toBeUndefined();
+    else expect(output.unwritten?.message).toContain(expected);
+  });
 });

@@ -1,5 +1,6 @@
 /** Everything a command says goes through here: results to stdout, remarks and errors to stderr. */
 
+import { BerthError, errnoOf } from '../../shared/base/errors.js';
 import { wrapWords } from './word-wrap.js';
 
 export type OutputStream = NodeJS.WritableStream & {
@@ -26,6 +27,7 @@ const obeyed = /[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
 export class TerminalOutput {
   readonly #deps: TerminalOutputDeps;
   readonly #closed = new AbortController();
+  #unwritten: BerthError | undefined;
 
   constructor(deps: TerminalOutputDeps) {
     this.#deps = deps;
@@ -45,10 +47,16 @@ export class TerminalOutput {
     return this.#closed.signal;
   }
 
+  /** Why a result is missing where it was to be written, as on a full disk. A reader that has gone is no failure. */
+  get unwritten(): BerthError | undefined {
+    return this.#unwritten;
+  }
+
   /** Begins to notice when nobody reads any more. */
   start(): void {
     const { stdout, stderr } = this.#deps;
-    stdout.on('error', () => {
+    stdout.on('error', (error: Error) => {
+      if (errnoOf(error) !== 'EPIPE') this.#unwritten ??= notWritten(error);
       this.#closed.abort();
     });
     stderr.on('error', () => undefined);
@@ -93,8 +101,18 @@ export class TerminalOutput {
   }
 }
 
-function widthOf({ isTTY, columns = 80 }: OutputStream): number {
-  return isTTY === true ? columns : Number.POSITIVE_INFINITY;
+function widthOf(stream: OutputStream): number {
+  return stream.isTTY === true ? columnsOf(stream) : Number.POSITIVE_INFINITY;
+}
+
+/** A terminal that does not know its size says 0. */
+export function columnsOf({ columns = 0 }: OutputStream): number {
+  return columns > 0 ? columns : 80;
+}
+
+function notWritten(error: Error): BerthError {
+  const why = errnoOf(error) === 'ENOSPC' ? 'the disk is full' : error.message;
+  return new BerthError('io_failed', `The output could not be written: ${why}.`, { cause: error });
 }
 
 function flushed(stream: OutputStream): Promise<void> {

@@ -51,10 +51,10 @@ describe('time in words', () => {
     ['2026-01-31T11:00:00Z', now - 3_600_000],
     ['2026-01-30', now - 129_600_000],
   ])('reads %s', (text, at) => {
-    expect(parseSince(text, now)).toBe(at);
+    expect(parseSince(text, now, 'UTC')).toBe(at);
   });
 
   it.each(['', '10', 'm', '-5m', 'yesterday', '2026-99-99'])('refuses %j', (text) => {
-    expect(() => parseSince(text, now)).toThrow(/is no time/);
+    expect(() => parseSince(text, now, 'UTC')).toThrow(/is no time/);
   });
 });

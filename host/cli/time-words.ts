@@ -1,4 +1,5 @@
-import { WrongValue } from './command-context.js';
+import { parseLocalTime } from '../schedule/recurrence.js';
+import { parseGiven, WrongValue } from './command-context.js';
 
 const units = [
   { name: 'd', ms: 86_400_000 },
@@ -40,13 +41,23 @@ export function describeLocal(iso: string, timeZone: string): string {
     .replace(/:00$/, '');
 }
 
-/** `10m`, `2h` before now, or an ISO-8601 time; in epoch milliseconds. Throws invalid_input. */
-export function parseSince(text: string, nowMs: number): number {
+/** `2026-01-31 09:00 (Europe/Berlin)` */
+export function describeZoned(iso: string, timeZone: string): string {
+  return `${describeLocal(iso, timeZone)} (${timeZone})`;
+}
+
+/**
+ * `10m`, `2h` before now, or a time like `2026-01-31 09:00` or `2026-01-31` of that time zone, or with an offset of its
+ * own; in epoch milliseconds. Throws invalid_input.
+ */
+export function parseSince(text: string, nowMs: number, timeZone: string): number {
   const relative = /^(\d+)([dhms])$/.exec(text);
   const unit = units.find(({ name }) => name === relative?.[2]);
   if (unit !== undefined) return nowMs - Number(relative?.[1]) * unit.ms;
-  const at = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN;
-  if (!Number.isNaN(at)) return at;
+  if (/^\d{4}-\d{2}-\d{2}/.test(text)) {
+    const whole = /^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text} 00:00` : text;
+    return parseGiven(() => parseLocalTime(whole, timeZone));
+  }
   throw new WrongValue(`${JSON.stringify(text)} is no time.`, {
     next: 'Write it like 10m, 2h, 1d or 2026-01-31T12:00:00Z.',
   });

@@ -4,6 +4,7 @@
  * same is told again, and known by its id.
  */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
+import { cutText } from '../../shared/base/cut-text.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { OutboundRow } from '../../shared/protocol/outbound-reader.js';
 import { encodeContent, parseOutboundContent } from '../../shared/protocol/session-message.js';
@@ -55,14 +56,14 @@ export class FailureReports {
   /** Logs how many were given up together. */
   logCrowds(session: Session): void {
     for (const { first, count } of this.#tally.listGrown(session.id)) {
-      const reason = cut(first.reason, longestReason);
+      const reason = cutText(first.reason, longestReason);
       this.#deps.log.error({ sessionId: session.id, count, reason }, 'many deliveries given up');
     }
   }
 
   async #reportCrowd(session: Session, crowd: RefusalCrowd): Promise<void> {
     const { first, count } = crowd;
-    const why = cut(first.reason, longestCrowdReason);
+    const why = cutText(first.reason, longestCrowdReason);
     const reason = `${why} (one of ${count} that are not listed one by one)`;
     const letter = this.#bury(session, { ...first, reason });
     if (crowd.isTold) return;
@@ -97,7 +98,7 @@ export class FailureReports {
       sessionId: session.id,
       direction: 'out',
       messageId: row.id,
-      reason: cut(reason, longestReason),
+      reason: cutText(reason, longestReason),
       createdAt: isoAt(clock.now()),
       maybeSent,
     };
@@ -151,7 +152,7 @@ export class FailureReports {
 /** The beginning of a message. */
 function quote({ kind, content }: OutboundRow): string {
   if (content === null) return '(too long to be read)';
-  return JSON.stringify(cut(textOf(kind, content), longestQuote));
+  return JSON.stringify(cutText(textOf(kind, content), longestQuote));
 }
 
 function textOf(kind: string, content: string): string {
@@ -166,8 +167,4 @@ function textOf(kind: string, content: string): string {
 
 function endSentence(text: string): string {
   return /[.!?]$/.test(text) ? text : `${text}.`;
-}
-
-function cut(text: string, length: number): string {
-  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
 }

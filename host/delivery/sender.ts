@@ -1,5 +1,6 @@
 import { toBerthError } from '../../shared/base/errors.js';
 import { Deadline } from '../../shared/base/lifecycle.js';
+import { toWellFormed } from '../../shared/base/well-formed.js';
 import type { Channel, OutboundEvent, SendOutcome } from '../channels/channel.js';
 
 /** Sends through a channel that may throw or hang: always an outcome, within the time. */
@@ -18,8 +19,18 @@ export async function sendBounded(
 /** It may also throw at once. How far it came by then, nobody knows. */
 async function attempt(channel: Channel, event: OutboundEvent): Promise<SendOutcome> {
   try {
-    return await channel.send(event);
+    return await channel.send(withWellFormedText(event));
   } catch (error) {
     return { kind: 'unknown', reason: toBerthError(error).message };
   }
+}
+
+/** An agent may write what no platform takes: half characters in JSON, and NUL. */
+function withWellFormedText(event: OutboundEvent): OutboundEvent {
+  const { chat } = event;
+  const text =
+    chat.operation === 'react'
+      ? { ...chat, emoji: toWellFormed(chat.emoji) }
+      : { ...chat, text: toWellFormed(chat.text) };
+  return { ...event, chat: text };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hasCode } from '../../shared/base/errors.js';
-import { assertRecurrence, nextRun, parseLocalTime } from './recurrence.js';
+import { assertRecurrence, describeClockChange, nextRun, parseLocalTime } from './recurrence.js';
 
 const berlin = 'Europe/Berlin';
 
@@ -168,4 +168,28 @@ describe('a time as a person writes it', () => {
       expect(refusal(() => parseLocalTime(text, berlin)).next).toContain('2026-01-31 09:00');
     },
   );
+});
+
+describe('a local time at which clocks are changed', () => {
+  it.each([
+    ['2026-03-29 02:30', 'Europe/Berlin', /^2026-03-29 02:30 does not exist .* 03:30 is taken/],
+    [
+      '2026-10-25 02:30',
+      'Europe/Berlin',
+      /twice.*\(2026-10-25T00:30:00Z\); .* 2026-10-25T01:30:00Z/,
+    ],
+    ['2026-10-04 02:15', 'Australia/Lord_Howe', /does not exist .* 02:45 is taken/],
+    ['2026-04-05 01:45', 'Australia/Lord_Howe', /comes twice/],
+  ])('%s in %s is told', (text, zone, words) => {
+    expect(describeClockChange(text, zone)).toMatch(words);
+  });
+
+  it.each([
+    ['2026-03-29 03:00', 'Europe/Berlin'],
+    ['2026-10-25 03:00', 'Europe/Berlin'],
+    ['2026-10-25T02:30:00+01:00', 'Europe/Berlin'],
+    ['2026-10-25 02:30', 'UTC'],
+  ])('%s in %s is as clear as any', (text, zone) => {
+    expect(describeClockChange(text, zone)).toBeNull();
+  });
 });

@@ -77,6 +77,42 @@ export function parseLocalTime(text: string, timeZone: string): number {
   });
 }
 
+/**
+ * A sentence where clocks are changed at that local time, so that it does not exist or comes twice; null otherwise, and
+ * for a time that has an offset of its own. Throws as parseLocalTime.
+ */
+export function describeClockChange(text: string, timeZone: string): string | null {
+  const atMs = parseLocalTime(text, timeZone);
+  const [, day = '', time = '', seconds = ':00', offset] = localTime.exec(text.trim()) ?? [];
+  if (offset !== undefined) return null;
+  const asUtc = Date.parse(`${day}T${time}${seconds}Z`);
+  const given = `${day} ${time}`;
+  // Clocks are changed by some hours at the most, and not twice within two days.
+  const offsets = [atMs - dayMs, atMs + dayMs].map((ms) => offsetAt(ms, timeZone));
+  const instants = new Set(offsets.map((ms) => asUtc - ms));
+  const meant = [...instants].filter((ms) => ms + offsetAt(ms, timeZone) === asUtc);
+  if (meant.length === 0) {
+    const shown = isoAt(atMs + offsetAt(atMs, timeZone)).slice(11, 16);
+    return `${given} does not exist in ${timeZone}: clocks are set forward then. ${shown} is taken instead.`;
+  }
+  if (meant.length === 1) return null;
+  const [first, second] = meant.sort((a, b) => a - b).map((ms) => isoAt(ms).replace('.000', ''));
+  return `${given} comes twice in ${timeZone}: clocks are set back then. The first is taken (${first ?? ''}); the second is ${second ?? ''}.`;
+}
+
+const dayMs = 86_400_000;
+
+/** By how much clocks there are ahead of UTC, in milliseconds. */
+function offsetAt(epochMs: number, timeZone: string): number {
+  const format = new Intl.DateTimeFormat('sv-SE', {
+    timeZone,
+    dateStyle: 'short',
+    timeStyle: 'medium',
+  });
+  const wholeMs = Math.floor(epochMs / 1_000) * 1_000;
+  return Date.parse(`${format.format(wholeMs).replace(' ', 'T')}Z`) - wholeMs;
+}
+
 const localTime =
   /^(\d{4}-\d{2}-\d{2})[T ](\d{2}:\d{2})(:\d{2})?(?:\.\d{1,3})?(Z|[+-]\d{2}:?\d{2})?$/i;
 

@@ -31,6 +31,11 @@ describe('what a chat is told of a message that was given up', () => {
     expect(text).toContain('(“!channel everyone rm now x http://y”)');
   });
 
+  it('tears no character where it ends, nor inside', () => {
+    const family = '👨‍👩‍👧‍👦';
+    expect(failureText(row, family.repeat(50), now)).toContain(`(“${family.repeat(40)}…”)`);
+  });
+
   it.each([undefined, '', ' \n', '@@'])('says less where there is nothing to quote: %j', (said) => {
     expect(failureText(row, said, now)).toContain('could not be handled. Please');
   });

@@ -1,3 +1,4 @@
+import { takeCharacters } from '../../shared/base/cut-text.js';
 import type { OpenInbound } from '../../shared/protocol/inbound-writer.js';
 import { isPlanned } from './task-series.js';
 
@@ -15,11 +16,13 @@ export function failureText(row: OpenInbound, said: string | undefined, nowIso: 
 
 const quotedLength = 40;
 
+/** Joiners hold emoji and some scripts' letters together, and stay. */
+const unquotable = /(?:(?![\u200c\u200d])\p{C}|[\s<>@`*_~[\]()|])+/gu;
+
 /** In the words of a chat, somebody else's text must call nobody and be no markup. */
 function quoteBeginning(text: string): string {
-  const plain = text.replace(/[\p{C}\s<>@`*_~[\]()|]+/gu, ' ').trim();
-  const characters = Array.from(plain);
+  const plain = text.replace(unquotable, ' ').trim();
+  const { characters, isWhole } = takeCharacters(plain, quotedLength);
   if (characters.length === 0) return '';
-  const beginning = characters.slice(0, quotedLength).join('').trimEnd();
-  return ` (“${beginning}${characters.length > quotedLength ? '…' : ''}”)`;
+  return ` (“${characters.join('').trimEnd()}${isWhole ? '' : '…'}”)`;
 }

@@ -21,6 +21,10 @@ export const daemonStateSchema = z.object({
   disk: z.string().nullable().default(null),
   channels: z.record(z.string(), z.string()),
   loopDelay: loopDelaySchema.nullable().default(null),
+  /** IANA name of the install's time zone: what commands and the next daemon go by. Null: an older version's word. */
+  timeZone: z.string().nullable().default(null),
+  /** A sentence where that is not the zone that its environment asked for. */
+  timeZoneRemark: z.string().nullable().default(null),
   /** After a stop: sessions whose containers could not be ended. */
   leftRunning: z.array(z.string()).readonly().default([]),
 });

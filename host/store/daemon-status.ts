@@ -8,6 +8,8 @@ export interface DaemonStatusDeps {
   readonly clock: Clock;
   readonly version: string;
   readonly log: Logger;
+  /** The install's; `name` is an IANA name. */
+  readonly timeZone?: { readonly name: string; readonly remark: string | null };
 }
 
 /** When what could not be written is tried again, in milliseconds. */
@@ -32,6 +34,8 @@ export class DaemonStatus {
       disk: null,
       channels: {},
       loopDelay: null,
+      timeZone: deps.timeZone?.name ?? null,
+      timeZoneRemark: deps.timeZone?.remark ?? null,
       leftRunning: [],
     };
   }

@@ -12,5 +12,7 @@ export const daemonWords: DaemonState = {
   disk: null,
   channels: { terminal: 'running' },
   loopDelay: null,
+  timeZone: null,
+  timeZoneRemark: null,
   leftRunning: [],
 };

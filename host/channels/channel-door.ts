@@ -1,0 +1,63 @@
+/** What every channel hands over passes here: text that can be stored, and ids that come back as they were. */
+import type { Logger } from '../../shared/base/logger.js';
+import { findStorageProblem, toWellFormed } from '../../shared/base/well-formed.js';
+import type { ChannelEvents, InboundEvent, InboundOutcome } from './channel.js';
+
+/** In UTF-16 units; ids of platforms are far shorter. */
+const longestId = 1_024;
+
+/** The events as a channel may call them. What cannot be stored is refused as an outcome, so that it is not sent again. */
+export function guardEvents(events: ChannelEvents, log: Logger): ChannelEvents {
+  return {
+    onInbound: (event) => {
+      const problem = findIdProblem(event);
+      if (problem === undefined) return events.onInbound(withStorableText(event));
+      log.warn({ channel: event.address.channelType, problem }, 'message refused: its ids');
+      return Promise.resolve(refusal(problem));
+    },
+    onListening: (chat) => {
+      if (problemOf('the chat’s id', chat.platformId) === undefined) events.onListening(chat);
+    },
+  };
+}
+
+function refusal(problem: string): InboundOutcome {
+  return { kind: 'refused', reason: problem, next: 'Send it again with another id.' };
+}
+
+/** A sentence without its full stop. */
+function findIdProblem({ address, platformMessageId, sender }: InboundEvent): string | undefined {
+  return (
+    problemOf('the chat’s id', address.platformId) ??
+    problemOf('the thread’s id', address.threadId) ??
+    problemOf('the message’s id', platformMessageId) ??
+    problemOf('the sender’s id', sender.id)
+  );
+}
+
+function problemOf(what: string, id: string | null): string | undefined {
+  if (id === null) return undefined;
+  const problem = id === '' ? 'is empty' : (findLengthProblem(id) ?? findStorageProblem(id));
+  return problem === undefined ? undefined : `${what} ${problem}`;
+}
+
+function findLengthProblem(id: string): string | undefined {
+  return id.length > longestId ? `is longer than ${longestId} characters` : undefined;
+}
+
+function withStorableText(event: InboundEvent): InboundEvent {
+  const { sender, chatName, replyTo, files } = event;
+  return {
+    ...event,
+    text: toWellFormed(event.text),
+    sender: {
+      ...sender,
+      ...(sender.name === undefined ? {} : { name: toWellFormed(sender.name) }),
+    },
+    ...(chatName === undefined ? {} : { chatName: toWellFormed(chatName) }),
+    ...(replyTo === undefined ? {} : { replyTo: toWellFormed(replyTo) }),
+    ...(files === undefined
+      ? {}
+      : { files: files.map((file) => ({ ...file, name: toWellFormed(file.name) })) }),
+  };
+}
