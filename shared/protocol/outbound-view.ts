@@ -38,7 +38,7 @@ function link(path: string, view: string, viewDir: string): boolean {
   // By another name first: whoever reads at the same time has a file to open at every moment.
   const draft = `${view}.new`;
   try {
-    mkdirSync(viewDir, { recursive: true, mode: 0o700 });
+    mkdirSync(viewDir, { recursive: true, mode: 0o711 });
     // One that a crash has left may be of an older file.
     rmSync(draft, { force: true });
     linkSync(path, draft);
