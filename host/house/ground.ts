@@ -10,6 +10,7 @@ import type { ContainerRuntime } from '../containers/runtime/container-runtime.j
 import { nextRun } from '../schedule/recurrence.js';
 import { buildRecovery } from '../sessions/repair/build-recovery.js';
 import { Mailbox } from '../sessions/mailbox.js';
+import type { Handover } from '../sessions/agent-files.js';
 import { agentUserFor, SessionFolders } from '../sessions/session-folder.js';
 import type { SessionRecovery } from '../sessions/repair/session-recovery.js';
 import { SessionRegistry } from '../sessions/session-registry.js';
@@ -26,6 +27,8 @@ export interface DaemonDeps {
   readonly newId: NewId;
   readonly chance: () => number;
   readonly log: Logger;
+  /** How agents come to files of their own, as probeOwners found. */
+  readonly handover?: Handover;
   /** Says what a start that takes long is doing. */
   readonly onProgress: (line: string) => void;
   /** The daemon cannot go on, and is to be ended. */
@@ -70,6 +73,8 @@ export function layGround(
     ...config.paths,
     agentUser: agentUserFor(process.getuid?.(), process.getgid?.()),
     mustGiveAway: process.getuid?.() === 0,
+    handover: deps.handover,
+    log: deps.log,
   });
   const { migrationsDir } = config.program;
   const inboundMigrations = readMigrations(join(migrationsDir, 'inbound'));

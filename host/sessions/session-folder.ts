@@ -26,8 +26,8 @@ export interface SessionFoldersDeps {
   readonly agentUser: AgentUser;
   /** The daemon runs as root, so that what the runner writes must be given to its user. */
   readonly mustGiveAway: boolean;
-  /** The daemon runs as root and may not give files away. */
-  readonly mustOpen?: boolean;
+  /** As probeOwners found; undefined: as `mustGiveAway` says. */
+  readonly handover?: Handover | undefined;
   readonly log?: Logger;
 }
 
@@ -138,9 +138,8 @@ export class SessionFolders {
   }
 }
 
-function handoverOf({ mustGiveAway, mustOpen = false }: SessionFoldersDeps): Handover {
-  if (!mustGiveAway) return 'own';
-  return mustOpen ? 'open' : 'give';
+function handoverOf({ mustGiveAway, handover }: SessionFoldersDeps): Handover {
+  return handover ?? (mustGiveAway ? 'give' : 'own');
 }
 
 async function makeFolder(path: string, mode: number): Promise<void> {
