@@ -6,6 +6,7 @@ import { isoAt } from '../base/clock.js';
 import { BerthError } from '../base/errors.js';
 import { migrateByVersion, type Migration } from '../base/migrate.js';
 import { asForeign, fromSqlite, openDatabase, withDatabase, type Db } from '../base/sqlite.js';
+import { assertInboundSchema } from './inbound-schema.js';
 import { writeDestinations, writeRouting } from './inbound-projection.js';
 import type {
   Address,
@@ -314,6 +315,7 @@ export class InboundWriter {
     const db = openDatabase(this.#path, { mode: 'write', busyTimeoutMs: 0 });
     try {
       this.#bringUpToDate(db);
+      assertInboundSchema(db);
     } catch (error) {
       db.close();
       throw error;
