@@ -201,16 +201,18 @@ export class AgentFiles {
   #refused({ path, uid, errno }: Unfit): BerthError {
     const { agentUser, handover } = this.#deps;
     const whose = uid < 0 ? '' : ` It belongs to user ${uid}.`;
-    const message = `The agent (user ${agentUser.uid}) cannot write ${path} (${errno}).${whose}`;
+    const who = handover === 'own' ? 'The agent' : `The agent (user ${agentUser.uid})`;
+    const message = `${who} cannot write ${path} (${errno}).${whose}`;
     return new BerthError('spec_refused', message, { next: adviceFor(errno, handover, agentUser) });
   }
 }
 
 function adviceFor(errno: string, handover: Handover, { uid, gid }: AgentUser): string {
   if (errno === 'EROFS') return 'Its file system is mounted read-only: mount it for writing.';
-  if (errno === 'EPERM' && handover === 'give')
-    return 'It may be immutable (see lsattr), or its file system keeps no owners.';
-  return `Have root give data/ and groups/ to the user that runs Berth: chown -R ${uid}:${gid} data groups`;
+  const immutable = 'It may be immutable (see lsattr), or its file system keeps no owners.';
+  if (handover !== 'own') return immutable;
+  const give = `As root: chown -R ${uid}:${gid} data groups`;
+  return errno === 'EPERM' ? `${give} – unless it is immutable (see lsattr).` : give;
 }
 
 /** A backup shares the file by another name: it must not change with ours. */

@@ -38,14 +38,14 @@ const maxEntries = 10_000;
  */
 export async function probeOwners(deps: OwnerProbeDeps): Promise<Ownership> {
   if (deps.uid !== 0) return { handover: 'own', remark: await describeForeign(deps) };
+  if (!deps.isolates) return { handover: 'own', remark: null };
   const refused: string[] = [];
   for (const dir of [deps.sessionsDir, deps.groupsDir]) {
     const outcome = await probe(dir, deps);
-    if (outcome === 'stuck' && deps.isolates) throw stuck(dir, deps.agentUser);
+    if (outcome === 'stuck') throw stuck(dir, deps.agentUser);
     if (outcome !== 'given') refused.push(dir);
   }
   if (refused.length === 0) return { handover: 'give', remark: null };
-  if (!deps.isolates) return { handover: 'own', remark: null };
   // Their modes let everybody write: the folders above keep others out.
   for (const dir of [deps.dataDir, deps.groupsDir]) closeToOthers(dir);
   return { handover: 'open', remark: describeRefusal(refused, deps.agentUser) };
