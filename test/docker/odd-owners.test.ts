@@ -43,6 +43,15 @@ describe.skipIf(!docker.available || !isRoot)('a home with other owners', () => 
     expect(await home.json('dead-letters', 'list')).toEqual([]);
   });
 
+  it('goes on in containers with what agents without them have written as root', async () => {
+    await using home = homeThrough();
+    const processes = await home.berth('--runtime', 'process', 'chat', 'before');
+    expect(processes.stdout).toBe('echo: before');
+    await home.berth('stop');
+    expect((await home.berth('chat', 'after')).stdout).toBe('echo: after');
+    expect((await home.json<{ runtime: string }>('status')).runtime).toBe('docker');
+  });
+
   it('goes on after a copy that came back read-only', async () => {
     await using home = homeThrough();
     const session = await talk(home);
