@@ -100,15 +100,17 @@ export class SessionFolders {
     const { inDir, outDir, homeDir, agentDir } = workspace;
     const [folder, viewDir] = [this.folderOf(sessionId), this.viewDir(sessionId)];
     await mkdir(folder, { recursive: true, mode: passable });
-    for (const dir of [inDir, outDir, agentDir]) await makeFolder(dir, 0o755);
+    for (const dir of [outDir, agentDir]) await makeFolder(dir, 0o755);
     await makeFolder(homeDir, 0o700);
     // Before anything is given away: what lies behind a link is not the agent's.
     const realAgentDir = assertInside(agentDir, this.#deps.groupsDir);
-    for (const dir of [this.#deps.sessionsDir, folder, viewDir]) await letPass(dir);
-    await this.#files.show(inDir);
-    await this.#files.handOverOut(outDir, viewDir);
-    await this.#files.handOverHome(homeDir);
-    await this.#files.handOverGroup(realAgentDir);
+    await Promise.all([
+      ...[this.#deps.sessionsDir, folder, viewDir].map(letPass),
+      this.#files.show(inDir),
+      this.#files.handOverOut(outDir, viewDir),
+      this.#files.handOverHome(homeDir),
+      this.#files.handOverGroup(realAgentDir),
+    ]);
     await writeForAgent(runnerConfigPath(inDir), `${JSON.stringify(config, null, 2)}\n`);
     return workspace;
   }
