@@ -3,12 +3,8 @@ import { isoAt, type Clock } from '../shared/base/clock.js';
 import type { Logger } from '../shared/base/logger.js';
 import type { DueInbound, InboundReader, InboundView } from '../shared/protocol/inbound-reader.js';
 import type { Attempt, FinalAck, OutboundWriter } from '../shared/protocol/outbound-writer.js';
-import {
-  contextSize,
-  type Address,
-  type Destination,
-  type InboundMessage,
-} from '../shared/protocol/session-message.js';
+import { contextSize } from '../shared/protocol/limits.js';
+import type { Address, Destination, InboundMessage } from '../shared/protocol/session-message.js';
 import { chooseBatch, type ChosenBatch } from './batch.js';
 
 /** What one turn, or an addition to it, is made of. */

@@ -15,6 +15,7 @@ import { dirname, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { chatRow, FakeHost } from '../test/fakes/fake-host.js';
+import { settlementOf } from '../test/fakes/settle-rows.js';
 import { runnerConfigPath, workspaceVariables } from '../shared/protocol/workspace.js';
 import { until } from '../test/fakes/waiting.js';
 
@@ -171,7 +172,7 @@ describe('the runner process', () => {
     expect(await exitOf(start().child)).toBe(7);
     expect(await host.listTexts()).toEqual(['echo: one']);
     await host.write((inbound) => {
-      inbound.settle([{ id: 'm-2', status: 'failed' }]);
+      inbound.settle(settlementOf(inbound.listOpen(), [{ id: 'm-2', status: 'failed' }]));
     });
     start();
     await expectStatus('m-3', 'completed');

@@ -32,6 +32,8 @@ export interface ProgramPaths {
   readonly migrationsDir: string;
   readonly shippedGroupsDir: string;
   readonly agentImageDir: string;
+  /** The reader process and the thread for inbound.db files, one script each. */
+  readonly workersDir: string;
 }
 
 /**
@@ -318,6 +320,7 @@ function programPaths(): ProgramPaths {
     migrationsDir: join(root, 'migrations'),
     shippedGroupsDir: join(root, 'groups'),
     agentImageDir: join(root, 'dist', 'agent-image'),
+    workersDir: join(root, 'dist', 'workers'),
   };
 }
 

@@ -37,6 +37,8 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   const { groupsDir } = deps.config.paths;
   const { shippedGroupsDir } = deps.config.program;
   ensureDefaultAgentGroup({ ...deps, groupsDir, shippedGroupsDir });
+  // The reader, who is another user where the daemon is root, passes through by name.
+  mkdirSync(deps.config.paths.sessionsDir, { recursive: true, mode: 0o711 });
   mkdirSync(sessionLogsDir(deps.config), { recursive: true, mode: 0o700 });
   const { runtime, remark } = await buildRuntime(runtimeSettings(deps, ranContainers), (line) => {
     const activity = describeBuildStep(line);

@@ -1,5 +1,6 @@
 // Makes dist/agent-image: everything the agent image is built from, and what the process runtime runs.
 // The runner becomes one file, so that it starts fast; the SQLite addon lies beside it.
+// Makes dist/workers too: the daemon's reader process and the thread that uses inbound.db files, one file each.
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -43,3 +44,23 @@ writeFileSync(
     allowScripts: { [`better-sqlite3@${version}`]: true },
   })}\n`,
 );
+
+const workers = join(root, 'dist', 'workers');
+rmSync(workers, { recursive: true, force: true });
+const sessions = join(root, 'host', 'sessions');
+await build({
+  entryPoints: {
+    reader: join(sessions, 'reader', 'reader-main.ts'),
+    'inbound-thread': join(sessions, 'mailbox', 'inbound-thread-main.ts'),
+  },
+  outdir: workers,
+  outExtension: { '.js': '.cjs' },
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node20',
+  minifySyntax: true,
+  // The daemon's own, so that its code is in memory once.
+  external: ['better-sqlite3'],
+  logLevel: 'warning',
+});

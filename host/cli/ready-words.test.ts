@@ -10,6 +10,7 @@ const state: DaemonState = {
   runtime: 'docker',
   activity: null,
   problem: null,
+  disk: null,
   channels: { terminal: 'running' },
   loopDelay: null,
   leftRunning: [],

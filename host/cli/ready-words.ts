@@ -17,9 +17,9 @@ export function describeReady({ pid, runtime, remark, problems, socket }: ReadyF
 }
 
 /** What is wrong with a daemon that is ready: its runtime, and channels that do not run. */
-export function listProblems({ phase, problem, channels }: DaemonState): readonly string[] {
+export function listProblems({ phase, problem, disk, channels }: DaemonState): readonly string[] {
   const down = Object.entries(channels)
     .filter(([, how]) => phase === 'ready' && how !== 'running')
     .map(([type, how]) => `the channel ${type} does not run (${how})`);
-  return [...(problem === null ? [] : [problem]), ...down];
+  return [problem, disk, ...down].filter((one) => one !== null);
 }

@@ -39,15 +39,12 @@ export class WaitingNotices {
   async #tell(session: Session, why: string, text: string): Promise<void> {
     const { store, mailbox, clock, onNotice } = this.#deps;
     const now = isoAt(clock.now());
-    const found = await mailbox.inbound(session.id, (inbound) => {
-      // For what is planned for later nobody waits yet.
-      const first = inbound
-        .listOpen()
-        .find(({ status, processAfter }) => status === 'pending' && (processAfter ?? '') <= now);
-      if (first === undefined) return undefined;
-      return { id: first.id, address: inbound.findAddresses([first.id]).get(first.id) };
-    });
-    if (found?.address === undefined) return;
+    const open = await mailbox.inbound(session.id, 'listOpen');
+    // For what is planned for later nobody waits yet.
+    const found = open.find(
+      ({ status, processAfter }) => status === 'pending' && (processAfter ?? '') <= now,
+    );
+    if (found === undefined || found.address === null) return;
     const id = `${why}-${session.id}-${found.id}`;
     const notice = { id, address: found.address, inReplyTo: found.id, text };
     store.notices.insert(notice, now);

@@ -79,7 +79,7 @@ export class WarmPool {
       }
       for (let count = fitting.length; count < warmSessions; count += 1) {
         const { id } = this.#deps.sessions.makeBlank(group);
-        this.#deps.mailbox.ensure(id);
+        await this.#deps.mailbox.ensure(id);
         onTurn(id);
       }
     }

@@ -7,7 +7,7 @@ import { OutboundWatcher, type OutboundWatcherDeps } from './outbound-watcher.js
 import { OutboxFiles, type OutboxFilesDeps } from './outbox-files.js';
 import { RowDelivery, type RowDeliveryDeps } from './row-delivery.js';
 
-export type DeliveryDeps = Omit<DeliveryLoopDeps, 'rows'> &
+export type DeliveryDeps = Omit<DeliveryLoopDeps, 'rows' | 'batch'> &
   Omit<RowDeliveryDeps, 'batch'> &
   Omit<DeliveryBatchDeps, 'outboxFiles' | 'reports'> &
   FailureReportsDeps &
@@ -28,7 +28,7 @@ export function buildDelivery(deps: DeliveryDeps): Delivery {
   const reports = new FailureReports(deps);
   const batch = new DeliveryBatch({ ...deps, outboxFiles: new OutboxFiles(deps), reports });
   const rows = new RowDelivery({ ...deps, batch });
-  const loop = new DeliveryLoop({ ...deps, rows });
+  const loop = new DeliveryLoop({ ...deps, rows, batch });
   const watcher = new OutboundWatcher({
     ...deps,
     onChange: (sessionId) => {

@@ -81,8 +81,8 @@ export class DeadLetterDesk {
     try {
       const row =
         direction === 'in'
-          ? await mailbox.reopen(sessionId, (inbound) => inbound.findMessage(messageId))
-          : await mailbox.outbound(sessionId, (outbound) => outbound.find(messageId));
+          ? await mailbox.inbound(sessionId, 'findMessage', messageId)
+          : await mailbox.outbound(sessionId, 'find', messageId);
       return row ?? nowhere;
     } catch {
       return nowhere;
@@ -117,25 +117,22 @@ export class DeadLetterDesk {
     const { store, mailbox, clock, reports, loop } = this.#deps;
     if (session.status === 'set-aside') throw isSetAside(session);
     const { messageId, reason, maybeSent } = letter;
-    const row = await mailbox.outbound(session.id, (outbound) => outbound.find(messageId));
+    const row = await mailbox.outbound(session.id, 'find', messageId);
     if (row === undefined) throw isGone(letter);
     await reports.retract(letter, row);
-    const wasGivenUp = await mailbox.reopen(session.id, (inbound) => {
-      const isGivenUp = inbound.findDeliveryStatus(messageId) === 'failed';
-      const dueAt = isoAt(clock.now());
-      const retry = { sessionId: session.id, messageOutId: messageId, attempts: 0, dueAt, reason };
-      // Before it can be sent: it must say that it may be a repeat.
-      if (isGivenUp && maybeSent) store.deliveryRetries.set({ ...retry, maybeSent });
-      inbound.reopenDelivery(messageId);
-      // Without a pause: it may be sent, and given up once more, from here on.
-      store.transaction(() => {
-        store.dueItems.advance(session.id, 'deliver', dueAt);
-        store.deadLetters.remove(letter);
-      });
-      return isGivenUp;
+    const isGivenUp = await mailbox.inbound(session.id, 'isDeliveryGivenUp', messageId);
+    const dueAt = isoAt(clock.now());
+    const retry = { sessionId: session.id, messageOutId: messageId, attempts: 0, dueAt, reason };
+    // Before it can be sent: it must say that it may be a repeat.
+    if (isGivenUp && maybeSent) store.deliveryRetries.set({ ...retry, maybeSent });
+    await mailbox.inbound(session.id, 'reopenDelivery', messageId);
+    // Without a pause: it may be sent, and given up once more, from here on.
+    store.transaction(() => {
+      store.dueItems.advance(session.id, 'deliver', dueAt);
+      store.deadLetters.remove(letter);
     });
     loop.reopen(session.id, row.seq);
-    return wasGivenUp;
+    return isGivenUp;
   }
 }
 

@@ -1,7 +1,7 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { hasCode, toBerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
-import type { DeliveryRecord } from '../../shared/protocol/inbound-writer.js';
+import type { NewDeliveryRecord } from '../../shared/protocol/inbound-writer.js';
 import type { OutboundRow } from '../../shared/protocol/outbound-reader.js';
 import type { Address, ChatOut } from '../../shared/protocol/session-message.js';
 import type { Channel, OutboundEvent, SendOutcome } from '../channels/channel.js';
@@ -12,6 +12,7 @@ import type { DeliveryRetry } from '../store/delivery-retries.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import { chatKey, wouldShowTwice, type UnknownSends } from './delivery-policy.js';
+import type { DeliveryDraft } from './delivery-draft.js';
 import type { FailureReports } from './failure-reports.js';
 import type { OutboxFiles } from './outbox-files.js';
 import { sendBounded } from './sender.js';
@@ -52,6 +53,8 @@ export interface SendState {
   readonly blocked: Set<string>;
   /** By message id. */
   readonly retries: ReadonlyMap<string, DeliveryRetry>;
+  /** Takes the outcomes. */
+  readonly draft: DeliveryDraft;
 }
 
 /** How many sends one `sending` note may cover, where sending twice does no harm. */
@@ -68,12 +71,14 @@ type Failure = Extract<SendOutcome, { kind: 'failed' }> & {
   readonly isPlain?: boolean;
 };
 
-/** What is noted after some sends. */
-interface Ledger {
-  readonly records: (DeliveryRecord & { messageOutId: string })[];
-  readonly forget: string[];
+/** What was not sent of some sends, and when to try again where that is known. */
+interface Rest {
+  readonly ids: string[];
   readonly dueTimes: string[];
 }
+
+/** `taken`: its outcome is final. Otherwise it waits, and its chat with it; `dueAt`: ISO-8601. */
+type Entry = 'taken' | { readonly dueAt: string | undefined };
 
 export class DeliveryBatch {
   readonly #deps: DeliveryBatchDeps;
@@ -82,7 +87,10 @@ export class DeliveryBatch {
     this.#deps = deps;
   }
 
-  /** Sends in order. A chat that could not take something is added to `blocked`, and the rest for it waits. */
+  /**
+   * Sends in order. A chat that could not take something is added to `blocked`, and the rest for it waits. Outcomes are
+   * in the draft afterwards, also where it throws.
+   */
   async send(session: Session, sends: readonly PlannedSend[], state: SendState): Promise<Unsent> {
     const ids = new Set<string>();
     const dueTimes: string[] = [];
@@ -91,19 +99,46 @@ export class DeliveryBatch {
       const ready = group.filter(({ address }) => !state.blocked.has(chatKey(address)));
       for (const planned of group) if (!ready.includes(planned)) ids.add(planned.row.id);
       if (ready.length === 0) continue;
-      const ledger = await this.#sendGroup(session, ready, state);
-      for (const id of ledger.forget) ids.add(id);
-      dueTimes.push(...ledger.dueTimes);
+      const rest = await this.#sendGroup(session, ready, state);
+      for (const id of rest.ids) ids.add(id);
+      dueTimes.push(...rest.dueTimes);
     }
     return { ids, dueTimes };
   }
 
-  /** Notes rows that will never be sent. */
-  async refuse(session: Session, refusals: readonly Undelivered[]): Promise<void> {
+  /** Tells of rows that will never be sent, and puts that into the draft. */
+  async refuse(
+    session: Session,
+    refusals: readonly Undelivered[],
+    draft: DeliveryDraft,
+  ): Promise<void> {
     if (refusals.length === 0) return;
     await this.#deps.reports.reportRefusals(session, refusals);
-    const records = refusals.map(({ row }) => failedRecord(row.id));
-    await this.#note(session, { records, forget: [] });
+    for (const { row } of refusals) draft.add(failedRecord(row.id), false);
+  }
+
+  /** Writes what is in the draft, with sends that begin now. */
+  async write(
+    session: Session,
+    draft: DeliveryDraft,
+    begun: readonly PlannedSend[] = [],
+  ): Promise<void> {
+    const taken = draft.take();
+    const sending = begun.map(({ row }) => ({
+      messageOutId: row.id,
+      status: 'sending' as const,
+      platformMessageId: null,
+    }));
+    const records = [...taken.records, ...sending];
+    if (records.length + taken.forget.length === 0) return;
+    const { mailbox, clock } = this.#deps;
+    try {
+      const now = clock.now();
+      await mailbox.inbound(session.id, 'recordDeliveries', records, taken.forget, now);
+    } catch (error) {
+      draft.putBack(taken);
+      throw error;
+    }
   }
 
   /** All of a look were refused. */
@@ -114,31 +149,30 @@ export class DeliveryBatch {
   async #sendGroup(
     session: Session,
     group: readonly PlannedSend[],
-    { blocked, retries }: SendState,
-  ): Promise<Ledger> {
+    { blocked, retries, draft }: SendState,
+  ): Promise<Rest> {
     const { log } = this.#deps;
-    const ledger: Ledger = { records: [], forget: [], dueTimes: [] };
-    const begun = group.map(({ row }) => ({
-      messageOutId: row.id,
-      status: 'sending' as const,
-      platformMessageId: null,
-    }));
-    await this.#note(session, { records: begun, forget: [] });
+    const rest: Rest = { ids: [], dueTimes: [] };
+    await this.write(session, draft, group);
     log.debug({ sessionId: session.id }, 'sends begun');
     for (const planned of group) {
       const chat = chatKey(planned.address);
       if (blocked.has(chat)) {
-        ledger.forget.push(planned.row.id);
+        draft.forget(planned.row.id);
+        rest.ids.push(planned.row.id);
         continue;
       }
       const outcome = await this.#sendOne(session, planned);
       log.debug({ sessionId: session.id, messageId: planned.row.id }, 'send ended');
       const retry = retries.get(planned.row.id);
-      if (!(await this.#enter(session, planned, outcome, retry, ledger))) blocked.add(chat);
+      const entry = await this.#enter(session, planned, outcome, retry, draft);
+      if (entry === 'taken') continue;
+      blocked.add(chat);
+      draft.forget(planned.row.id);
+      rest.ids.push(planned.row.id);
+      if (entry.dueAt !== undefined) rest.dueTimes.push(entry.dueAt);
     }
-    await this.#note(session, ledger);
-    log.debug({ sessionId: session.id }, 'sends noted');
-    return ledger;
+    return rest;
   }
 
   async #sendOne(
@@ -169,9 +203,7 @@ export class DeliveryBatch {
     if (chat.operation === 'post') return null;
     const { store, mailbox } = this.#deps;
     const { messageId } = chat;
-    const sent = await mailbox.inbound(session.id, (inbound) =>
-      inbound.findDeliveries([messageId]),
-    );
+    const sent = await mailbox.inbound(session.id, 'findDeliveries', [messageId]);
     const own = sent.get(messageId)?.platformMessageId;
     if (own != null) return own;
     // What somebody else has written can only be reacted to.
@@ -181,33 +213,35 @@ export class DeliveryBatch {
     return store.received.findPlatformId(there.id, messageId) ?? null;
   }
 
-  /** Writes an outcome into the ledger. False: this chat takes nothing more for now. */
+  /** Puts an outcome into the draft, unless the chat takes nothing more for now: then when to try again, if that is known. */
   async #enter(
     session: Session,
     planned: PlannedSend,
     outcome: SendOutcome | Failure,
     retry: DeliveryRetry | undefined,
-    ledger: Ledger,
-  ): Promise<boolean> {
-    const { row } = planned;
+    draft: DeliveryDraft,
+  ): Promise<Entry> {
+    const { row, channel } = planned;
     switch (outcome.kind) {
       case 'sent':
         this.#forgetFailures(session, planned, retry);
-        ledger.records.push({
-          messageOutId: row.id,
-          status: 'delivered',
-          platformMessageId: outcome.platformMessageId,
-        });
-        return true;
+        draft.add(
+          {
+            messageOutId: row.id,
+            status: 'delivered',
+            platformMessageId: outcome.platformMessageId,
+          },
+          !channel.sendsAreIdempotent,
+        );
+        return 'taken';
       case 'nobody-listening':
         this.#awaitListener(session, planned, retry);
-        ledger.forget.push(row.id);
-        return false;
+        return { dueAt: undefined };
       case 'failed':
-        return this.#enterFailure(session, planned, outcome, retry, ledger);
+        return this.#enterFailure(session, planned, outcome, retry, draft);
       case 'unknown': {
         const failure = this.#judgeUnknown(planned, outcome.reason);
-        return this.#enterFailure(session, planned, failure, retry, ledger);
+        return this.#enterFailure(session, planned, failure, retry, draft);
       }
     }
   }
@@ -258,8 +292,8 @@ export class DeliveryBatch {
     { row, chat, isRepeat }: PlannedSend,
     failure: Failure,
     retry: DeliveryRetry | undefined,
-    ledger: Ledger,
-  ): Promise<boolean> {
+    draft: DeliveryDraft,
+  ): Promise<Entry> {
     const { store, clock, chance, reports, log } = this.#deps;
     const { reason } = failure;
     const attempts = (retry?.attempts ?? 0) + 1;
@@ -272,8 +306,8 @@ export class DeliveryBatch {
       const tellsChat = chat.operation === 'post' && failure.isChatGone !== true;
       const isPlain = failure.isPlain === true;
       await reports.report(session, [{ row, reason, maybeSent, tellsChat, isPlain }]);
-      ledger.records.push(failedRecord(row.id));
-      return true;
+      draft.add(failedRecord(row.id), false);
+      return 'taken';
     }
     const waitMs = Math.max(plan.waitMs, heedWish(failure.retryAfterMs ?? 0));
     const dueAt = isoAt(clock.now() + waitMs);
@@ -288,15 +322,7 @@ export class DeliveryBatch {
       reason,
       maybeSent,
     });
-    ledger.forget.push(messageOutId);
-    ledger.dueTimes.push(dueAt);
-    return false;
-  }
-
-  async #note(session: Session, ledger: Pick<Ledger, 'records' | 'forget'>): Promise<void> {
-    await this.#deps.mailbox.inbound(session.id, (inbound) => {
-      inbound.recordDeliveries(ledger.records, ledger.forget, this.#deps.clock.now());
-    });
+    return { dueAt };
   }
 }
 
@@ -305,7 +331,7 @@ function heedWish(retryAfterMs: number): number {
   return Number.isNaN(retryAfterMs) ? 0 : Math.min(retryAfterMs, longestWishMs);
 }
 
-function failedRecord(messageOutId: string): DeliveryRecord & { messageOutId: string } {
+function failedRecord(messageOutId: string): NewDeliveryRecord {
   return { messageOutId, status: 'failed', platformMessageId: null };
 }
 

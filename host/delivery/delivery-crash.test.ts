@@ -14,14 +14,9 @@ describe('an interrupted delivery', () => {
   /** A daemon that dies in the middle of a send leaves these rows behind. */
   async function dieWhileSending(...ids: string[]): Promise<void> {
     room.runner.sayAll(ids);
-    await room.mailbox.inbound(room.session.id, (inbound) => {
-      const sending = { status: 'sending', platformMessageId: null } as const;
-      inbound.recordDeliveries(
-        ids.map((messageOutId) => ({ messageOutId, ...sending })),
-        [],
-        room.clock.now(),
-      );
-    });
+    const sending = { status: 'sending', platformMessageId: null } as const;
+    const records = ids.map((messageOutId) => ({ messageOutId, ...sending }));
+    await room.mailbox.inbound(room.session.id, 'recordDeliveries', records, [], 0);
     room.rebuild();
   }
 

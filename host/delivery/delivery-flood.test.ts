@@ -151,16 +151,11 @@ describe('a container that writes very many rows', () => {
 
     it('has them read once: the next looks begin after them', async () => {
       const reads: number[] = [];
-      const outbound = room.mailbox.outbound.bind(room.mailbox);
-      room.mailbox.outbound = (id, use) =>
-        outbound(id, (reader) => {
-          const listAfter = reader.listAfter.bind(reader);
-          reader.listAfter = (seq, limit) => {
-            reads.push(seq);
-            return listAfter(seq, limit);
-          };
-          return use(reader);
-        });
+      const readPage = room.mailbox.readPage.bind(room.mailbox);
+      room.mailbox.readPage = (id, request) => {
+        reads.push(request.after);
+        return readPage(id, request);
+      };
       room.runner.say('now');
       await room.deliver();
       await room.deliver();

@@ -83,7 +83,7 @@ describe('delivery', () => {
   });
 
   it('takes what is said in the moment of a reply before it settles what the reply answers', async () => {
-    using slow = new DeliveryRoom({ booksWaitMs: 300 });
+    using slow = new DeliveryRoom({ booksWaitMs: 300, sendsAreIdempotent: true });
     await slow.post(slow.session, 'm-1');
     slow.runner.say('o-1', { inReplyTo: 'm-1' });
     slow.runner.complete('m-1');
@@ -95,6 +95,16 @@ describe('delivery', () => {
     expect(slow.describe()).toEqual({ 'm-1': 'pending 0', 'm-2': 'pending 0' });
     await delivered;
     expect(slow.describe()).toEqual({ 'm-1': 'completed 0', 'm-2': 'pending 0' });
+  });
+
+  it('notes at once what was sent where a repeat would show', async () => {
+    using room = new DeliveryRoom({ booksWaitMs: untilTheTestIsOver, sendsAreIdempotent: false });
+    await room.post(room.session, 'm-1');
+    room.runner.say('o-1', { inReplyTo: 'm-1' });
+    room.runner.complete('m-1');
+    await room.deliver();
+    expect(room.deliveries(room.session.id)).toEqual({ 'o-1': 'delivered' });
+    expect(room.describe()).toEqual({ 'm-1': 'completed 0' });
   });
 
   it('keeps no reply waiting for books that have nothing to settle', async () => {

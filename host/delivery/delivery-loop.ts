@@ -7,16 +7,23 @@ import { BerthError } from '../../shared/base/errors.js';
 import { delay } from '../../shared/base/lifecycle.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { SingleFlight } from '../../shared/base/single-flight.js';
+import type { Mailbox } from '../sessions/mailbox.js';
+import { readFacts, type Acks, type PassFacts } from '../sessions/pass/facts.js';
 import type { SessionRecovery } from '../sessions/repair/session-recovery.js';
-import type { Acks, Settlement } from '../sessions/settlement.js';
+import type { ContainerEnd, Settlement } from '../sessions/settlement.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
-import type { RowDelivery } from './row-delivery.js';
+import type { DeliveryBatch } from './delivery-batch.js';
+import { DeliveryDraft } from './delivery-draft.js';
+import type { LookStart } from './look-starts.js';
+import { pageSize, type RowDelivery } from './row-delivery.js';
 
 export interface DeliveryLoopDeps {
   readonly store: Store;
+  readonly mailbox: Mailbox;
   readonly settlement: Settlement;
   readonly rows: RowDelivery;
+  readonly batch: DeliveryBatch;
   readonly clock: Clock;
   /** When to look again after a look that failed, in milliseconds. */
   readonly lookAgainMs: number;
@@ -29,27 +36,20 @@ export interface DeliveryLoopDeps {
   readonly onPlanned: () => void;
 }
 
-interface ContainerEnd {
-  /** Messages whose try has failed with the container, whatever it said of them. */
-  readonly condemned: ReadonlySet<string>;
-  /** How it came, as a sentence. */
-  readonly why: string | undefined;
-}
-
 /** One for each file of a session. */
-const maxMends = 3;
+const maxRepairs = 3;
 
 export class DeliveryLoop {
   readonly #deps: DeliveryLoopDeps;
-  readonly #looks: SingleFlight;
+  readonly #passes: SingleFlight;
   readonly #endedContainers = new Map<string, ContainerEnd>();
-  /** Looks that could not be planned in the database, as when the disk is full. */
+  /** Passes that could not be planned in the database, as when the disk is full. */
   readonly #timers = new Map<string, NodeJS.Timeout>();
   #isStopping = false;
 
   constructor(deps: DeliveryLoopDeps) {
     this.#deps = deps;
-    this.#looks = new SingleFlight((sessionId) => this.#look(sessionId));
+    this.#passes = new SingleFlight((sessionId) => this.#pass(sessionId));
   }
 
   /** Look at a session soon. */
@@ -57,18 +57,19 @@ export class DeliveryLoop {
     void this.look(sessionId);
   }
 
-  /** Resolves when a look that began after this call has ended, however it went. */
+  /** Resolves when a pass that began after this call has ended, however it went. */
   async look(sessionId: string): Promise<void> {
-    await this.#looks.request(sessionId);
+    await this.#passes.request(sessionId);
   }
 
   /**
-   * One more look after a session's container has ended: what it still claims, nobody works on. Throws when that
+   * One more pass after a session's container has ended: what it still claims, nobody works on. Throws when that
    * could not be written down: until it is, no other container may claim anything. `why`: how it ended, as a sentence.
    */
-  async finish(sessionId: string, condemned: ReadonlySet<string>, why?: string): Promise<void> {
-    this.#endedContainers.set(sessionId, { condemned, why });
-    await this.#looks.request(sessionId);
+  async finish(sessionId: string, stoppedFor: ReadonlySet<string>, why?: string): Promise<void> {
+    this.#endedContainers.set(sessionId, { stoppedFor, why });
+    await this.#passes.request(sessionId);
+    await this.#deps.mailbox.release(sessionId);
     if (!this.#endedContainers.has(sessionId)) return;
     throw new BerthError('io_failed', 'What a container left behind could not be dealt with.', {
       facts: { sessionId },
@@ -81,38 +82,38 @@ export class DeliveryLoop {
     this.nudge(sessionId);
   }
 
-  /** From now on a look goes through one page of rows at the most, and none begins by itself. */
+  /** From now on a pass goes through one page of rows at the most, and none begins by itself. */
   beginStop(): void {
     this.#isStopping = true;
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
   }
 
-  /** Resolves when no look is in progress. */
+  /** Resolves when no pass is in progress. */
   async stop(): Promise<void> {
     this.beginStop();
     await this.drain();
   }
 
-  /** Resolves when no look is in progress. */
+  /** Resolves when no pass is in progress. */
   async drain(): Promise<void> {
-    await this.#looks.idle();
+    await this.#passes.idle();
   }
 
   /** Never rejects: what goes wrong is this session's own. */
-  async #look(sessionId: string): Promise<void> {
+  async #pass(sessionId: string): Promise<void> {
     const end = this.#endedContainers.get(sessionId);
     this.#endedContainers.delete(sessionId);
     try {
-      await this.#lookInto(sessionId, end);
+      await this.#passOver(sessionId, end);
     } catch (err) {
       if (end !== undefined) this.#endedContainers.set(sessionId, end);
       this.#deps.log.warn({ err, sessionId }, 'delivery look failed');
-      this.#lookAgainSoon(sessionId);
+      this.#passAgainSoon(sessionId);
     }
   }
 
-  async #lookInto(sessionId: string, end: ContainerEnd | undefined): Promise<void> {
+  async #passOver(sessionId: string, end: ContainerEnd | undefined): Promise<void> {
     const { store, recovery, onPlanned } = this.#deps;
     const session = store.sessions.find(sessionId);
     if (session === undefined) return;
@@ -125,13 +126,13 @@ export class DeliveryLoop {
         if (await this.#goThrough(session, end)) break;
         // The next daemon goes on; what is not sent yet must not be settled.
         if (end !== undefined) this.#endedContainers.set(sessionId, end);
-        this.#lookAgainSoon(sessionId);
+        this.#passAgainSoon(sessionId);
         return;
       } catch (error) {
         if (!recovery.report(sessionId, error)) throw error;
         this.#deps.rows.forget(sessionId);
-        // After its container has ended, what was found can be mended at once.
-        if (end === undefined || attempt === maxMends) return;
+        // After its container has ended, what was found can be repaired at once.
+        if (end === undefined || attempt === maxRepairs) return;
       }
     }
     onPlanned();
@@ -139,24 +140,57 @@ export class DeliveryLoop {
 
   /** False where the daemon stops before the end. */
   async #goThrough(session: Session, end: ContainerEnd | undefined): Promise<boolean> {
-    const { settlement, recovery, rows } = this.#deps;
-    let failed = end?.condemned;
-    if (end !== undefined) {
-      const unanswered = await recovery.repair(session.id);
-      if (unanswered !== undefined) {
-        this.#deps.rows.forget(session.id);
-        failed = new Set([...end.condemned, ...unanswered]);
+    const { settlement, rows, batch, booksWaitMs } = this.#deps;
+    const ended = end === undefined ? undefined : await this.#repair(session, end);
+    const { start, facts } = await this.#readFacts(session);
+    const draft = new DeliveryDraft();
+    try {
+      const isStopping = (): boolean => this.#isStopping;
+      const delivered = await rows.deliver(session, { start, page: facts.page, draft }, isStopping);
+      if (!delivered.isComplete) {
+        await batch.write(session, draft);
+        return false;
       }
+      if (hasEnded(facts.acks) && !draft.isUrgent) await delay(booksWaitMs);
+      const taken = draft.take();
+      try {
+        await settlement.settle(session, facts, ended, { ...taken, dueAt: delivered.dueAt });
+      } catch (error) {
+        draft.putBack(taken);
+        throw error;
+      }
+    } catch (error) {
+      // What was sent is known to be sent, whatever else went wrong.
+      await batch.write(session, draft).catch(() => undefined);
+      throw error;
     }
-    await recovery.assertWhole(session.id);
-    const acks = await settlement.readAcks(session);
-    if (!(await rows.deliver(session, () => this.#isStopping))) return false;
-    if (hasEnded(acks)) await delay(this.#deps.booksWaitMs);
-    await settlement.settle(session, acks, failed, end?.why);
     return true;
   }
 
-  #lookAgainSoon(sessionId: string): void {
+  /** After its container has ended: what is damaged is repaired, and may have cost more messages their try. */
+  async #repair(session: Session, end: ContainerEnd): Promise<ContainerEnd> {
+    const { recovery, rows } = this.#deps;
+    const unanswered = await recovery.repair(session.id);
+    if (unanswered === undefined) return end;
+    rows.forget(session.id);
+    return { ...end, stoppedFor: new Set([...end.stoppedFor, ...unanswered]) };
+  }
+
+  /** Where rows were taken out of the file, its numbers begin anew below the last one seen: all of it is read again. */
+  async #readFacts(session: Session): Promise<{ start: LookStart; facts: PassFacts }> {
+    const { mailbox, recovery, rows } = this.#deps;
+    for (let isFirst = true; ; isFirst = false) {
+      const start = await rows.begin(session);
+      const request = { after: start.waitsThrough, limit: pageSize };
+      const facts = await readFacts(mailbox, session.id, request);
+      if (facts.page === undefined) await recovery.assertWhole(session.id);
+      const isBehind = (facts.page?.maxSeq ?? 0) < start.waitsThrough;
+      if (!isBehind || !isFirst) return { start, facts };
+      rows.forget(session.id);
+    }
+  }
+
+  #passAgainSoon(sessionId: string): void {
     const { store, clock, lookAgainMs, log, onPlanned } = this.#deps;
     const dueAt = isoAt(clock.now() + lookAgainMs);
     try {

@@ -132,9 +132,7 @@ export class FailureReports {
     const { store, mailbox, clock, onNotice } = this.#deps;
     const { inReplyTo } = row;
     if (inReplyTo === null) return;
-    const addresses = await mailbox.inbound(letter.sessionId, (inbound) =>
-      inbound.findAddresses([inReplyTo]),
-    );
+    const addresses = await mailbox.inbound(letter.sessionId, 'findAddresses', [inReplyTo]);
     const address = addresses.get(inReplyTo);
     if (address === undefined) return;
     const id = `undelivered-${letter.sessionId}-${row.id}-${Date.parse(letter.createdAt).toString(36)}`;

@@ -18,9 +18,10 @@ export class LookStarts {
   /** From which seq on something that was final is so no more. */
   readonly #reopened = new Map<string, number>();
 
-  /** `now`: ISO-8601. Rows that wait for their time are passed over until the first of them is due. */
-  take(sessionId: string, now: string): LookStart {
-    const start = this.#starts.get(sessionId) ?? startAfter(0);
+  /** `now`: ISO-8601. Rows that wait for their time are passed over until the first of them is due. Undefined: not known. */
+  take(sessionId: string, now: string): LookStart | undefined {
+    const start = this.#starts.get(sessionId);
+    if (start === undefined) return undefined;
     const before = (this.#reopened.get(sessionId) ?? Number.POSITIVE_INFINITY) - 1;
     this.#reopened.delete(sessionId);
     const isDue = start.waitsUntil !== undefined && start.waitsUntil <= now;
@@ -45,6 +46,6 @@ export class LookStarts {
   }
 }
 
-function startAfter(seq: number): LookStart {
+export function startAfter(seq: number): LookStart {
   return { settledThrough: seq, waitsThrough: seq, waitsUntil: undefined };
 }

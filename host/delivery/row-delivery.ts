@@ -3,7 +3,7 @@ import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { BerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { DeliveryRecord } from '../../shared/protocol/inbound-writer.js';
-import type { OutboundRow } from '../../shared/protocol/outbound-reader.js';
+import type { OutboundPage, OutboundRow } from '../../shared/protocol/outbound-reader.js';
 import type { Address } from '../../shared/protocol/session-message.js';
 import { outboundDbName } from '../../shared/protocol/workspace.js';
 import type { Channel } from '../channels/channel.js';
@@ -19,7 +19,8 @@ import {
   type DeliveryFacts,
   type UnknownSends,
 } from './delivery-policy.js';
-import { LookStarts } from './look-starts.js';
+import type { DeliveryDraft } from './delivery-draft.js';
+import { LookStarts, startAfter, type LookStart } from './look-starts.js';
 import type { Undelivered } from './undelivered.js';
 import { mayWriteTo } from './write-permission.js';
 
@@ -35,7 +36,7 @@ export interface RowDeliveryDeps {
 }
 
 /** Of one look: more than that no agent writes by mistake. The salvage of the file leaves nearly all of it out. */
-const maxRubbish = 1_000;
+const maxMalformed = 1_000;
 
 /** So many refusals, and what else a closed session holds is not gone through. */
 const maxRefusedWhenClosed = 100;
@@ -44,7 +45,9 @@ const maxRefusedWhenClosed = 100;
 const paceMs = 0.3;
 
 /** How many rows are looked at together. */
-const pageSize = 100;
+export const pageSize = 100;
+/** How many are passed over together that are final already. */
+const headsAtOnce = 1_000;
 
 /** What is found out while a session's rows are gone through. */
 interface Look {
@@ -53,6 +56,7 @@ interface Look {
   readonly retries: ReadonlyMap<string, DeliveryRetry>;
   /** Chats that cannot take anything now: what comes later for them waits, to keep the order. */
   readonly blocked: Set<string>;
+  readonly draft: DeliveryDraft;
   /** ISO-8601: when to look again. */
   earliest: string | undefined;
   /** The fields of a LookStart, as far as it has come. */
@@ -68,7 +72,15 @@ interface Look {
   /** How many rows will never be sent. */
   refused: number;
   /** How many of them are no messages at all. */
-  rubbish: number;
+  malformed: number;
+}
+
+/** What has become of a session's rows. */
+export interface DeliveredRows {
+  /** False where the daemon stops before the last of them. */
+  readonly isComplete: boolean;
+  /** When to look at them again, ISO-8601; undefined: when there are new ones. */
+  readonly dueAt: string | undefined;
 }
 
 type Goal = Omit<DeliveryFacts, 'record' | 'maybeSent'>;
@@ -103,43 +115,74 @@ export class RowDelivery {
     this.#starts.forget(sessionId);
   }
 
-  /** Goes through the session's rows. False where `isStopping` has ended that before the last of them. */
-  async deliver(session: Session, isStopping: () => boolean): Promise<boolean> {
+  /** After which seq the next look begins. What was final before this daemon's first look is passed over. */
+  async begin(session: Session): Promise<LookStart> {
+    const now = isoAt(this.#deps.clock.now());
+    const known = this.#starts.take(session.id, now);
+    if (known !== undefined) return known;
+    const start = startAfter(await this.#findSettledThrough(session.id));
+    this.#starts.note(session.id, start);
+    return start;
+  }
+
+  /** Goes through the session's rows, from the first page on that was read after `start`. */
+  async deliver(
+    session: Session,
+    {
+      start,
+      page,
+      draft,
+    }: {
+      readonly start: LookStart;
+      readonly page: OutboundPage | undefined;
+      readonly draft: DeliveryDraft;
+    },
+    isStopping: () => boolean,
+  ): Promise<DeliveredRows> {
     const { store, mailbox, clock, batch } = this.#deps;
-    const now = isoAt(clock.now());
-    const start = this.#starts.take(session.id, now);
     const look: Look = {
       session,
-      now,
+      now: isoAt(clock.now()),
       retries: store.deliveryRetries.list(session.id),
       blocked: new Set(),
+      draft,
       ...start,
       earliest: start.waitsUntil,
       isContiguous: start.waitsUntil === undefined,
       isInTime: true,
       later: 0,
       refused: 0,
-      rubbish: 0,
+      malformed: 0,
     };
-    for (let after = start.waitsThrough; ;) {
-      const rows = await mailbox.outbound(session.id, (outbound) =>
-        outbound.listAfter(after, pageSize),
-      );
-      if (rows.length > 0) await this.#deliverPage(look, rows);
-      const last = rows.at(-1);
-      if (last === undefined || rows.length < pageSize) break;
-      after = last.seq;
-      // A file may hold very many rows: after each page others get their turn.
-      await new Promise((resolve) => setImmediate(resolve));
-      if (isStopping()) return false;
+    for (let next = page; next !== undefined;) {
+      if (next.rows.length > 0) await this.#deliverPage(look, next.rows);
+      const last = next.rows.at(-1);
+      if (last === undefined || next.isLast) break;
+      if (isStopping()) return { isComplete: false, dueAt: undefined };
       if (!this.#isWorthwhile(look)) break;
+      const after = last.seq;
+      next = await mailbox.readPage(session.id, { after, limit: pageSize, acksOf: [] });
     }
     batch.endRefusals(session);
     this.#pace(look);
     const { settledThrough, waitsThrough, waitsUntil } = look;
     this.#starts.note(session.id, { settledThrough, waitsThrough, waitsUntil });
-    this.#planNext(look);
-    return true;
+    return { isComplete: true, dueAt: look.earliest };
+  }
+
+  /** The last seq of the rows, from the first on, that are final. */
+  async #findSettledThrough(sessionId: string): Promise<number> {
+    const { mailbox } = this.#deps;
+    for (let through = 0; ;) {
+      const heads = await mailbox.outbound(sessionId, 'listHeads', through, headsAtOnce);
+      if (heads.length === 0 || (heads[0]?.seq ?? 0) <= through) return through;
+      const ids = heads.map(({ id }) => id);
+      const settled = await mailbox.inbound(sessionId, 'findSettledOut', ids);
+      const open = heads.findIndex(({ id }) => !settled.has(id));
+      const last = open === -1 ? heads.at(-1) : heads[open - 1];
+      through = last?.seq ?? through;
+      if (open !== -1 || heads.length < headsAtOnce) return through;
+    }
   }
 
   /** Each look that one of them is due goes through all that wait: however many, they take a tenth of this thread. */
@@ -160,9 +203,8 @@ export class RowDelivery {
   async #deliverPage(look: Look, rows: readonly OutboundRow[]): Promise<void> {
     const { mailbox, batch } = this.#deps;
     const { session } = look;
-    const records = await mailbox.inbound(session.id, (inbound) =>
-      inbound.findDeliveries(rows.map((row) => row.id)),
-    );
+    const ids = rows.map((row) => row.id);
+    const records = await mailbox.inbound(session.id, 'findDeliveries', ids);
     const page: Page = {
       goals: new Map(),
       sends: [],
@@ -172,9 +214,9 @@ export class RowDelivery {
     };
     for (const row of rows) this.#sort(look, row, records.get(row.id), page);
     look.refused += page.refusals.length;
-    look.rubbish += page.refusals.filter(({ isRubbish }) => isRubbish === true).length;
-    if (look.rubbish > maxRubbish) throw this.#flooded(look);
-    await batch.refuse(session, page.refusals);
+    look.malformed += page.refusals.filter(({ isRubbish }) => isRubbish === true).length;
+    if (look.malformed > maxMalformed) throw this.#flooded(look);
+    await batch.refuse(session, page.refusals, look.draft);
     const unsent = await batch.send(session, page.sends, look);
     for (const dueAt of unsent.dueTimes) look.earliest = earlier(look.earliest, dueAt);
     for (const { id, seq } of rows) {
@@ -186,9 +228,9 @@ export class RowDelivery {
     }
   }
 
-  #flooded({ session: { id }, rubbish }: Look): BerthError {
+  #flooded({ session: { id }, malformed }: Look): BerthError {
     const { log } = this.#deps;
-    log.error({ sessionId: id, count: rubbish }, 'agent writes what is no message');
+    log.error({ sessionId: id, count: malformed }, 'agent writes what is no message');
     return new BerthError('database_corrupt', 'outbound.db is full of what is no message.', {
       facts: { path: outboundDbName },
     });
@@ -246,15 +288,6 @@ export class RowDelivery {
       look.blocked.add(chat);
     }
     return look.blocked.has(chat);
-  }
-
-  #planNext(look: Look): void {
-    const { store } = this.#deps;
-    const { earliest, session } = look;
-    if (earliest === undefined) store.dueItems.clear(session.id, 'deliver');
-    else {
-      store.dueItems.set({ sessionId: session.id, kind: 'deliver', dueAt: earliest, attempts: 0 });
-    }
   }
 }
 

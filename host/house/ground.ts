@@ -11,10 +11,14 @@ import { nextRun } from '../schedule/recurrence.js';
 import { buildRecovery } from '../sessions/repair/build-recovery.js';
 import { Mailbox } from '../sessions/mailbox.js';
 import type { Handover } from '../sessions/agent-files.js';
+import { InboundThread } from '../sessions/mailbox/inbound-thread.js';
+import { readerUserFor } from '../sessions/reader/reader-user.js';
+import { ReaderPool } from '../sessions/reader/reader-pool.js';
 import { agentUserFor, SessionFolders } from '../sessions/session-folder.js';
 import type { SessionRecovery } from '../sessions/repair/session-recovery.js';
 import { SessionRegistry } from '../sessions/session-registry.js';
 import { Settlement, type SettledMessage } from '../sessions/settlement.js';
+import { DiskWatch } from './disk-watch.js';
 import type { DaemonStatus } from '../store/daemon-status.js';
 import type { Store } from '../store/store.js';
 
@@ -42,6 +46,9 @@ export interface Ground {
   readonly status: DaemonStatus;
   readonly folders: SessionFolders;
   readonly mailbox: Mailbox;
+  /** Use inbound.db and outbound.db files for the mailbox; started before anything else, stopped after it. */
+  readonly inboundThread: InboundThread;
+  readonly readers: ReaderPool;
   readonly sessions: SessionRegistry;
   readonly settlement: Settlement;
   readonly recovery: SessionRecovery;
@@ -61,6 +68,9 @@ export interface GroundCalls {
 }
 
 const lockTimeoutMs = 5_000;
+/** Of inbound.db files that stay open, and for how long without use, in milliseconds. */
+const maxOpenFiles = 64;
+const idleFileMs = 60_000;
 
 /** The order matters: what comes later is built on what comes before. */
 export function layGround(
@@ -76,10 +86,39 @@ export function layGround(
     handover: deps.handover,
     log: deps.log,
   });
-  const { migrationsDir } = config.program;
+  const { migrationsDir, workersDir } = config.program;
   const inboundMigrations = readMigrations(join(migrationsDir, 'inbound'));
+  const { user, closedFolder } = readerUserFor(config.paths.sessionsDir);
+  if (closedFolder !== undefined) {
+    deps.log.warn(
+      { folder: closedFolder },
+      'reader runs as root: a folder lets no other user through',
+    );
+  }
+  const disk = new DiskWatch(status);
+  const inboundThread = new InboundThread({
+    script: join(workersDir, 'inbound-thread.cjs'),
+    settings: { migrations: inboundMigrations, maxOpen: maxOpenFiles, idleMs: idleFileMs },
+    onTook: (ms) => {
+      disk.note(ms);
+    },
+    onFatal: deps.onFatal,
+  });
+  const readers = new ReaderPool({
+    settings: {
+      script: join(workersDir, 'reader.cjs'),
+      folder: config.paths.sessionsDir,
+      user,
+    },
+    log: deps.log,
+    onSlowDisk: () => {
+      disk.noteStall();
+    },
+  });
   const mailbox = new Mailbox({
     folders,
+    inboundFiles: inboundThread,
+    outboundFiles: readers,
     inboundMigrations,
     lockTimeoutMs,
     onBlocked: calls.onBlocked,
@@ -110,5 +149,6 @@ export function layGround(
     onWanted: calls.onRepairWanted,
     onNotice: calls.onNotice,
   });
-  return { deps, runtime, status, folders, mailbox, sessions, settlement, recovery };
+  const files = { folders, mailbox, inboundThread, readers };
+  return { deps, runtime, status, ...files, sessions, settlement, recovery };
 }

@@ -140,6 +140,8 @@ export class House {
   /** `lastTime`: when the last daemon of this home wrote something, ISO-8601. */
   async open(lastTime?: string): Promise<void> {
     if (lastTime !== undefined) this.#schedule.noteLastTime(lastTime);
+    this.#ground.inboundThread.start();
+    this.#ground.readers.start();
     this.#centralWatch.start();
     this.#delivery.watcher.start();
     this.#reconciler.start();
@@ -192,6 +194,8 @@ export class House {
     await step('watcher', this.#delivery.watcher.stop());
     await this.#channels.stop(deadline);
     await step('runtime', this.#ground.runtime.close());
+    this.#ground.readers.stop();
+    await step('inbound files', this.#ground.inboundThread.stop());
   }
 
   #joinDelivery(): Delivery {

@@ -2,6 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RoutingRoom } from '../../test/fakes/routing-room.js';
+import { settlementOf } from '../../test/fakes/settle-rows.js';
 import type { Verdict } from '../store/received-messages.js';
 import type { SessionMode } from '../store/wirings.js';
 
@@ -69,10 +70,10 @@ describe('a message for several agents', () => {
     const first = await room.router.route(event);
     const messageId = first.kind === 'accepted' ? first.messageId : '';
     const [high = '', middle = '', low = ''] = room.posted;
-    const settle = (id: string, status: 'completed' | 'failed'): Promise<void> =>
-      room.mailbox.inbound(id, (inbound) => {
-        inbound.settle([{ id: messageId, status }]);
-      });
+    const settle = async (id: string, status: 'completed' | 'failed'): Promise<void> => {
+      const open = await room.mailbox.inbound(id, 'listOpen');
+      await room.mailbox.inbound(id, 'settle', settlementOf(open, [{ id: messageId, status }]));
+    };
     await settle(high, 'completed');
     await settle(middle, 'failed');
     expect(await room.router.route(event)).not.toHaveProperty('settled');

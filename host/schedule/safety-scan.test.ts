@@ -102,16 +102,11 @@ describe('the safety scan', () => {
   ] as const)('finds a reply whose sending was %s', async (_, status) => {
     room.runner.sayAll(['sent', 'unsent']);
     const outcome = { platformMessageId: null } as const;
-    await room.mailbox.inbound(room.session.id, (inbound) => {
-      inbound.recordDeliveries(
-        [
-          { messageOutId: 'sent', status: 'delivered', ...outcome },
-          ...(status === undefined ? [] : [{ messageOutId: 'unsent', status, ...outcome }]),
-        ],
-        [],
-        room.clock.now(),
-      );
-    });
+    const records = [
+      { messageOutId: 'sent', status: 'delivered' as const, ...outcome },
+      ...(status === undefined ? [] : [{ messageOutId: 'unsent', status, ...outcome }]),
+    ];
+    await room.mailbox.inbound(room.session.id, 'recordDeliveries', records, [], 0);
     await scan.checkNext();
     expect(found()).toEqual(['a reply that waits']);
     expect(deliversIn()).toBe(0);
@@ -120,18 +115,10 @@ describe('the safety scan', () => {
   it('finds the one reply among many', async () => {
     const texts = Array.from({ length: 450 }, (_, i) => `reply ${i}`);
     room.runner.sayAll(texts);
-    await room.mailbox.inbound(room.session.id, (inbound) => {
-      const sent = texts.filter((text) => text !== 'reply 440');
-      inbound.recordDeliveries(
-        sent.map((messageOutId) => ({
-          messageOutId,
-          status: 'delivered',
-          platformMessageId: null,
-        })),
-        [],
-        room.clock.now(),
-      );
-    });
+    const sent = texts.filter((text) => text !== 'reply 440');
+    const outcome = { status: 'delivered', platformMessageId: null } as const;
+    const records = sent.map((messageOutId) => ({ messageOutId, ...outcome }));
+    await room.mailbox.inbound(room.session.id, 'recordDeliveries', records, [], 0);
     await scan.checkNext();
     expect(found()).toEqual(['a reply that waits']);
   });
@@ -209,9 +196,8 @@ describe('the safety scan', () => {
     });
 
     it('takes off what has ended', async () => {
-      await room.mailbox.inbound(room.session.id, (inbound) => {
-        inbound.cancel([room.nextRunId], new Set());
-      });
+      const cancel = { taskId: 't-1', begunBefore: undefined, refusesBegun: false };
+      await room.mailbox.inbound(room.session.id, 'cancelTask', cancel);
       await scan.checkNext();
       expect(found()).toEqual(['a task that has ended']);
       expect(room.store.tasks.list()).toEqual([]);

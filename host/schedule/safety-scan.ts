@@ -131,12 +131,10 @@ export class SafetyScan {
   ): Promise<{ readonly open: readonly OpenInbound[]; readonly isUnnamed: boolean } | undefined> {
     const { store, mailbox, clock } = this.#deps;
     try {
-      // In one piece: what is written in between belongs to neither.
-      return await mailbox.inbound(sessionId, (inbound) => {
-        const open = inbound.listOpen();
-        const wake = store.dueItems.find(sessionId, 'wake');
-        return { open, isUnnamed: isUnnamed(open, wake, isoAt(clock.now())) };
-      });
+      const open = await mailbox.inbound(sessionId, 'listOpen');
+      // Without a pause: what is written from now on belongs to neither.
+      const wake = store.dueItems.find(sessionId, 'wake');
+      return { open, isUnnamed: isUnnamed(open, wake, isoAt(clock.now())) };
     } catch (error) {
       if (hasCode(error, 'database_missing')) return undefined;
       throw error;
@@ -147,7 +145,6 @@ export class SafetyScan {
     const { store, taskCheck } = this.#deps;
     const hasTasks = store.tasks.listForSession(sessionId).length > 0;
     if (!hasTasks && !open.some(({ kind }) => kind === 'task')) return;
-    await turn();
     for (const finding of await taskCheck.mend(sessionId)) this.#report(sessionId, finding);
   }
 
@@ -161,15 +158,10 @@ export class SafetyScan {
   async #hasUndelivered(sessionId: string): Promise<boolean> {
     const { mailbox } = this.#deps;
     for (let after = 0; ;) {
-      await turn();
-      const rows = await mailbox.outbound(sessionId, (outbound) =>
-        outbound.listHeadsAfter(after, pageSize),
-      );
+      const rows = await mailbox.outbound(sessionId, 'listHeads', after, pageSize);
       if (rows.length === 0) return false;
-      await turn();
-      const records = await mailbox.inbound(sessionId, (inbound) =>
-        inbound.findDeliveries(rows.map(({ id }) => id)),
-      );
+      const ids = rows.map(({ id }) => id);
+      const records = await mailbox.inbound(sessionId, 'findDeliveries', ids);
       if (rows.some(({ id }) => (records.get(id)?.status ?? 'sending') === 'sending')) return true;
       const last = rows.at(-1);
       if (last === undefined || rows.length < pageSize) return false;
@@ -205,11 +197,4 @@ function isUnnamed(open: readonly OpenInbound[], wake: DueItem | undefined, now:
 /** Epoch milliseconds; a file that is not there was never written. */
 function writtenAtMs(path: string): number {
   return lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.NEGATIVE_INFINITY;
-}
-
-/** Lets others have their turn. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => {
-    setImmediate(resolve);
-  });
 }

@@ -1,7 +1,8 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { OpenInbound } from '../../shared/protocol/inbound-writer.js';
 import type { Mailbox } from '../sessions/mailbox.js';
-import { isPlanned, taskIdOf } from '../sessions/task-series.js';
+import { taskIdOf } from '../../shared/protocol/task-run-id.js';
+import { isPlanned } from '../sessions/task-series.js';
 import type { Store } from '../store/store.js';
 import type { Task } from '../store/tasks.js';
 
@@ -23,33 +24,52 @@ export class TaskCheck {
 
   /** Returns what was wrong, in words. A row that is gone altogether is written again. */
   async mend(sessionId: string): Promise<readonly string[]> {
-    const { store, mailbox, clock, restore } = this.#deps;
+    const { store, clock, restore } = this.#deps;
     const now = isoAt(clock.now());
     const findings: string[] = [];
     const known = store.tasks.listForSession(sessionId);
-    const isLost = await mailbox.inbound(sessionId, (inbound) => {
-      const open = inbound.listOpen();
-      const runs = new Map(open.filter(isTask).map((row) => [taskIdOf(row), row]));
-      for (const [id, row] of runs) {
-        const task = store.tasks.find(id);
-        if (task === undefined ? !isNamed(row, now) : isSame(task, row)) continue;
-        findings.push('a planned task');
-        store.tasks.set(this.#read(sessionId, id, row, task, inbound.findText(row.id) ?? ''));
-      }
-      const gone = known.filter(({ id }) => !runs.has(id));
-      const lost = gone.filter(({ messageId }) => inbound.findStatus(messageId) === undefined);
-      for (const task of gone) {
-        if (lost.includes(task)) continue;
-        findings.push('a task that has ended');
-        store.tasks.delete(task.id);
-      }
-      return lost.length > 0;
-    });
-    if (isLost) {
+    const found = await this.#readRuns(sessionId, known);
+    // In one piece: what is planned or ends in between belongs to neither.
+    const { runs, texts, lost } = found;
+    for (const [id, row] of runs) {
+      const task = store.tasks.find(id);
+      if (task === undefined ? !isNamed(row, now) : isSame(task, row)) continue;
+      findings.push('a planned task');
+      store.tasks.set(this.#read(sessionId, id, row, task, texts.get(row.id) ?? ''));
+    }
+    for (const task of known) {
+      if (runs.has(task.id) || lost.has(task.messageId)) continue;
+      findings.push('a task that has ended');
+      store.tasks.delete(task.id);
+    }
+    if (lost.size > 0) {
       findings.push('a task that is not in the file any more');
       await restore(sessionId);
     }
     return findings;
+  }
+
+  /** Runs that are open by task, with their texts; `lost`: runs that the index names, and the file does not hold. */
+  async #readRuns(
+    sessionId: string,
+    known: readonly Task[],
+  ): Promise<{
+    readonly runs: ReadonlyMap<string, OpenInbound>;
+    readonly texts: ReadonlyMap<string, string>;
+    readonly lost: ReadonlySet<string>;
+  }> {
+    const { mailbox } = this.#deps;
+    const open = (await mailbox.inbound(sessionId, 'listOpen')).filter(isTask);
+    const runs = new Map(open.map((row) => [taskIdOf(row), row]));
+    const ids = open.map(({ id }) => id);
+    const texts = await mailbox.inbound(sessionId, 'findTexts', ids);
+    const lost = new Set<string>();
+    for (const { id, messageId } of known) {
+      if (runs.has(id)) continue;
+      const status = await mailbox.inbound(sessionId, 'findStatus', messageId);
+      if (status === undefined) lost.add(messageId);
+    }
+    return { runs, texts, lost };
   }
 
   #read(

@@ -21,10 +21,8 @@ describe('the desk for tasks', () => {
     expect(room.wakesIn()).toBe(hour);
     expect(room.planned).toBe(1);
     expect(room.store.tasks.list()).toEqual([task]);
-    const address = await room.mailbox.inbound(room.session.id, (inbound) =>
-      inbound.findAddresses([task.messageId]).get(task.messageId),
-    );
-    expect(address).toEqual({ channelType: 'fake', platformId: 'chat-1', threadId: null });
+    const [open] = await room.mailbox.inbound(room.session.id, 'listOpen');
+    expect(open?.address).toEqual({ channelType: 'fake', platformId: 'chat-1', threadId: null });
   });
 
   it('leaves a session due as early as it was', async () => {
@@ -50,10 +48,8 @@ describe('the desk for tasks', () => {
     room.addWiring(room.chat, room.agentGroup, { sessionMode: 'agent-shared' });
     const task = await room.plan(hour);
     expect(room.store.sessions.find(task.sessionId)?.messagingGroupId).toBeNull();
-    const address = await room.mailbox.inbound(task.sessionId, (inbound) =>
-      inbound.findAddresses([task.messageId]).get(task.messageId),
-    );
-    expect(address).toMatchObject({ platformId: 'chat-1' });
+    const [open] = await room.mailbox.inbound(task.sessionId, 'listOpen');
+    expect(open?.address).toMatchObject({ platformId: 'chat-1' });
   });
 
   it('plans once what is asked twice', async () => {

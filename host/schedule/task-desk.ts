@@ -7,7 +7,7 @@ import type { Mailbox } from '../sessions/mailbox.js';
 import { sessionKeyFor } from '../sessions/session-key.js';
 import type { SessionRegistry } from '../sessions/session-registry.js';
 import { toTaskRow } from '../sessions/task-row.js';
-import { runIdFor, taskIdOf } from '../sessions/task-series.js';
+import { runIdFor } from '../../shared/protocol/task-run-id.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import type { Task } from '../store/tasks.js';
@@ -99,22 +99,16 @@ export class TaskDesk {
     }
     const soon = isoAt(clock.now() + tooSoonMs);
     const mayHaveBegun = await this.#mayHaveBegun(task);
-    const hasBegun = await mailbox.inbound(task.sessionId, (inbound) => {
-      const runs = inbound.listOpen().filter((row) => taskIdOf(row) === id);
-      const begun = new Set(
-        runs.flatMap((row) => (mayHaveBegun && (row.processAfter ?? '') <= soon ? [row.id] : [])),
-      );
-      if (begun.size > 0 && task.recurrence === null) throw hasBegunAlready(id);
-      inbound.cancel(
-        runs.map((row) => row.id),
-        begun,
-      );
-      store.tasks.delete(id);
-      return begun.size > 0;
+    const cancelled = await mailbox.inbound(task.sessionId, 'cancelTask', {
+      taskId: id,
+      begunBefore: mayHaveBegun ? soon : undefined,
+      refusesBegun: task.recurrence === null,
     });
+    if (cancelled === 'kept') throw hasBegunAlready(id);
+    store.tasks.delete(id);
     log.info({ sessionId: task.sessionId, task: id }, 'task cancelled');
     onPlanned();
-    return { task, cancelled: hasBegun ? 'series' : 'all' };
+    return { task, cancelled };
   }
 
   /** Nobody takes a task but a container: what became due while no daemon ran has not begun. */
@@ -122,7 +116,7 @@ export class TaskDesk {
     const { store, mailbox } = this.#deps;
     if (store.sessions.find(sessionId)?.containerStatus !== 'stopped') return true;
     try {
-      const acks = await mailbox.outbound(sessionId, (outbound) => outbound.findAcks([messageId]));
+      const acks = await mailbox.outbound(sessionId, 'findAcks', [messageId]);
       return acks.size > 0;
     } catch {
       // Its files tell nothing now.

@@ -13,6 +13,7 @@ const row: OpenInbound = {
   timestamp: now,
   recurrence: null,
   timeZone: null,
+  address: null,
 };
 
 describe('what a chat is told of a message that was given up', () => {

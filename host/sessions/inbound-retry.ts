@@ -3,6 +3,7 @@ import { cp } from 'node:fs/promises';
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { BerthError, errnoOf } from '../../shared/base/errors.js';
 import type { StoredInbound } from '../../shared/protocol/inbound-reopener.js';
+import { taskIdOf } from '../../shared/protocol/task-run-id.js';
 import { messageKinds } from '../../shared/protocol/session-message.js';
 import { inboxDir } from '../../shared/protocol/workspace.js';
 import type { DeadLetter } from '../store/dead-letters.js';
@@ -14,7 +15,6 @@ import { nextRound } from './retry-policy.js';
 import type { SessionFolders } from './session-folder.js';
 import type { SessionRegistry } from './session-registry.js';
 import { failureNoticeId } from './settlement.js';
-import { taskIdOf } from './task-series.js';
 
 export interface InboundRetryDeps {
   readonly store: Store;
@@ -35,9 +35,7 @@ export async function retryInbound(
   letter: DeadLetter,
 ): Promise<string | undefined> {
   const { store, mailbox, sessions, clock } = deps;
-  const message = await mailbox.reopen(session.id, (inbound) =>
-    inbound.findMessage(letter.messageId),
-  );
+  const message = await mailbox.inbound(session.id, 'findMessage', letter.messageId);
   if (message === undefined) throw isGone(letter);
   if (message.status !== 'failed') {
     store.deadLetters.remove(letter);
@@ -61,11 +59,9 @@ export async function retryInbound(
   const tries = nextRound(message.tries, retryLimitsOf(store, session));
   // Should it be given up again, that is told again.
   store.notices.remove(failureNoticeId(session.id, message.id));
-  await mailbox.reopen(session.id, (inbound) => {
-    inbound.reopenMessage(message.id, tries, recurrence);
-    // Without a pause: it may be taken, and given up once more, from here on.
-    finish();
-  });
+  await mailbox.inbound(session.id, 'reopenMessage', message.id, tries, recurrence);
+  // Without a pause: it may be taken, and given up once more, from here on.
+  finish();
   return target.id;
 }
 

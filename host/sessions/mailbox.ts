@@ -1,21 +1,32 @@
 /**
  * The host's half of the protocol, for all sessions. A locked file is tried again within milliseconds without
- * holding up the thread; a damaged one is that session's trouble alone.
+ * holding up anybody; a damaged one is that session's trouble alone.
  */
-import { existsSync, renameSync, rmSync } from 'node:fs';
-import { BerthError, errnoOf, hasCode } from '../../shared/base/errors.js';
+import { existsSync } from 'node:fs';
+import { BerthError, hasCode } from '../../shared/base/errors.js';
 import { delay } from '../../shared/base/lifecycle.js';
 import type { Migration } from '../../shared/base/migrate.js';
-import { InboundPruner } from '../../shared/protocol/inbound-pruner.js';
-import { InboundReopener } from '../../shared/protocol/inbound-reopener.js';
-import { InboundWriter, type NewInboundRow } from '../../shared/protocol/inbound-writer.js';
-import { OutboundReader } from '../../shared/protocol/outbound-reader.js';
+import { linkView } from '../../shared/protocol/outbound-view.js';
 import type { Address, Destination, InboundStatus } from '../../shared/protocol/session-message.js';
 import { inboundDbPath, outboundDbPath } from '../../shared/protocol/workspace.js';
+import type {
+  InboundArgs,
+  InboundCallName,
+  InboundPort,
+  InboundResult,
+} from './mailbox/inbound-calls.js';
+import { PostQueue, type Post } from './mailbox/post-queue.js';
+import type { ReaderResults } from './reader/reader-answers.js';
+import { placeOf, type ReaderArgs, type ReaderCallName } from './reader/reader-calls.js';
+import type { OutboundPort } from './reader/reader-pool.js';
 import type { SessionFolders } from './session-folder.js';
+
+export type { Post } from './mailbox/post-queue.js';
 
 export interface MailboxDeps {
   readonly folders: SessionFolders;
+  readonly inboundFiles: InboundPort;
+  readonly outboundFiles: OutboundPort;
   readonly inboundMigrations: readonly Migration[];
   /** How long to try a locked file before giving up with database_busy, in milliseconds. */
   readonly lockTimeoutMs: number;
@@ -35,18 +46,6 @@ export interface MailboxRecovery {
   restore(sessionId: string, error: unknown): Promise<void>;
 }
 
-export interface Post {
-  readonly row: NewInboundRow;
-  readonly routing?: Address;
-  readonly destinations?: readonly Destination[];
-}
-
-interface WaitingPost {
-  readonly post: Post;
-  readonly resolve: (isNew: boolean) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /** A commit takes a few milliseconds: so often a file is tried again at once, and then more and more slowly. */
 const commitTries = 8;
 const longestPauseMs = 25;
@@ -56,56 +55,35 @@ const journalPatienceMs = 1_000;
 
 export class Mailbox {
   readonly #deps: MailboxDeps;
-  /** Posts that are not on disk yet, by session, in their order. */
-  readonly #waiting = new Map<string, WaitingPost[]>();
+  readonly #posts: PostQueue;
   /** Sessions whose inbound.db is being worked on, until when. */
   readonly #held = new Map<string, Promise<void>>();
+  /** The highest seq that is known of a session's outbound.db. */
+  readonly #outboundSeqs = new Map<string, number>();
 
   constructor(deps: MailboxDeps) {
     this.#deps = deps;
+    this.#posts = new PostQueue((sessionId, posts) => this.#appendAfterAll(sessionId, posts));
   }
 
   /**
    * Writes a message into a session's inbound.db, made when missing. Resolves when it is on disk: false where one with its
    * id was there already, which is left as it is. Messages keep the
-   * order of the calls; what comes while a write waits goes into one transaction with the next.
+   * order of the calls; what comes while a write waits goes into one transaction with the next. It never waits for
+   * outbound.db: see maxOutboundSeq.
    */
   post(sessionId: string, post: Post): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      const waiting = this.#waiting.get(sessionId);
-      if (waiting === undefined) {
-        this.#waiting.set(sessionId, [{ post, resolve, reject }]);
-        void this.#flush(sessionId);
-      } else {
-        waiting.push({ post, resolve, reject });
-      }
-    });
+    return this.#posts.add(sessionId, post);
   }
 
   /** Makes a session's inbound.db unless it is there. */
-  ensure(sessionId: string): void {
-    const path = inboundDbPath(this.#deps.folders.inDir(sessionId));
-    if (!existsSync(path)) this.#create(sessionId, path);
-  }
-
-  async #flush(sessionId: string): Promise<void> {
-    // What is posted in the same turn of the event loop comes along.
-    await new Promise((resolve) => setImmediate(resolve));
-    for (;;) {
-      const batch = this.#waiting.get(sessionId) ?? [];
-      if (batch.length === 0) break;
-      this.#waiting.set(sessionId, []);
-      try {
-        const added = await this.#appendAfterAll(
-          sessionId,
-          batch.map(({ post }) => post),
-        );
-        for (const { resolve, post } of batch) resolve(added.includes(post.row.id));
-      } catch (error) {
-        for (const { reject } of batch) reject(error);
-      }
-    }
-    this.#waiting.delete(sessionId);
+  async ensure(sessionId: string): Promise<void> {
+    const { folders, inboundMigrations: migrations, recovery } = this.#deps;
+    // A fresh file would not know what waits, nor what has been delivered: that would be lost, or sent again.
+    const wasUsed =
+      existsSync(outboundDbPath(folders.outDir(sessionId))) ||
+      recovery?.isInUse(sessionId) === true;
+    await this.inbound(sessionId, 'create', { migrations, wasUsed });
   }
 
   /** What comes meanwhile waits behind it, so that the order holds. */
@@ -127,33 +105,11 @@ export class Mailbox {
   }
 
   async #append(sessionId: string, posts: readonly Post[]): Promise<readonly string[]> {
-    const path = inboundDbPath(this.#deps.folders.inDir(sessionId));
-    const writer = this.#writerOf(path);
-    await this.#held.get(sessionId);
-    if (!existsSync(path)) this.#create(sessionId, path);
-    const outboundMaxSeq = await this.#findOutboundMaxSeq(sessionId);
     const rows = posts.map(({ row }) => row);
-    return await this.#patiently(sessionId, () =>
-      writer.append({ ...posts.at(-1), rows, outboundMaxSeq }),
-    );
-  }
-
-  /** Under another name first: a crash or a full disk in the middle leaves no half of a file behind. */
-  #create(sessionId: string, path: string): void {
-    const { folders, inboundMigrations, recovery } = this.#deps;
-    const wasUsed =
-      existsSync(outboundDbPath(folders.outDir(sessionId))) || recovery?.isInUse(sessionId);
-    if (wasUsed === true) {
-      // A fresh file would not know what waits, nor what has been delivered: that would be lost, or sent again.
-      throw new BerthError('database_missing', `${path} is gone.`, { facts: { path } });
-    }
-    makeFolder(() => {
-      folders.ensureInbound(sessionId);
-    }, path);
-    const draft = `${path}.new`;
-    for (const leftover of [draft, `${draft}-journal`]) rmSync(leftover, { force: true });
-    new InboundWriter(draft).create(inboundMigrations);
-    renameSync(draft, path);
+    await this.#held.get(sessionId);
+    if (!existsSync(this.#pathOf(sessionId))) await this.ensure(sessionId);
+    const outboundMaxSeq = this.maxOutboundSeq(sessionId);
+    return await this.inbound(sessionId, 'append', { ...posts.at(-1), rows, outboundMaxSeq });
   }
 
   /** Brings a session's routing and destinations up to date; no effect where nothing differs or nothing is there. */
@@ -161,17 +117,13 @@ export class Mailbox {
     sessionId: string,
     projection: { routing?: Address; destinations?: readonly Destination[] },
   ): Promise<void> {
-    const path = inboundDbPath(this.#deps.folders.inDir(sessionId));
-    if (!existsSync(path)) return;
-    await this.#patiently(sessionId, () => {
-      this.#writerOf(path).project(projection);
-    });
+    await this.inbound(sessionId, 'project', projection);
   }
 
   /** What has become of a message; undefined where the session does not know it, or cannot be read. */
   async findStatus(sessionId: string, messageId: string): Promise<InboundStatus | undefined> {
     try {
-      return await this.inbound(sessionId, (inbound) => inbound.findStatus(messageId));
+      return await this.inbound(sessionId, 'findStatus', messageId);
     } catch (error) {
       if (hasCode(error, 'database_missing', 'database_corrupt', 'database_unreadable'))
         return undefined;
@@ -179,44 +131,63 @@ export class Mailbox {
     }
   }
 
-  /** Uses the host's half of inbound.db. `outboundMaxSeq` reads what a new row must come after. */
-  async inbound<T>(
+  /**
+   * Uses inbound.db. Calls are done in their order; whoever goes on without a pause when one is answered has seen
+   * everything that was called for, and answered, before.
+   */
+  inbound<K extends InboundCallName>(
     sessionId: string,
-    use: (writer: InboundWriter, outboundMaxSeq: () => number) => T,
-  ): Promise<T> {
-    const { folders } = this.#deps;
-    const writer = this.#writerOf(inboundDbPath(folders.inDir(sessionId)));
-    const reader = readerOf(folders, sessionId);
-    return this.#patiently(sessionId, () =>
-      writer.inOneOpening(() => use(writer, () => maxSeqOf(reader))),
-    );
+    name: K,
+    ...args: InboundArgs<K>
+  ): Promise<InboundResult<K>> {
+    const path = this.#pathOf(sessionId);
+    return this.#patiently(sessionId, () => this.#deps.inboundFiles.call(path, name, args));
   }
 
-  /** Takes away what is too old in inbound.db. */
-  async prune<T>(sessionId: string, use: (pruner: InboundPruner) => T): Promise<T> {
-    const pruner = new InboundPruner(inboundDbPath(this.#deps.folders.inDir(sessionId)));
-    return this.#patiently(sessionId, () => use(pruner));
-  }
-
-  /** Takes back that something was given up. */
-  async reopen<T>(sessionId: string, use: (reopener: InboundReopener) => T): Promise<T> {
-    const reopener = new InboundReopener(inboundDbPath(this.#deps.folders.inDir(sessionId)));
-    return this.#patiently(sessionId, () => use(reopener));
+  /** As `inbound`, for the one who holds it. */
+  inboundHeld<K extends InboundCallName>(
+    sessionId: string,
+    name: K,
+    ...args: InboundArgs<K>
+  ): Promise<InboundResult<K>> {
+    const path = this.#pathOf(sessionId);
+    return this.#patiently(undefined, () => this.#deps.inboundFiles.call(path, name, args));
   }
 
   /** Looks into outbound.db. */
-  async outbound<T>(sessionId: string, use: (reader: OutboundReader) => T): Promise<T> {
-    const reader = readerOf(this.#deps.folders, sessionId);
-    return this.#patiently(undefined, () => use(reader));
+  async outbound<K extends ReaderCallName>(
+    sessionId: string,
+    name: K,
+    ...args: ReaderArgs<K>
+  ): Promise<ReaderResults[K]> {
+    return await this.#patiently(undefined, () => this.#read(sessionId, name, args));
   }
 
-  async #findOutboundMaxSeq(sessionId: string): Promise<number> {
-    try {
-      return await this.outbound(sessionId, maxSeqOf);
-    } catch (error) {
-      if (hasCode(error, 'database_busy')) return 0;
-      throw error;
+  /** A page of outbound.db; undefined while the runner has written nothing. Throws database_corrupt where it does not go on. */
+  async readPage(
+    sessionId: string,
+    request: ReaderArgs<'readPage'>[0],
+  ): Promise<ReaderResults['readPage']> {
+    const page = await this.outbound(sessionId, 'readPage', request);
+    this.#outboundSeqs.set(sessionId, page?.maxSeq ?? 0);
+    const first = page?.rows[0];
+    if (first !== undefined && first.seq <= request.after) {
+      const path = outboundDbPath(this.#deps.folders.outDir(sessionId));
+      const message = 'The messages in outbound.db are out of order.';
+      throw new BerthError('database_corrupt', message, { facts: { path } });
     }
+    return page;
+  }
+
+  /** The highest seq of outbound.db that is known: new rows of inbound.db come after it. 0 where nothing is known. */
+  maxOutboundSeq(sessionId: string): number {
+    return this.#outboundSeqs.get(sessionId) ?? 0;
+  }
+
+  /** The session is not used any more, or its files are worked on by other means: no file of it stays open. */
+  async release(sessionId: string): Promise<void> {
+    this.#outboundSeqs.delete(sessionId);
+    await this.#deps.inboundFiles.release(this.#pathOf(sessionId));
   }
 
   /**
@@ -235,25 +206,38 @@ export class Mailbox {
     };
   }
 
-  /** As `inbound`, for the one who holds it. */
-  async inboundHeld<T>(sessionId: string, use: (writer: InboundWriter) => T): Promise<T> {
-    const writer = this.#writerOf(inboundDbPath(this.#deps.folders.inDir(sessionId)));
-    return this.#patiently(undefined, () => use(writer));
+  #pathOf(sessionId: string): string {
+    return inboundDbPath(this.#deps.folders.inDir(sessionId));
   }
 
-  #writerOf(path: string): InboundWriter {
-    return new InboundWriter(path, this.#deps.inboundMigrations);
+  /** The reader may not make the file's second name: that is done here, and opens nothing. */
+  async #read<K extends ReaderCallName>(
+    sessionId: string,
+    name: K,
+    args: ReaderArgs<K>,
+  ): Promise<ReaderResults[K]> {
+    const { folders, outboundFiles } = this.#deps;
+    const place = placeOf(sessionId);
+    try {
+      return await outboundFiles.ask(sessionId, place, name, args);
+    } catch (error) {
+      if (!(error instanceof BerthError) || error.facts['needsView'] !== true) throw error;
+      const path = outboundDbPath(folders.outDir(sessionId));
+      const isLinked = linkView(path, folders.viewDir(sessionId)) !== path;
+      const linked = isLinked ? place : { ...place, viewDir: null };
+      return await outboundFiles.ask(sessionId, linked, name, args);
+    }
   }
 
   /** `sessionId`: it has to wait where that one's inbound.db is held. */
-  async #patiently<T>(sessionId: string | undefined, use: () => T): Promise<T> {
+  async #patiently<T>(sessionId: string | undefined, use: () => Promise<T>): Promise<T> {
     const beganAt = performance.now();
     const patience = this.#newPatience(sessionId);
     for (let attempt = 0; ; attempt += 1) {
       const held = sessionId === undefined ? undefined : this.#held.get(sessionId);
       if (held !== undefined) await held;
       try {
-        return use();
+        return await use();
       } catch (error) {
         if (!hasCode(error, 'database_busy')) throw error;
         const waitedMs = performance.now() - beganAt;
@@ -280,33 +264,4 @@ export class Mailbox {
       },
     };
   }
-}
-
-/** An outbound.db that cannot be read must not keep a message out: the host's own order holds then. */
-function maxSeqOf(reader: OutboundReader): number {
-  try {
-    return reader.maxSeq();
-  } catch (error) {
-    if (hasCode(error, 'database_corrupt', 'database_unreadable')) return 0;
-    throw error;
-  }
-}
-
-/** Something else stands in the folder's place, or it may not be made. */
-function makeFolder(make: () => void, path: string): void {
-  try {
-    make();
-  } catch (cause) {
-    if (!['ENOTDIR', 'EEXIST', 'EACCES', 'EPERM', 'ELOOP'].includes(errnoOf(cause) ?? ''))
-      throw cause;
-    throw new BerthError('database_unreadable', `The database ${path} cannot be made.`, {
-      cause,
-      facts: { path },
-    });
-  }
-}
-
-function readerOf(folders: SessionFolders, sessionId: string): OutboundReader {
-  const path = outboundDbPath(folders.outDir(sessionId));
-  return new OutboundReader(path, { viewDir: folders.viewDir(sessionId) });
 }

@@ -27,11 +27,11 @@ export class OpenWork {
   }> {
     const { mailbox, clock } = this.#deps;
     const now = isoAt(clock.now());
-    const open = await mailbox.inbound(session.id, (inbound) => inbound.listOpen());
+    const open = await mailbox.inbound(session.id, 'listOpen');
     const due = open.filter((row) => isPending(row) && (row.processAfter ?? now) <= now);
     const ids = due.map(({ id }) => id);
     try {
-      const acks = await mailbox.outbound(session.id, (outbound) => outbound.findAcks(ids));
+      const acks = await mailbox.outbound(session.id, 'findAcks', ids);
       const claimed = ids.filter((id) => acks.get(id)?.status === 'processing');
       return { claimed, waiting: ids };
     } catch (error) {
@@ -44,7 +44,7 @@ export class OpenWork {
   /** How often each waiting message was tried, by id; undefined where that cannot be read. */
   async countTries(session: Session): Promise<ReadonlyMap<string, number> | undefined> {
     try {
-      const open = await this.#deps.mailbox.inbound(session.id, (inbound) => inbound.listOpen());
+      const open = await this.#deps.mailbox.inbound(session.id, 'listOpen');
       return new Map(open.filter(isPending).map(({ id, tries }) => [id, tries]));
     } catch (error) {
       if (!(error instanceof BerthError)) throw error;

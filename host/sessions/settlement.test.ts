@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readFacts } from './pass/facts.js';
 import { OpenWork } from './open-work.js';
 import { SettlingRoom } from '../../test/fakes/settling-room.js';
 
@@ -147,9 +148,9 @@ describe('settlement', () => {
   it('settles only what was acked when it began: what is acked meanwhile waits for its replies', async () => {
     await room.post(room.session, 'm-1', 'm-2');
     room.runner.complete('m-1');
-    const acks = await room.settlement.readAcks(room.session);
+    const seen = await readFacts(room.mailbox, room.session.id, { after: 0, limit: 1 });
     room.runner.complete('m-2');
-    await room.settlement.settle(room.session, acks, undefined);
+    await room.settlement.settle(room.session, seen);
     expect(room.describe()).toEqual({ 'm-1': 'completed 0', 'm-2': 'pending 0' });
   });
 

@@ -11,6 +11,7 @@ import type {
   InboundOutcome,
   OpenInbound,
 } from '../../shared/protocol/inbound-writer.js';
+import { runIdFor, taskIdOf } from '../../shared/protocol/task-run-id.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 
@@ -131,17 +132,6 @@ function isFinal({ status }: InboundOutcome): boolean {
 
 function isTask({ kind, recurrence }: OpenInbound): boolean {
   return kind === 'task' || recurrence !== null;
-}
-
-/** Of the row of one run: the same run gets the same id, so that it is there once. */
-export function runIdFor(taskId: string, scheduledMs: number): string {
-  return `${taskId}-${scheduledMs.toString(36)}`;
-}
-
-/** The task that a row is a run of. */
-export function taskIdOf({ id, timestamp }: Pick<OpenInbound, 'id' | 'timestamp'>): string {
-  const suffix = runIdFor('', Date.parse(timestamp));
-  return id.endsWith(suffix) ? id.slice(0, -suffix.length) : id;
 }
 
 /** Planned, and not begun: nobody waits for it yet. */

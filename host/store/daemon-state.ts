@@ -16,6 +16,8 @@ export const daemonStateSchema = z.object({
   /** A sentence where there is something to say: an image being built, an engine that does not answer. */
   activity: z.string().nullable(),
   problem: z.string().nullable(),
+  /** A sentence where the disk is slow. */
+  disk: z.string().nullable().default(null),
   channels: z.record(z.string(), z.string()),
   loopDelay: loopDelaySchema.nullable().default(null),
   /** After a stop: sessions whose containers could not be ended. */

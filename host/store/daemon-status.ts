@@ -29,6 +29,7 @@ export class DaemonStatus {
       runtime: null,
       activity: null,
       problem: null,
+      disk: null,
       channels: {},
       loopDelay: null,
       leftRunning: [],

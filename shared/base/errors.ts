@@ -47,6 +47,8 @@ export type ErrorCode =
   | 'file_refused'
   /** The provider failed during a turn. */
   | 'provider_failed'
+  /** The operating system is short of something for a moment: file descriptors, memory, processes. */
+  | 'resources_short'
   /** An operating-system call failed. */
   | 'io_failed'
   /** A bug: something that cannot happen did. */

@@ -80,6 +80,54 @@ function assertOrdinaryFile(path: string, mayBeMissing: boolean): void {
   }
 }
 
+/** A compiled statement; its parameters and rows are typed as by Db.prepare. */
+export type Statement<P extends unknown[] | object = unknown[], R = unknown> = Database.Statement<
+  P extends unknown[] ? P : [P],
+  R
+>;
+
+/**
+ * Compiles each statement of one handle once. A statement that is being iterated must not be entered again, and
+ * pluck() stays with a statement: a text is asked for either with `prepare` or with `pluck`.
+ */
+export class Statements {
+  readonly #db: Db;
+  readonly #rows = new Map<string, Statement>();
+  readonly #plucked = new Map<string, Statement>();
+
+  constructor(db: Db) {
+    this.#db = db;
+  }
+
+  prepare<P extends unknown[] | object = unknown[], R = unknown>(sql: string): Statement<P, R> {
+    const found = this.#rows.get(sql) ?? this.#db.prepare(sql);
+    this.#rows.set(sql, found);
+    // The text tells its own types.
+    return found as Statement<P, R>;
+  }
+
+  /** The first column of each row. */
+  pluck<P extends unknown[] | object = unknown[], R = unknown>(sql: string): Statement<P, R> {
+    const found = this.#plucked.get(sql) ?? this.#db.prepare(sql).pluck();
+    this.#plucked.set(sql, found);
+    return found as Statement<P, R>;
+  }
+
+  /** All of it or nothing; not within another. db.transaction() would compile nine statements for each handle. */
+  transaction<T>(work: () => T): T {
+    this.prepare('BEGIN IMMEDIATE').run();
+    try {
+      const result = work();
+      this.prepare('COMMIT').run();
+      return result;
+    } catch (error) {
+      // SQLite may have rolled back by itself, as when the disk is full.
+      if (this.#db.inTransaction) this.prepare('ROLLBACK').run();
+      throw error;
+    }
+  }
+}
+
 /** In place of the file stands something else. */
 export function notAFile(path: string): BerthError {
   return new BerthError('database_unreadable', `${path} is not an ordinary file.`, {

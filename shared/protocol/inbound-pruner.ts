@@ -3,7 +3,8 @@
  * transaction, and says where the next one goes on. What may go, and why nothing is run or sent again, is told in
  * docs/adr/0008.
  */
-import { withDatabase, type Db } from '../base/sqlite.js';
+import type { Statements } from '../base/sqlite.js';
+import type { InboundHandle } from './inbound-handle.js';
 import type { InboundStatus } from './session-message.js';
 import { cancelSurplusContext } from './surplus-context.js';
 
@@ -40,10 +41,10 @@ interface MessageRow {
 const maxSliceBytes = 512 * 1024;
 
 export class InboundPruner {
-  readonly #path: string;
+  readonly #file: InboundHandle;
 
-  constructor(path: string) {
-    this.#path = path;
+  constructor(file: InboundHandle) {
+    this.#file = file;
   }
 
   /**
@@ -51,10 +52,10 @@ export class InboundPruner {
    * on from it. `kept`: ids that somebody still has a use for.
    */
   pruneMessages(request: SliceRequest, kept: ReadonlySet<string>): Slice {
-    return this.#use((db) => {
-      const newest = Number(db.prepare('SELECT max(seq) FROM messages_in').pluck().get() ?? 0);
+    return this.#file.write((statements) => {
+      const newest = Number(statements.pluck('SELECT max(seq) FROM messages_in').get() ?? 0);
       // The time it was put off to counts too: a task of next year is young when it has run.
-      const rows = db
+      const rows = statements
         .prepare<[string, number, number], MessageRow>(
           `SELECT id, seq, status, max(timestamp, coalesce(process_after, timestamp)) < ? AS isOld,
                   octet_length(content) AS bytes
@@ -65,7 +66,7 @@ export class InboundPruner {
         isOld === 1 && status !== 'pending' && seq < newest && !kept.has(id);
       const slice = cutByBytes(rows, mayGo);
       const seqs = slice.filter(mayGo).map(({ seq }) => seq);
-      removeAll(db, 'DELETE FROM messages_in WHERE seq = ?', seqs);
+      removeAll(statements, 'DELETE FROM messages_in WHERE seq = ?', seqs);
       const wasCut = slice.length < rows.length;
       // What waits for its time may stand before much that is old.
       const isPassable = rows.every(({ status }) => status === 'pending');
@@ -76,7 +77,7 @@ export class InboundPruner {
 
   /** Context that no turn will read any more, `limit` rows at the most. Returns how many. */
   cancelSurplusContext(limit: number): number {
-    return this.#use((db) => db.transaction(() => cancelSurplusContext(db, limit)).immediate());
+    return this.#file.write((statements) => cancelSurplusContext(statements, limit));
   }
 
   /** Final rows of `delivered` that are old; they may go when outbound.db does not have their messages any more. */
@@ -84,8 +85,8 @@ export class InboundPruner {
     readonly old: readonly OldDelivery[];
     readonly next: number | undefined;
   } {
-    return this.#use((db) => {
-      const rows = db
+    return this.#file.read((statements) => {
+      const rows = statements
         .prepare<[string, number, number], OldDelivery & { isOld: 0 | 1 }>(
           `SELECT rowid AS seq, message_out_id AS messageOutId,
                   status IN ('delivered', 'failed') AND delivered_at < ? AS isOld
@@ -98,21 +99,20 @@ export class InboundPruner {
   }
 
   forgetDeliveries(deliveries: readonly OldDelivery[]): void {
-    this.#use((db) => {
+    this.#file.write((statements) => {
       const seqs = deliveries.map(({ seq }) => seq);
-      removeAll(db, 'DELETE FROM delivered WHERE rowid = ?', seqs);
+      removeAll(statements, 'DELETE FROM delivered WHERE rowid = ?', seqs);
     });
   }
 
   /** Of the named messages those that are not done with: their files are still needed. */
   findUnfinished(messageIds: readonly string[]): ReadonlySet<string> {
-    return this.#use((db) => {
-      const ids = db
-        .prepare<[string], string>(
+    return this.#file.read((statements) => {
+      const ids = statements
+        .pluck<[string], string>(
           `SELECT id FROM messages_in
            WHERE id IN (SELECT value FROM json_each(?)) AND status IN ('pending', 'context')`,
         )
-        .pluck()
         .all(JSON.stringify(messageIds));
       return new Set(ids);
     });
@@ -120,20 +120,15 @@ export class InboundPruner {
 
   /** Of the named messages_out rows those whose outcome is final. */
   findSettledOut(messageOutIds: readonly string[]): ReadonlySet<string> {
-    return this.#use((db) => {
-      const ids = db
-        .prepare<[string], string>(
+    return this.#file.read((statements) => {
+      const ids = statements
+        .pluck<[string], string>(
           `SELECT message_out_id FROM delivered
            WHERE message_out_id IN (SELECT value FROM json_each(?)) AND status IN ('delivered', 'failed')`,
         )
-        .pluck()
         .all(JSON.stringify(messageOutIds));
       return new Set(ids);
     });
-  }
-
-  #use<T>(use: (db: Db) => T): T {
-    return withDatabase(this.#path, { mode: 'write', busyTimeoutMs: 0 }, use);
   }
 }
 
@@ -160,10 +155,7 @@ function nextAfter(
   return hasMore ? rows.at(-1)?.seq : undefined;
 }
 
-function removeAll(db: Db, sql: string, keys: readonly number[]): void {
-  if (keys.length === 0) return;
-  const statement = db.prepare(sql);
-  db.transaction(() => {
-    for (const key of keys) statement.run(key);
-  }).immediate();
+function removeAll(statements: Statements, sql: string, keys: readonly number[]): void {
+  const statement = statements.prepare<[number]>(sql);
+  for (const key of keys) statement.run(key);
 }

@@ -2,8 +2,8 @@
  * Takes back that something in inbound.db was given up, when a person wants it tried again; the host's, like
  * InboundWriter. What is not given up is left as it is, so that asking twice does no harm.
  */
-import { withDatabase, type Db } from '../base/sqlite.js';
-import type { Address, DeliveryStatus, InboundStatus } from './session-message.js';
+import type { InboundHandle } from './inbound-handle.js';
+import type { Address, InboundStatus } from './session-message.js';
 
 /** A row of messages_in as it stands there. */
 export interface StoredInbound {
@@ -27,15 +27,15 @@ type Row = Omit<StoredInbound, 'address'> & {
 };
 
 export class InboundReopener {
-  readonly #path: string;
+  readonly #file: InboundHandle;
 
-  constructor(path: string) {
-    this.#path = path;
+  constructor(file: InboundHandle) {
+    this.#file = file;
   }
 
   findMessage(id: string): StoredInbound | undefined {
-    const row = this.#use((db) =>
-      db
+    const row = this.#file.read((statements) =>
+      statements
         .prepare<[string], Row>(
           `SELECT id, seq, kind, timestamp, status, tries, recurrence, content,
                   channel_type AS channelType, platform_id AS platformId, thread_id AS threadId
@@ -51,8 +51,8 @@ export class InboundReopener {
 
   /** Lets the runner take a failed message once more, at once. More tries than before, so that its old ack does not hold. */
   reopenMessage(id: string, tries: number, recurrence: string | null): void {
-    this.#use((db) =>
-      db
+    this.#file.write((statements) =>
+      statements
         .prepare(
           `UPDATE messages_in SET status = 'pending', tries = ?, process_after = NULL, recurrence = ?
            WHERE id = ? AND status = 'failed'`,
@@ -61,25 +61,23 @@ export class InboundReopener {
     );
   }
 
-  findDeliveryStatus(messageOutId: string): DeliveryStatus | undefined {
-    return this.#use((db) =>
-      db
-        .prepare<[string], DeliveryStatus>('SELECT status FROM delivered WHERE message_out_id = ?')
-        .pluck()
-        .get(messageOutId),
-    );
-  }
-
-  /** Lets a message be sent whose delivery was given up. */
-  reopenDelivery(messageOutId: string): void {
-    this.#use((db) =>
-      db
+  /** Lets a message be sent whose delivery was given up. Returns whether it had been. */
+  reopenDelivery(messageOutId: string): boolean {
+    return this.#file.write((statements) => {
+      const { changes } = statements
         .prepare(`DELETE FROM delivered WHERE message_out_id = ? AND status = 'failed'`)
-        .run(messageOutId),
-    );
+        .run(messageOutId);
+      return changes > 0;
+    });
   }
 
-  #use<T>(use: (db: Db) => T): T {
-    return withDatabase(this.#path, { mode: 'write', busyTimeoutMs: 0 }, use);
+  /** Whether a message was given up in the other direction: its delivery. */
+  isDeliveryGivenUp(messageOutId: string): boolean {
+    return this.#file.read((statements) => {
+      const status = statements
+        .pluck<[string], string>('SELECT status FROM delivered WHERE message_out_id = ?')
+        .get(messageOutId);
+      return status === 'failed';
+    });
   }
 }

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readMigrations } from '../base/migrate.js';
 import { fromSqlite, openDatabase, withDatabase, type Db } from '../base/sqlite.js';
 import { assertInboundSchema } from './inbound-schema.js';
-import { InboundWriter } from './inbound-writer.js';
+import { InboundHandle } from './inbound-handle.js';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const migrations = readMigrations(join(root, 'migrations', 'inbound'));
@@ -22,7 +22,7 @@ describe('the schema of inbound.db', () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'berth-schema-'));
     path = join(folder, 'inbound.db');
-    new InboundWriter(path).create(migrations);
+    new InboundHandle(path).create(migrations);
   });
 
   afterEach(() => {
@@ -105,6 +105,33 @@ describe('the schema of inbound.db', () => {
     open(assertInboundSchema);
     expect(existsSync(`${path}-wal`) || existsSync(`${path}-shm`)).toBe(false);
     expect(open((db) => db.prepare('SELECT count(*) FROM messages_in').pluck().get())).toBe(1);
+  });
+
+  it.each([
+    ['a trigger', triggerSql],
+    ['WAL mode', 'PRAGMA journal_mode = WAL'],
+  ])('is freed of %s also while the host keeps the file open', (_, sql) => {
+    const handle = new InboundHandle(path, { migrations, isKept: true });
+    const count = (): unknown =>
+      handle.write((it) => it.pluck('SELECT count(*) FROM messages_in').get());
+    try {
+      expect(count()).toBe(0);
+      change(sql);
+      expect(count()).toBe(0);
+      expect(open(assertInboundSchema)).toEqual([]);
+    } finally {
+      handle.close();
+    }
+  });
+
+  it('is noticed at the next use of a file that stays open, where it is damage', () => {
+    const handle = new InboundHandle(path, { migrations, isKept: true });
+    handle.read((it) => it.pluck('SELECT count(*) FROM messages_in').get());
+    change('CREATE TABLE notes (text)');
+    expect(() => handle.read(() => 'used')).toThrow(
+      expect.objectContaining({ code: 'database_corrupt' }),
+    );
+    handle.close();
   });
 
   it.each([

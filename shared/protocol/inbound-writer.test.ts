@@ -1,10 +1,12 @@
-import { mkdtempSync, rmSync, truncateSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { settlementOf } from '../../test/fakes/settle-rows.js';
 import { hasCode } from '../base/errors.js';
 import { readMigrations, type Migration } from '../base/migrate.js';
 import { openDatabase, withDatabase } from '../base/sqlite.js';
+import { InboundHandle } from './inbound-handle.js';
 import { InboundWriter } from './inbound-writer.js';
 
 describe('an inbound.db of another version', () => {
@@ -24,7 +26,7 @@ describe('an inbound.db of another version', () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'berth-inbound-'));
     path = join(folder, 'inbound.db');
-    new InboundWriter(path).create(released);
+    new InboundHandle(path).create(released);
   });
 
   afterEach(() => {
@@ -40,7 +42,7 @@ describe('an inbound.db of another version', () => {
   /** Whether a look throws an error of that code. */
   function looksAnd(migrations: readonly Migration[]): string {
     try {
-      new InboundWriter(path, migrations).listOpen();
+      new InboundWriter(new InboundHandle(path, { migrations })).listOpen();
       return 'reads it';
     } catch (error) {
       if (hasCode(error, 'database_corrupt', 'migration_refused')) return error.code;
@@ -49,14 +51,14 @@ describe('an inbound.db of another version', () => {
   }
 
   it('is brought up to date by the first one who opens it after an upgrade', () => {
-    const writer = new InboundWriter(path, later);
+    const writer = new InboundWriter(new InboundHandle(path, { migrations: later }));
     expect(writer.listOpen()).toEqual([]);
     expect(versionOf()).toBe(later.length);
     expect(looksAnd(later)).toBe('reads it');
   });
 
   it('is left alone where it is newer than this program', () => {
-    new InboundWriter(path, later).listOpen();
+    new InboundWriter(new InboundHandle(path, { migrations: later })).listOpen();
     expect(looksAnd(released)).toBe('migration_refused');
   });
 
@@ -74,17 +76,22 @@ describe('an inbound.db of another version', () => {
   });
 });
 
-describe('several calls in one opening of inbound.db', () => {
+describe('an inbound.db that stays open', () => {
   let folder: string;
+  let path: string;
+  let handle: InboundHandle;
   let writer: InboundWriter;
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'berth-inbound-'));
-    writer = new InboundWriter(join(folder, 'inbound.db'));
-    writer.create(readMigrations('migrations/inbound'));
+    path = join(folder, 'inbound.db');
+    handle = new InboundHandle(path, { isKept: true });
+    handle.create(readMigrations('migrations/inbound'));
+    writer = new InboundWriter(handle);
   });
 
   afterEach(() => {
+    handle.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -92,54 +99,72 @@ describe('several calls in one opening of inbound.db', () => {
     writer.recordDeliveries([{ messageOutId: 'o-1', status, platformMessageId: null }], [], 0);
   }
 
-  it('are transactions of their own, and see what came before', () => {
-    writer.inOneOpening(() => {
-      record('sending');
-      const others = new InboundWriter(join(folder, 'inbound.db'));
-      expect(others.findDeliveries(['o-1']).get('o-1')?.status).toBe('sending');
-      record('delivered');
-      expect(writer.findDeliveries(['o-1']).get('o-1')?.status).toBe('delivered');
-    });
-  });
-
-  it('find the file that lies there the next time', () => {
-    writer.inOneOpening(() => {
-      record('sending');
-    });
-    rmSync(join(folder, 'inbound.db'));
-    expect(() => {
-      writer.inOneOpening(() => writer.listOpen());
-    }).toThrow(expect.objectContaining({ code: 'database_missing' }));
-  });
-
-  it('leave errors of other files alone', () => {
-    const central = join(folder, 'central.db');
-    const useOther = (): void => {
-      writer.inOneOpening(() => {
-        writer.listOpen();
-        withDatabase(central, { mode: 'create', busyTimeoutMs: 0 }, (db) =>
-          db.exec('SELECT nothing'),
-        );
-      });
-    };
-    expect(useOther).toThrow(
-      expect.objectContaining({ facts: { path: central, sqlite: 'SQLITE_ERROR' } }),
+  it('has no transaction open between two calls: others see each, and may write', () => {
+    record('sending');
+    const others = new InboundWriter(new InboundHandle(path));
+    expect(others.findDeliveries(['o-1']).get('o-1')?.status).toBe('sending');
+    others.recordDeliveries(
+      [{ messageOutId: 'o-2', status: 'delivered', platformMessageId: null }],
+      [],
+      0,
+    );
+    record('delivered');
+    expect([...writer.findDeliveries(['o-1', 'o-2']).values()].map(({ status }) => status)).toEqual(
+      ['delivered', 'delivered'],
     );
   });
 
-  it('tell of a lock, and work once it is gone', () => {
-    const hold = openDatabase(join(folder, 'inbound.db'), { mode: 'write', busyTimeoutMs: 0 });
+  it('is opened anew where another file lies in its place', () => {
+    record('sending');
+    const other = join(folder, 'other.db');
+    new InboundHandle(other).create(readMigrations('migrations/inbound'));
+    renameSync(other, path);
+    expect(writer.findDeliveries(['o-1']).size).toBe(0);
+    record('delivered');
+    expect(new InboundWriter(new InboundHandle(path)).findDeliveries(['o-1']).size).toBe(1);
+  });
+
+  it('is missed where it is taken away', () => {
+    record('sending');
+    rmSync(path);
+    expect(() => writer.listOpen()).toThrow(expect.objectContaining({ code: 'database_missing' }));
+  });
+
+  it('tells of a lock, and works once it is gone', () => {
+    const hold = openDatabase(path, { mode: 'write', busyTimeoutMs: 0 });
     hold.exec('BEGIN IMMEDIATE');
-    const both = (): void => {
-      writer.inOneOpening(() => {
-        writer.listOpen();
-        record('sending');
-      });
-    };
-    expect(both).toThrow(expect.objectContaining({ code: 'database_busy' }));
+    expect(() => {
+      record('sending');
+    }).toThrow(expect.objectContaining({ code: 'database_busy' }));
     hold.exec('ROLLBACK');
     hold.close();
-    both();
+    record('sending');
     expect(writer.findDeliveries(['o-1']).size).toBe(1);
+  });
+
+  it('leaves a row alone that has changed since its outcome was decided', () => {
+    const row = {
+      id: 'm-1',
+      kind: 'chat' as const,
+      timestamp: '2026-01-31T12:00:00.000Z',
+      status: 'pending' as const,
+      processAfter: null,
+      recurrence: null,
+      address: null,
+      content: '{}',
+    };
+    writer.append({ rows: [row], outboundMaxSeq: 0 });
+    const seen = writer.listOpen();
+    const retry = { id: 'm-1', status: 'retry', processAfter: row.timestamp } as const;
+    writer.settle(settlementOf(seen, [retry]));
+    writer.settle(settlementOf(seen, [{ id: 'm-1', status: 'completed' }]));
+    expect(writer.listOpen()).toMatchObject([{ id: 'm-1', tries: 1 }]);
+  });
+
+  it('keeps an outcome of a send that is final', () => {
+    record('sending');
+    record('delivered');
+    record('sending');
+    expect(writer.findDeliveries(['o-1']).get('o-1')?.status).toBe('delivered');
   });
 });

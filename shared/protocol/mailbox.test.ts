@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readMigrations } from '../base/migrate.js';
 import { openDatabase, withDatabase } from '../base/sqlite.js';
+import { settlementOf } from '../../test/fakes/settle-rows.js';
+import { InboundHandle } from './inbound-handle.js';
 import { InboundReader } from './inbound-reader.js';
 import { InboundWriter, type NewInboundRow } from './inbound-writer.js';
 import { OutboundReader } from './outbound-reader.js';
@@ -52,11 +54,12 @@ describe('a mailbox', () => {
     folder = mkdtempSync(join(tmpdir(), 'berth-mailbox-'));
     inboundPath = join(folder, 'inbound.db');
     outboundPath = join(folder, 'outbound.db');
-    inboundWriter = new InboundWriter(inboundPath);
+    const inboundFile = new InboundHandle(inboundPath);
+    inboundWriter = new InboundWriter(inboundFile);
     inboundReader = new InboundReader(inboundPath);
     outboundWriter = new OutboundWriter(outboundPath);
     outboundReader = new OutboundReader(outboundPath);
-    inboundWriter.create(readMigrations('migrations/inbound'));
+    inboundFile.create(readMigrations('migrations/inbound'));
     outboundWriter.create(readMigrations('migrations/outbound'));
   });
 
@@ -183,11 +186,13 @@ describe('a mailbox', () => {
     it('and settles it as the runner acked it', () => {
       append(inRow('m-1'), inRow('m-2'), inRow('m-3'));
       const processAfter = '2026-01-01T00:00:05.000Z';
-      inboundWriter.settle([
-        { id: 'm-1', status: 'completed' },
-        { id: 'm-2', status: 'failed' },
-        { id: 'm-3', status: 'retry', processAfter },
-      ]);
+      inboundWriter.settle(
+        settlementOf(inboundWriter.listOpen(), [
+          { id: 'm-1', status: 'completed' },
+          { id: 'm-2', status: 'failed' },
+          { id: 'm-3', status: 'retry', processAfter },
+        ]),
+      );
       expect(inboundWriter.listOpen()).toMatchObject([{ id: 'm-3', tries: 1, processAfter }]);
     });
 

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readMigrations } from '../base/migrate.js';
 import { withDatabase } from '../base/sqlite.js';
+import { maxContentBytes } from './limits.js';
 import { OutboundReader } from './outbound-reader.js';
 import { OutboundWriter } from './outbound-writer.js';
-import { maxContentBytes } from './session-message.js';
 
 describe('reading an outbound.db', () => {
   let folder: string;
@@ -112,11 +112,10 @@ describe('reading an outbound.db', () => {
     insert({ content: 'x'.repeat(maxContentBytes) });
     insert({ id: 'o-2', seq: 3, content: 'é'.repeat(maxContentBytes / 2) });
     insert({ id: 'o-3', seq: 5, content: 'é'.repeat(maxContentBytes / 2 + 1) });
-    expect(reader.listAfter(0, 10).map(({ content }) => content?.length ?? null)).toEqual([
-      maxContentBytes,
-      maxContentBytes / 2,
-      null,
-    ]);
+    const lengths = ['o-1', 'o-2', 'o-3'].map((id) => reader.find(id)?.content?.length ?? null);
+    expect(lengths).toEqual([maxContentBytes, maxContentBytes / 2, null]);
+    expect(reader.listAfter(0, 10).map(({ id }) => id)).toEqual(['o-1']);
+    expect(reader.listAfter(1, 10).map(({ id }) => id)).toEqual(['o-2', 'o-3']);
   });
 
   it('reads no other column that is too long, and every column as text', () => {

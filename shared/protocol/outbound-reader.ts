@@ -5,8 +5,9 @@
 import { BerthError, hasCode } from '../base/errors.js';
 import { withDatabase, type Db } from '../base/sqlite.js';
 import { assertNoTrap } from './outbound-trap.js';
-import { hasJournal, viewOutbound } from './outbound-view.js';
-import { maxContentBytes, type AckStatus } from './session-message.js';
+import { maxContentBytes } from './limits.js';
+import { findView, hasJournal, viewOutbound } from './outbound-view.js';
+import type { AckStatus } from './session-message.js';
 import { failureKey, maxReasonLength, triesKey } from './session-state.js';
 
 /** A row of messages_out as it stands in the file; `content` is null when it was too long to be read. */
@@ -37,9 +38,31 @@ export interface AckRecord {
   readonly reason: string | null;
 }
 
+/** What a pass over a session wants to know of its outbound.db. */
+export interface PageRequest {
+  /** A seq: rows after it. */
+  readonly after: number;
+  /** How many rows at the most. */
+  readonly limit: number;
+  /** Messages whose acks are wanted. */
+  readonly acksOf: readonly string[];
+}
+
+/** What one read transaction has found. */
+export interface OutboundPage {
+  readonly rows: readonly OutboundRow[];
+  readonly acks: ReadonlyMap<string, AckRecord>;
+  /** The highest seq in the file, 0 where there is none. */
+  readonly maxSeq: number;
+  /** No row comes after these. */
+  readonly isLast: boolean;
+}
+
 export interface OutboundReaderOptions {
-  /** Of the session, and out of its container's reach; see outbound-view. Left out: a command that harms only itself. */
+  /** Of the session, and out of its container's reach; see outbound-view. Left out: the file is opened by its own name. */
   readonly viewDir?: string;
+  /** Whether the second name is made where it is missing; otherwise that is thrown as such. */
+  readonly makesView?: boolean;
   /** A lock is waited for only where nothing else shares the thread: a command. */
   readonly busyTimeoutMs?: number;
 }
@@ -47,11 +70,16 @@ export interface OutboundReaderOptions {
 export class OutboundReader {
   readonly #path: string;
   readonly #viewDir: string | undefined;
+  readonly #makesView: boolean;
   readonly #busyTimeoutMs: number;
 
-  constructor(path: string, { viewDir, busyTimeoutMs = 0 }: OutboundReaderOptions = {}) {
+  constructor(
+    path: string,
+    { viewDir, makesView = true, busyTimeoutMs = 0 }: OutboundReaderOptions = {},
+  ) {
     this.#path = path;
     this.#viewDir = viewDir;
+    this.#makesView = makesView;
     this.#busyTimeoutMs = busyTimeoutMs;
   }
 
@@ -66,18 +94,25 @@ export class OutboundReader {
     });
   }
 
+  /** Undefined while the runner has written nothing; otherwise as listAfter. */
+  readPage({ after, limit, acksOf }: PageRequest): OutboundPage | undefined {
+    return this.#read<OutboundPage | undefined>(undefined, (db) => {
+      const maxSeq = highestSeq(db);
+      const select = db.prepare<[number], Found<OutboundRow>>(
+        `SELECT ${rowColumns} FROM messages_out WHERE ${isAfter} ORDER BY seq`,
+      );
+      const rows = walk<OutboundRow>(db, select.iterate(after), limit);
+      const isLast = rows.length < limit && contentBytes(rows) < maxPageBytes;
+      return { rows, acks: acksIn(db, acksOf), maxSeq, isLast };
+    });
+  }
+
   /**
    * Rows after a seq, oldest first. A row without an id or a seq that could be recorded is left out. Throws
    * database_unreadable where the runner has no numbers left: whatever it says after that could not be recorded.
    */
   listAfter(seq: number, limit: number): readonly OutboundRow[] {
-    return this.#read([], (db) => {
-      assertHasNumbersLeft(db);
-      const select = db.prepare<[number], Found<OutboundRow>>(
-        `SELECT ${rowColumns} FROM messages_out WHERE ${isAfter} ORDER BY seq`,
-      );
-      return walk<OutboundRow>(db, select.iterate(seq), limit);
-    });
+    return this.readPage({ after: seq, limit, acksOf: [] })?.rows ?? [];
   }
 
   /** Which rows there are, without what is in them; otherwise as listAfter. */
@@ -90,16 +125,14 @@ export class OutboundReader {
     });
   }
 
-  /** The last rows, oldest first; otherwise as listAfter. */
+  /** The last rows, oldest first, as many as one page holds; otherwise as listAfter. */
   listNewest(limit: number): readonly OutboundRow[] {
-    return this.#read([], (db) =>
-      db
-        .prepare<[number], OutboundRow>(
-          `SELECT ${rowColumns} FROM messages_out WHERE ${isRecordable} ORDER BY seq DESC LIMIT ?`,
-        )
-        .all(limit)
-        .reverse(),
-    );
+    return this.#read([], (db) => {
+      const select = db.prepare<[], Found<OutboundRow>>(
+        `SELECT ${rowColumns} FROM messages_out WHERE seq <= ${maxSeqNumber} ORDER BY seq DESC`,
+      );
+      return walk<OutboundRow>(db, select.iterate(), limit).toReversed();
+    });
   }
 
   find(id: string): OutboundRow | undefined {
@@ -114,29 +147,7 @@ export class OutboundReader {
 
   /** The acks of the named messages, as far as there are any. */
   findAcks(messageIds: readonly string[]): ReadonlyMap<string, AckRecord> {
-    return this.#read(new Map(), (db) => {
-      const findAck = db.prepare<[string], { status: unknown; statusChanged: string | null }>(
-        `SELECT ${shortText('status')} AS status, ${shortText('status_changed')} AS statusChanged
-         FROM processing_ack WHERE message_id = ?`,
-      );
-      const findState = db
-        .prepare<[string], string | null>(
-          `SELECT ${shortText('value')} FROM session_state WHERE key = ?`,
-        )
-        .pluck();
-      const found = new Map<string, AckRecord>();
-      for (const id of messageIds) {
-        const ack = findAck.get(id);
-        if (ack === undefined || !isAckStatus(ack.status)) continue;
-        found.set(id, {
-          status: ack.status,
-          tries: parseTries(findState.get(triesKey(id))),
-          statusChanged: ack.statusChanged ?? '',
-          reason: findState.get(failureKey(id))?.slice(0, maxReasonLength) ?? null,
-        });
-      }
-      return found;
-    });
+    return this.#read<ReadonlyMap<string, AckRecord>>(new Map(), (db) => acksIn(db, messageIds));
   }
 
   /** Of the named messages those that are in the file; all of them where there is none, so that nothing is taken for gone. */
@@ -147,11 +158,21 @@ export class OutboundReader {
     });
   }
 
+  /** The name to open. Throws as viewOutbound and assertNoTrap. */
+  #findName(): string {
+    if (this.#viewDir !== undefined) {
+      return this.#makesView
+        ? viewOutbound(this.#path, this.#viewDir)
+        : findView(this.#path, this.#viewDir);
+    }
+    assertNoTrap(this.#path);
+    return this.#path;
+  }
+
   #read<T>(whenMissing: T, use: (db: Db) => T): T {
     let name = this.#path;
     try {
-      if (this.#viewDir === undefined) assertNoTrap(name);
-      else name = viewOutbound(name, this.#viewDir);
+      name = this.#findName();
       return withDatabase(name, { mode: 'read', busyTimeoutMs: this.#busyTimeoutMs }, (db) => {
         // From the first read on no writer can change the file: a journal that matters is there by then.
         db.exec('BEGIN');
@@ -164,6 +185,13 @@ export class OutboundReader {
       throw namedAs(error, name, this.#path);
     }
   }
+}
+
+/** In bytes: a page is cut after the row that makes it longer. */
+const maxPageBytes = 1024 * 1024;
+
+function contentBytes(rows: readonly OutboundRow[]): number {
+  return rows.reduce((sum, { content }) => sum + (content?.length ?? 0), 0);
 }
 
 /** What is in the file may be half of a commit. It is for a moment, unless the writer was killed. */
@@ -196,11 +224,13 @@ function walk<T extends { readonly id: string }>(
 ): readonly T[] {
   const rows: T[] = [];
   let strange = 0;
+  let bytes = 0;
   for (const row of found) {
     if (isKnown(row)) rows.push(row);
     else strange += 1;
     if (strange > maxStrangeRows) throw notOurs(db);
-    if (rows.length === limit) break;
+    bytes += 'content' in row && typeof row.content === 'string' ? row.content.length : 0;
+    if (rows.length === limit || bytes >= maxPageBytes) break;
   }
   return rows;
 }
@@ -237,15 +267,58 @@ const rowColumns = `${recordableId} AS id, seq, ${shortText('in_reply_to')} AS i
   CASE WHEN octet_length(content) <= ${maxContentBytes} THEN CAST(content AS TEXT) END AS content,
   coalesce(octet_length(recurrence), 0) > 0 AS recurs`;
 
-/** A number that is too high, or no number: rows of a runner come after the highest one. */
-function assertHasNumbersLeft(db: Db): void {
-  const found = db.prepare(`SELECT 1 FROM messages_out WHERE seq > ${maxSeqNumber} LIMIT 1`).get();
-  if (found === undefined) return;
+/**
+ * The highest seq in the file, 0 where there is none. Throws database_unreadable where that is too high a number, or
+ * none: rows of a runner come after it, and could not be recorded.
+ */
+function highestSeq(db: Db): number {
+  const highest = db
+    .prepare('SELECT seq FROM messages_out ORDER BY seq DESC LIMIT 1')
+    .pluck()
+    .get();
+  if (highest === undefined) return 0;
+  if (typeof highest === 'number' && highest <= maxSeqNumber) return Math.max(0, highest);
   throw new BerthError(
     'database_unreadable',
     'In outbound.db is a message whose number is too high: nothing that comes after it could be recorded.',
     { facts: { path: db.name } },
   );
+}
+
+function acksIn(db: Db, messageIds: readonly string[]): ReadonlyMap<string, AckRecord> {
+  const found = new Map<string, AckRecord>();
+  if (messageIds.length === 0) return found;
+  const stateOf = (key: string): string =>
+    `(SELECT ${shortText('value')} FROM session_state WHERE key = ${key})`;
+  const select = db.prepare<[AckKeys], AckRow>(
+    `SELECT ${shortText('status')} AS status, ${shortText('status_changed')} AS statusChanged,
+            ${stateOf('@tries')} AS tries, ${stateOf('@failure')} AS reason
+     FROM processing_ack WHERE message_id = @id`,
+  );
+  for (const id of messageIds) {
+    const row = select.get({ id, tries: triesKey(id), failure: failureKey(id) });
+    if (row === undefined || !isAckStatus(row.status)) continue;
+    found.set(id, {
+      status: row.status,
+      tries: parseTries(row.tries),
+      statusChanged: row.statusChanged ?? '',
+      reason: row.reason?.slice(0, maxReasonLength) ?? null,
+    });
+  }
+  return found;
+}
+
+interface AckKeys {
+  readonly id: string;
+  readonly tries: string;
+  readonly failure: string;
+}
+
+interface AckRow {
+  readonly status: unknown;
+  readonly statusChanged: string | null;
+  readonly tries: string | null;
+  readonly reason: string | null;
 }
 
 function parseTries(value: string | null | undefined): number {

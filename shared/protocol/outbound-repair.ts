@@ -10,7 +10,7 @@ import { openDatabase, withDatabase, type Db } from '../base/sqlite.js';
 import { parseOutboundMessage } from './outbound-message.js';
 import { hasOurTables, isAckStatus, isRecordable, shortText } from './outbound-reader.js';
 import { assertNoTrap } from './outbound-trap.js';
-import { maxContentBytes } from './session-message.js';
+import { maxContentBytes } from './limits.js';
 import { salvageTable } from './table-salvage.js';
 
 export interface OutboundSalvage {

@@ -16,16 +16,39 @@ const noLinks = new Set(['EPERM', 'EROFS', 'ENOTSUP', 'ENOSYS', 'EXDEV']);
 
 /** The name to open. Throws database_missing, database_unreadable where it is no ordinary file, or database_corrupt. */
 export function viewOutbound(path: string, viewDir: string): string {
-  const own = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-  if (own === undefined) throw missing(path);
-  if (!own.isFile()) throw notAFile(path);
-  const view = join(viewDir, outboundDbName);
-  const known = lstatSync(view, { bigint: true, throwIfNoEntry: false });
-  const isLinked = known?.ino === own.ino && known.dev === own.dev;
-  const name = isLinked || link(path, view, viewDir) ? view : path;
+  const name = linkView(path, viewDir);
   if (!lstatSync(name).isFile()) throw notAFile(path);
   assertNoTrap(name, path);
   return name;
+}
+
+/**
+ * Makes the second name unless it is there, and returns the name to open: the file's own where it cannot be linked.
+ * Opens nothing. Throws database_missing, or database_unreadable where it is no ordinary file.
+ */
+export function linkView(path: string, viewDir: string): string {
+  const view = join(viewDir, outboundDbName);
+  return isLinked(path, view) || link(path, view, viewDir) ? view : path;
+}
+
+/** As viewOutbound, for one who may not make the second name: throws database_unreadable with `needsView` where it is not there. */
+export function findView(path: string, viewDir: string): string {
+  const view = join(viewDir, outboundDbName);
+  if (!isLinked(path, view)) {
+    const facts = { path, needsView: true };
+    throw new BerthError('database_unreadable', `${path} has no second name yet.`, { facts });
+  }
+  if (!lstatSync(view).isFile()) throw notAFile(path);
+  assertNoTrap(view, path);
+  return view;
+}
+
+function isLinked(path: string, view: string): boolean {
+  const own = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  if (own === undefined) throw missing(path);
+  if (!own.isFile()) throw notAFile(path);
+  const known = lstatSync(view, { bigint: true, throwIfNoEntry: false });
+  return known?.ino === own.ino && known.dev === own.dev;
 }
 
 /** A journal beside the file belongs to a writer in a commit, or to one that was killed in it. */

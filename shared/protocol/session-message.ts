@@ -35,12 +35,6 @@ export type AckStatus = 'processing' | 'completed' | 'failed';
 /** delivered.status. `sending`: begun, outcome not known yet. */
 export type DeliveryStatus = 'sending' | 'delivered' | 'failed';
 
-/** The longest content JSON that is read from either side, in bytes. */
-export const maxContentBytes = 1024 * 1024;
-
-/** How many of the newest context messages a turn reads, and so how many are kept for one. */
-export const contextSize = 200;
-
 const attachmentSchema = z.object({
   /** The name for people, as the platform gave it. */
   name: z.string(),

@@ -9,6 +9,7 @@ export const daemonWords: DaemonState = {
   runtime: 'process',
   activity: null,
   problem: null,
+  disk: null,
   channels: { terminal: 'running' },
   loopDelay: null,
   leftRunning: [],

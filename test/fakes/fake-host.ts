@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { hasCode } from '../../shared/base/errors.js';
 import { delay } from '../../shared/base/lifecycle.js';
 import { readMigrations } from '../../shared/base/migrate.js';
+import { InboundHandle } from '../../shared/protocol/inbound-handle.js';
 import { InboundWriter, type NewInboundRow } from '../../shared/protocol/inbound-writer.js';
 import { OutboundReader, type AckRecord } from '../../shared/protocol/outbound-reader.js';
 import {
@@ -13,6 +14,7 @@ import {
   type Address,
 } from '../../shared/protocol/session-message.js';
 import { inboundDbPath, outboundDbPath, type Workspace } from '../../shared/protocol/workspace.js';
+import { settlementOf } from './settle-rows.js';
 
 const inboundMigrations = readMigrations('migrations/inbound');
 export const outboundMigrations = readMigrations('migrations/outbound');
@@ -54,15 +56,16 @@ export class FakeHost {
     agentDir: join(this.#root, 'agent'),
     homeDir: join(this.#root, 'home'),
   };
-  readonly #inbound = new InboundWriter(inboundDbPath(this.workspace.inDir));
+  readonly #file = new InboundHandle(inboundDbPath(this.workspace.inDir));
+  readonly #inbound = new InboundWriter(this.#file);
   readonly #outbound = new OutboundReader(outboundDbPath(this.workspace.outDir));
 
   /** Makes the folders and inbound.db. */
   async create(): Promise<void> {
     const { inDir, outDir, agentDir, homeDir } = this.workspace;
     for (const dir of [inDir, outDir, agentDir, homeDir]) mkdirSync(dir, { recursive: true });
-    await this.write((inbound) => {
-      inbound.create(inboundMigrations);
+    await this.write(() => {
+      this.#file.create(inboundMigrations);
     });
   }
 
@@ -110,7 +113,7 @@ export class FakeHost {
   /** Puts a failed message back, as the daemon does. */
   async retry(id: string, processAfter = new Date().toISOString()): Promise<void> {
     await this.write((inbound) => {
-      inbound.settle([{ id, status: 'retry', processAfter }]);
+      inbound.settle(settlementOf(inbound.listOpen(), [{ id, status: 'retry', processAfter }]));
     });
   }
 }

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Session } from '../../host/store/sessions.js';
 import { readMigrations } from '../../shared/base/migrate.js';
 import { withDatabase } from '../../shared/base/sqlite.js';
+import { InboundHandle } from '../../shared/protocol/inbound-handle.js';
 import { InboundWriter } from '../../shared/protocol/inbound-writer.js';
 import type { CommandLine } from './command-line.js';
 
@@ -58,8 +59,9 @@ export function addSession(cli: CommandLine, fields: Partial<Session> = {}): str
 export function writeConversation(cli: CommandLine, sessionId: string, count: number): void {
   const folder = join(cli.home, 'data', 'sessions', sessionId);
   for (const side of ['in', 'out']) mkdirSync(join(folder, side), { recursive: true });
-  const inbound = new InboundWriter(join(folder, 'in', 'inbound.db'));
-  inbound.create(readMigrations(join(migrations, 'inbound')));
+  const file = new InboundHandle(join(folder, 'in', 'inbound.db'));
+  file.create(readMigrations(join(migrations, 'inbound')));
+  const inbound = new InboundWriter(file);
   const [outboundSql] = readMigrations(join(migrations, 'outbound'));
   const timestamp = '2026-01-31T12:00:00.000Z';
   withDatabase(join(folder, 'out', 'outbound.db'), { mode: 'create', busyTimeoutMs: 0 }, (out) => {

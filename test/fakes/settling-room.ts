@@ -1,3 +1,4 @@
+import { readFacts } from '../../host/sessions/pass/facts.js';
 import { nextRun } from '../../host/schedule/recurrence.js';
 import { Settlement, type SettledMessage } from '../../host/sessions/settlement.js';
 import type { Session } from '../../host/store/sessions.js';
@@ -38,8 +39,9 @@ export class SettlingRoom extends TempHome {
     condemned: ReadonlySet<string> = new Set(),
   ): Promise<void> {
     const now = this.store.sessions.find(session.id) ?? session;
-    const acks = await this.settlement.readAcks(now);
-    await this.settlement.settle(now, acks, ended === 'ended' ? condemned : undefined);
+    const seen = await readFacts(this.mailbox, session.id, { after: 0, limit: 1 });
+    const end = ended === 'ended' ? { stoppedFor: condemned } : undefined;
+    await this.settlement.settle(now, seen, end);
   }
 
   /** `pending 1 +5000`: status, tries, and how long until the next one in milliseconds. */

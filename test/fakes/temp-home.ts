@@ -17,11 +17,12 @@ import type { NewId } from '../../shared/base/ids.js';
 import { createLogger, type Logger } from '../../shared/base/logger.js';
 import { readMigrations } from '../../shared/base/migrate.js';
 import { withDatabase, type Db } from '../../shared/base/sqlite.js';
-import { InboundWriter } from '../../shared/protocol/inbound-writer.js';
+import { InboundHandle } from '../../shared/protocol/inbound-handle.js';
 import { encodeContent } from '../../shared/protocol/session-message.js';
 import { inboundDbPath, outboundDbPath } from '../../shared/protocol/workspace.js';
 import { FakeClock } from './fake-clock.js';
 import { FakeRunner } from './fake-runner.js';
+import { inlineInbound, inlineOutbound } from './inline-files.js';
 
 export interface InboundRow {
   readonly id: string;
@@ -56,10 +57,15 @@ export class TempHome implements Disposable {
     agentUser: { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 },
     mustGiveAway: false,
   });
-  readonly mailbox = new Mailbox({
+  readonly mailboxDeps = {
     folders: this.folders,
+    inboundFiles: inlineInbound(inboundMigrations),
+    outboundFiles: inlineOutbound(this.sessionsDir),
     inboundMigrations,
     lockTimeoutMs,
+  };
+  readonly mailbox = new Mailbox({
+    ...this.mailboxDeps,
     recovery: {
       isInUse: (sessionId) => this.recovery?.isInUse(sessionId) ?? false,
       restore: async (sessionId, error) => this.recovery?.restore(sessionId, error),
@@ -189,7 +195,7 @@ export class TempHome implements Disposable {
   /** The runner's half of a session; makes both of its files where there are none. */
   runnerOf(sessionId: string): FakeRunner {
     this.folders.ensureInbound(sessionId);
-    new InboundWriter(inboundDbPath(this.folders.inDir(sessionId))).create(inboundMigrations);
+    new InboundHandle(inboundDbPath(this.folders.inDir(sessionId))).create(inboundMigrations);
     const outDir = this.folders.outDir(sessionId);
     mkdirSync(outDir, { recursive: true });
     return new FakeRunner(outDir, this.clock);

@@ -113,7 +113,7 @@ export class FileMender {
     const { store, mailbox } = this.#deps;
     const ids = [...store.deliveryRetries.list(session.id).keys()];
     if (ids.length === 0) return;
-    const kept = await mailbox.outbound(session.id, (outbound) => outbound.findExisting(ids));
+    const kept = await mailbox.outbound(session.id, 'findExisting', ids);
     for (const messageId of ids.filter((id) => !kept.has(id))) {
       this.#bury(session, { direction: 'out', messageId }, 'it was lost with a damaged file');
       store.deliveryRetries.clear(session.id, messageId);
@@ -131,7 +131,7 @@ export class FileMender {
 
   async #listOpen(session: Session): Promise<readonly OpenInbound[]> {
     try {
-      return await this.#deps.mailbox.inboundHeld(session.id, (inbound) => inbound.listOpen());
+      return await this.#deps.mailbox.inboundHeld(session.id, 'listOpen');
     } catch (error) {
       // Damaged as well: that is found by the next look.
       if (findDamage(error) === undefined) throw error;

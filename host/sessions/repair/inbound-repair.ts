@@ -13,6 +13,7 @@ import {
   type InboundAmendment,
   type InboundSalvage,
 } from '../../../shared/protocol/inbound-repair.js';
+import { InboundHandle } from '../../../shared/protocol/inbound-handle.js';
 import { InboundWriter } from '../../../shared/protocol/inbound-writer.js';
 import { encodeContent } from '../../../shared/protocol/session-message.js';
 import { inboundDbPath } from '../../../shared/protocol/workspace.js';
@@ -143,7 +144,7 @@ export class InboundRepair {
     tasks: readonly Task[],
   ): Promise<void> {
     const { store, mailbox, clock } = this.#deps;
-    const outboundMaxSeq = await mailbox.outbound(session.id, (outbound) => outbound.maxSeq());
+    const outboundMaxSeq = await mailbox.outbound(session.id, 'maxSeq');
     amendInbound(draft, {
       messages: [
         ...lost.map(toPlaceholder),
@@ -160,7 +161,7 @@ export class InboundRepair {
 
   #project(session: Session, { draft }: Places, { routing }: InboundSalvage): void {
     const projection = this.#deps.sessions.projectionOf(session);
-    new InboundWriter(draft).project({
+    new InboundWriter(new InboundHandle(draft)).project({
       ...(routing === undefined ? {} : { routing }),
       ...projection,
     });

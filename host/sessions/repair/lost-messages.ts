@@ -115,6 +115,6 @@ async function withoutAnswered(
 ): Promise<readonly LostMessage[]> {
   if (messages.length === 0) return [];
   const ids = messages.map(({ messageId }) => messageId);
-  const acks = await mailbox.outbound(session.id, (outbound) => outbound.findAcks(ids));
+  const acks = await mailbox.outbound(session.id, 'findAcks', ids);
   return messages.filter(({ messageId }) => acks.get(messageId)?.status !== 'completed');
 }

@@ -43,7 +43,7 @@ export async function surveySent(
   const areAcksSettled = store.dueItems.find(sessionId, 'wake') === undefined;
   const listSettled = async (ids: ReadonlySet<string>): Promise<ReadonlySet<string | null>> => {
     const acks = areAcksSettled
-      ? await mailbox.outbound(sessionId, (outbound) => outbound.findAcks([...ids]))
+      ? await mailbox.outbound(sessionId, 'findAcks', [...ids])
       : undefined;
     const isSettled = (id: string): boolean =>
       messages.get(id) === 'completed' || acks?.get(id)?.status === 'completed';
@@ -52,9 +52,8 @@ export async function surveySent(
   const rows: Row[] = [];
   const proven = new Map<string, number>();
   for (let after = -1; ;) {
-    const page = await mailbox.outbound(sessionId, (outbound) =>
-      outbound.listAfter(after, pageSize),
-    );
+    const found = await mailbox.readPage(sessionId, { after, limit: pageSize, acksOf: [] });
+    const page = found?.rows ?? [];
     const noted = findDelivered(
       draft,
       page.map(({ id }) => id),
@@ -67,9 +66,8 @@ export async function surveySent(
       if (!noted.has(row.id)) rows.push({ ...pick(row), chat });
     }
     const last = page.at(-1);
-    if (last === undefined || page.length < pageSize) break;
+    if (last === undefined || found?.isLast !== false) break;
     after = last.seq;
-    await new Promise((resolve) => setImmediate(resolve));
   }
   return sortOut(rows, proven, facts);
 }

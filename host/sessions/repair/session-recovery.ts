@@ -108,7 +108,7 @@ export class SessionRecovery {
     const path = outboundDbPath(folders.outDir(sessionId));
     const stat = findStat(path);
     if (stat !== undefined && (!stat.isFile() || stat.size > 0)) return;
-    if (!(await mailbox.inbound(sessionId, (inbound) => inbound.hasHistory()))) return;
+    if (!(await mailbox.inbound(sessionId, 'hasHistory'))) return;
     throw new BerthError('database_missing', `${path} is gone.`, { facts: { path } });
   }
 

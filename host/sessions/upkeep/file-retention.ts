@@ -85,7 +85,7 @@ export class FileRetention {
   async #withoutUnfinished(sessionId: string, names: Names): Promise<Names> {
     if (names.length === 0) return names;
     const { mailbox } = this.#deps;
-    const unfinished = await mailbox.prune(sessionId, (pruner) => pruner.findUnfinished(names));
+    const unfinished = await mailbox.inbound(sessionId, 'findUnfinished', names);
     // Asked for last: what is given up meanwhile is noted there before it is final.
     const kept = this.#listDeadLetters(sessionId, 'in');
     return names.filter((name) => !unfinished.has(name) && !kept.has(name));
@@ -95,9 +95,9 @@ export class FileRetention {
   async #withoutUnsettled(sessionId: string, names: Names): Promise<Names> {
     if (names.length === 0) return names;
     const { mailbox } = this.#deps;
-    const settled = await mailbox.prune(sessionId, (pruner) => pruner.findSettledOut(names));
+    const settled = await mailbox.inbound(sessionId, 'findSettledOut', names);
     const open = names.filter((name) => !settled.has(name));
-    const existing = await mailbox.outbound(sessionId, (reader) => reader.findExisting(open));
+    const existing = await mailbox.outbound(sessionId, 'findExisting', open);
     const kept = this.#listDeadLetters(sessionId, 'out');
     return names.filter((name) => !existing.has(name) && !kept.has(name));
   }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Slice, SliceRequest } from '../../../shared/protocol/inbound-pruner.js';
-import { contextSize } from '../../../shared/protocol/session-message.js';
+import { contextSize } from '../../../shared/protocol/limits.js';
 import { UpkeepRoom } from '../../../test/fakes/upkeep-room.js';
 
 describe('old messages', () => {
@@ -149,9 +149,9 @@ describe('long messages', () => {
     const slices: number[] = [];
     for (let after: number | undefined = 0; after !== undefined;) {
       const request: SliceRequest = { after, limit: 100, cutoff: room.clock.iso(-1) };
-      const slice: Slice = await room.mailbox.prune(room.session.id, (pruner) =>
-        pruner.pruneMessages(request, new Set()),
-      );
+      const { mailbox, session } = room;
+      const none = new Set<string>();
+      const slice: Slice = await mailbox.inbound(session.id, 'pruneMessages', request, none);
       slices.push(slice.removed);
       after = slice.next;
     }

@@ -36,12 +36,10 @@ export class RowRetention {
       this.#inSlices(sessionId, cutoff, signal, slice);
     const messages = await inSlices((request) =>
       // What is kept is asked for at the same moment: a message that is given up is noted there first.
-      mailbox.prune(sessionId, (pruner) =>
-        pruner.pruneMessages(request, this.#listKept(sessionId)),
-      ),
+      mailbox.inbound(sessionId, 'pruneMessages', request, this.#listKept(sessionId)),
     );
     await inSlices(async ({ limit }) => {
-      const count = await mailbox.prune(sessionId, (pruner) => pruner.cancelSurplusContext(limit));
+      const count = await mailbox.inbound(sessionId, 'cancelSurplusContext', limit);
       return { removed: count, next: count === limit ? 0 : undefined };
     });
     const deliveries = await inSlices((request) => this.#forgetDeliveries(sessionId, request));
@@ -61,18 +59,14 @@ export class RowRetention {
   /** An outcome may go when its message is gone from outbound.db: while it is there, it would be sent again. */
   async #forgetDeliveries(sessionId: string, request: SliceRequest): Promise<Slice> {
     const { mailbox } = this.#deps;
-    const { old, next } = await mailbox.prune(sessionId, (pruner) =>
-      pruner.listOldDeliveries(request),
-    );
+    const { old, next } = await mailbox.inbound(sessionId, 'listOldDeliveries', request);
     if (old.length === 0 || !this.#isOutboundQuiet(sessionId)) {
       return { removed: 0, next: undefined };
     }
     const ids = old.map(({ messageOutId }) => messageOutId);
-    const existing = await mailbox.outbound(sessionId, (outbound) => outbound.findExisting(ids));
+    const existing = await mailbox.outbound(sessionId, 'findExisting', ids);
     const gone = old.filter(({ messageOutId }) => !existing.has(messageOutId));
-    await mailbox.prune(sessionId, (pruner) => {
-      pruner.forgetDeliveries(gone);
-    });
+    await mailbox.inbound(sessionId, 'forgetDeliveries', gone);
     return { removed: gone.length, next };
   }
 

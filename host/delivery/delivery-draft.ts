@@ -1,0 +1,43 @@
+import type { NewDeliveryRecord } from '../../shared/protocol/inbound-writer.js';
+
+/** Outcomes of sends that are not in inbound.db yet: they go there with the next thing that is written. */
+export class DeliveryDraft {
+  #records: NewDeliveryRecord[] = [];
+  #forget: string[] = [];
+  #isUrgent = false;
+
+  /** A crash before it is written would make a send uncertain that was not, and a repeat of it would show. */
+  get isUrgent(): boolean {
+    return this.#isUrgent;
+  }
+
+  get isEmpty(): boolean {
+    return this.#records.length + this.#forget.length === 0;
+  }
+
+  /** `isUrgent`: see there. */
+  add(record: NewDeliveryRecord, isUrgent: boolean): void {
+    this.#records.push(record);
+    this.#isUrgent ||= isUrgent;
+  }
+
+  /** A send that was begun did not happen. */
+  forget(messageOutId: string): void {
+    this.#forget.push(messageOutId);
+  }
+
+  /** What there is, which is then the caller's to write. */
+  take(): { readonly records: readonly NewDeliveryRecord[]; readonly forget: readonly string[] } {
+    const taken = { records: this.#records, forget: this.#forget };
+    this.#records = [];
+    this.#forget = [];
+    this.#isUrgent = false;
+    return taken;
+  }
+
+  /** It could not be written. */
+  putBack(taken: ReturnType<DeliveryDraft['take']>): void {
+    this.#records = [...taken.records, ...this.#records];
+    this.#forget = [...taken.forget, ...this.#forget];
+  }
+}

@@ -1,0 +1,34 @@
+/** A thread of the daemon that alone uses the inbound.db files, so that no disk holds up the event loop. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { toBerthError } from '../../../shared/base/errors.js';
+import { InboundFiles } from './inbound-files.js';
+import type { ThreadAnswer, ThreadRequest, ThreadSettings } from './inbound-thread.js';
+
+const settings = workerData as ThreadSettings;
+const files = new InboundFiles(settings);
+const port = parentPort;
+
+/** Files that nobody has used for a while are closed. */
+const idleCheck = setTimeout(() => {
+  files.releaseAll();
+}, settings.idleMs);
+
+port?.on('message', (request: ThreadRequest) => {
+  idleCheck.refresh();
+  port.postMessage(answer(request));
+});
+
+function answer({ id, path, name, args }: ThreadRequest): ThreadAnswer {
+  const beganAt = performance.now();
+  try {
+    if (name === 'release') {
+      files.release(path);
+      return { id, ms: 0, result: undefined };
+    }
+    const result: unknown = files.run(path, name, args as never);
+    return { id, ms: performance.now() - beganAt, result };
+  } catch (error) {
+    const { code, message, next, facts } = toBerthError(error);
+    return { id, ms: performance.now() - beganAt, failure: { code, message, next, facts } };
+  }
+}

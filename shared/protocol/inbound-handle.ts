@@ -1,0 +1,129 @@
+/**
+ * One inbound.db, on the side that writes it. Opened for each use, or kept open between uses together with its compiled
+ * statements; no transaction is ever left open. A lock is never waited for: a locked file throws database_busy.
+ */
+import { lstatSync } from 'node:fs';
+import { BerthError } from '../base/errors.js';
+import { migrateByVersion, type Migration } from '../base/migrate.js';
+import {
+  asForeign,
+  fromSqlite,
+  openDatabase,
+  Statements,
+  withDatabase,
+  type Db,
+} from '../base/sqlite.js';
+import { assertInboundSchema } from './inbound-schema.js';
+
+interface Opened {
+  readonly db: Db;
+  readonly statements: Statements;
+  /** Device and inode of what was opened. */
+  readonly identity: string;
+  /** Of what its schema and journal mode were when they were checked last. */
+  mark: string;
+}
+
+export interface InboundHandleOptions {
+  /** With these, a file that an older version has made is brought up to date when it is opened. */
+  readonly migrations?: readonly Migration[];
+  /** Stays open until `close`. */
+  readonly isKept?: boolean;
+}
+
+export class InboundHandle {
+  readonly path: string;
+  readonly #migrations: readonly Migration[];
+  readonly #isKept: boolean;
+  #opened: Opened | undefined;
+
+  constructor(path: string, { migrations = [], isKept = false }: InboundHandleOptions = {}) {
+    this.path = path;
+    this.#migrations = migrations;
+    this.#isKept = isKept;
+  }
+
+  /** Makes the file or brings it up to date. */
+  create(migrations: readonly Migration[]): void {
+    withDatabase(this.path, { mode: 'create', busyTimeoutMs: 0 }, (db) => {
+      migrateByVersion(db, migrations);
+    });
+  }
+
+  /** Throws as openDatabase; database_corrupt where the tables of the protocol are not in it. */
+  read<T>(use: (statements: Statements) => T): T {
+    try {
+      return use(this.#open().statements);
+    } catch (error) {
+      const failure = fromSqlite(error, this.path);
+      // Unless it was only locked, the file may be damaged, or not there any more.
+      if (failure.code !== 'database_busy') this.close();
+      throw asForeign(failure, this.path);
+    } finally {
+      if (!this.#isKept) this.close();
+    }
+  }
+
+  /** As read, in one transaction. */
+  write<T>(use: (statements: Statements) => T): T {
+    return this.read((statements) => statements.transaction(() => use(statements)));
+  }
+
+  close(): void {
+    const opened = this.#opened;
+    this.#opened = undefined;
+    opened?.db.close();
+  }
+
+  #open(): Opened {
+    // Another file may have taken its place since.
+    if (this.#opened !== undefined && this.#opened.identity !== identityOf(this.path)) this.close();
+    if (this.#opened !== undefined) return this.#unchanged(this.#opened);
+    const db = openDatabase(this.path, { mode: 'write', busyTimeoutMs: 0 });
+    try {
+      this.#bringUpToDate(db);
+      const identity = identityOf(this.path);
+      const opened = { db, statements: new Statements(db), identity, mark: '' };
+      this.#opened = opened;
+      return this.#unchanged(opened);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  /** Somebody may change the schema of a file that stays open, too. Of one that is opened for each use that is not asked. */
+  #unchanged(opened: Opened): Opened {
+    if (!this.#isKept) return opened;
+    const { db, statements } = opened;
+    if (opened.mark === markOf(statements)) return opened;
+    assertInboundSchema(db);
+    opened.mark = markOf(statements);
+    return opened;
+  }
+
+  #bringUpToDate(db: Db): void {
+    const latest = this.#migrations.length;
+    if (latest === 0) return;
+    const version = db.pragma('user_version', { simple: true });
+    if (version === latest) return;
+    // Making its tables anew would hide that the file was emptied.
+    if (version === 0) {
+      const facts = { path: this.path };
+      throw new BerthError('database_corrupt', `${this.path} is empty.`, { facts });
+    }
+    migrateByVersion(db, this.#migrations);
+  }
+}
+
+/** Two words that SQLite has at hand. The first one reads the file's header anew, which the second one does not. */
+function markOf(statements: Statements): string {
+  const cookie = statements.pluck('PRAGMA schema_version').get();
+  return `${String(cookie)} ${String(statements.pluck('PRAGMA journal_mode').get())}`;
+}
+
+/** By name: opening and closing the file by other means would drop the locks that SQLite holds on it in this process. */
+function identityOf(path: string): string {
+  const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? 'none' : `${stat.dev}:${stat.ino}`;
+}

@@ -1,0 +1,48 @@
+/** The mailbox's two ports without their thread and process: the same calls, done at once. */
+import { join } from 'node:path';
+import type { Migration } from '../../shared/base/migrate.js';
+import { toBerthError } from '../../shared/base/errors.js';
+import { InboundFiles } from '../../host/sessions/mailbox/inbound-files.js';
+import type { InboundPort } from '../../host/sessions/mailbox/inbound-calls.js';
+import { parseAnswer } from '../../host/sessions/reader/reader-answers.js';
+import { runReaderCall } from '../../host/sessions/reader/reader-calls.js';
+import type { OutboundPort } from '../../host/sessions/reader/reader-pool.js';
+
+/** Opens, uses and closes for each call, so that a test may change files in between. */
+export function inlineInbound(migrations: readonly Migration[]): InboundPort {
+  const files = new InboundFiles({ migrations, maxOpen: 0 });
+  return {
+    call: async (path, name, args) => {
+      await Promise.resolve();
+      return files.run(path, name, args);
+    },
+    release: (path) => {
+      files.release(path);
+      return Promise.resolve();
+    },
+  };
+}
+
+/** `sessionsDir`: the working folder of the reader that it stands in for. */
+export function inlineOutbound(sessionsDir: string): OutboundPort {
+  return {
+    ask: async (_sessionId, place, name, args) => {
+      const whole = {
+        ...place,
+        path: join(sessionsDir, place.path),
+        viewDir: place.viewDir === null ? null : join(sessionsDir, place.viewDir),
+      };
+      return parseAnswer(name, await answer(() => runReaderCall(name, whole, [...args])));
+    },
+  };
+}
+
+/** As the reader writes it. */
+async function answer(work: () => unknown): Promise<string> {
+  try {
+    return JSON.stringify({ result: await work() });
+  } catch (error) {
+    const { code, message, facts } = toBerthError(error);
+    return JSON.stringify({ failure: { code, message, facts } });
+  }
+}

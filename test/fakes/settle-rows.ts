@@ -1,0 +1,23 @@
+import type {
+  InboundOutcome,
+  InboundSettlement,
+  OpenInbound,
+} from '../../shared/protocol/inbound-writer.js';
+
+/** These outcomes, decided on the rows as they are now; rows that are not open stay. */
+export function settlementOf(
+  open: readonly OpenInbound[],
+  outcomes: readonly InboundOutcome[],
+): InboundSettlement {
+  return {
+    deliveries: [],
+    forget: [],
+    outcomes: outcomes.flatMap((outcome) => {
+      const seen = open.find(({ id }) => id === outcome.id);
+      return seen === undefined ? [] : [{ seen, outcome }];
+    }),
+    following: [],
+    outboundMaxSeq: 0,
+    nowMs: Date.now(),
+  };
+}
