@@ -20,7 +20,7 @@ interface Opened {
   readonly statements: Statements;
   /** Device and inode of what was opened. */
   readonly identity: string;
-  /** Of what its schema and journal mode were when they were checked last. */
+  /** Of what its schema, version and journal mode were when they were checked last. */
   mark: string;
 }
 
@@ -81,7 +81,7 @@ export class InboundHandle {
     if (this.#opened !== undefined) return this.#unchanged(this.#opened);
     const db = openDatabase(this.path, { mode: 'write', busyTimeoutMs: 0 });
     try {
-      this.#bringUpToDate(db);
+      if (!this.#isKept) this.#bringUpToDate(db);
       const identity = identityOf(this.path);
       const opened = { db, statements: new Statements(db), identity, mark: '' };
       this.#opened = opened;
@@ -97,6 +97,7 @@ export class InboundHandle {
     if (!this.#isKept) return opened;
     const { db, statements } = opened;
     if (opened.mark === markOf(statements)) return opened;
+    this.#bringUpToDate(db);
     assertInboundSchema(db);
     opened.mark = markOf(statements);
     return opened;
@@ -116,10 +117,10 @@ export class InboundHandle {
   }
 }
 
-/** Two words that SQLite has at hand. The first one reads the file's header anew, which the second one does not. */
+/** Words that SQLite has at hand. The first two read the file's header anew, which the last one does not. */
 function markOf(statements: Statements): string {
-  const cookie = statements.pluck('PRAGMA schema_version').get();
-  return `${String(cookie)} ${String(statements.pluck('PRAGMA journal_mode').get())}`;
+  const names = ['schema_version', 'user_version', 'journal_mode'];
+  return names.map((name) => String(statements.pluck(`PRAGMA ${name}`).get())).join(' ');
 }
 
 /** By name: opening and closing the file by other means would drop the locks that SQLite holds on it in this process. */

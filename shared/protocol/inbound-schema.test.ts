@@ -124,10 +124,13 @@ describe('the schema of inbound.db', () => {
     }
   });
 
-  it('is noticed at the next use of a file that stays open, where it is damage', () => {
+  it.each([
+    ['a table', 'CREATE TABLE notes (text)'],
+    ['another version', 'PRAGMA user_version = 0'],
+  ])('is noticed with %s at the next use of a file that stays open', (_, sql) => {
     const handle = new InboundHandle(path, { migrations, isKept: true });
     handle.read((it) => it.pluck('SELECT count(*) FROM messages_in').get());
-    change('CREATE TABLE notes (text)');
+    change(sql);
     expect(() => handle.read(() => 'used')).toThrow(
       expect.objectContaining({ code: 'database_corrupt' }),
     );
