@@ -22,9 +22,13 @@ const stopGraceMs = 1_000;
 const writePatienceMs = 60_000;
 const pruneQuietMs = 5_000;
 
+/** The host reads what is written here as another user, whatever umask the image or the daemon's service has. */
+const umask = 0o022;
+
 const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
 
 function main(): void {
+  process.umask(umask);
   const { env } = process;
   const level = logLevels.find((name) => name === env['BERTH_LOG_LEVEL']) ?? 'info';
   // A log that cannot be written, as on a full disk, is no reason to stop working.

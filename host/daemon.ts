@@ -12,6 +12,8 @@ import type { DaemonDeps } from './house/ground.js';
 import { House, sessionLogsDir, type ContainersAtStop } from './house/house.js';
 import { LoopWatch } from './house/loop-watch.js';
 import { ensureDefaultAgentGroup } from './sessions/default-agent-group.js';
+import { probeOwners } from './sessions/owner-probe.js';
+import { agentUserFor } from './sessions/session-folder.js';
 import { DaemonStatus } from './store/daemon-status.js';
 
 export type { ContainersAtStop } from './house/house.js';
@@ -45,8 +47,14 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     status.say({ activity });
     deps.onProgress(activity);
   });
-  status.say({ runtime: runtime.name, activity: remark });
-  const house = new House(deps, runtime, status);
+  const { isolates } = runtime;
+  const uid = process.getuid?.();
+  const agentUser = agentUserFor(uid, process.getgid?.());
+  const owners = await probeOwners({ ...deps.config.paths, agentUser, uid, isolates });
+  if (owners.remark !== null) deps.log.warn({ remark: owners.remark }, 'files have other owners');
+  const remarks = [remark, owners.remark].filter((one) => one !== null).join(' ') || null;
+  status.say({ runtime: runtime.name, activity: remarks });
+  const house = new House({ ...deps, handover: owners.handover }, runtime, status);
   await house.open(lastTime);
   status.say({ phase: 'ready', channels: house.describeChannels() });
   const loopWatch = new LoopWatch({
@@ -58,7 +66,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   loopWatch.start();
   return {
     runtime,
-    remark,
+    remark: remarks,
     stop: async (containers) => {
       loopWatch.stop();
       status.say({ phase: 'stopping' });

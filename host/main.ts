@@ -3,8 +3,16 @@
 import { fileURLToPath } from 'node:url';
 import { runProgram } from './cli/program.js';
 
+/**
+ * Modes are the program's decision, not the shell's or the service's: agents must read what is made for them, and what is
+ * private is made so by name and lies below data/, which is closed to others.
+ */
+const umask = 0o022;
+
 /** One ctrl-c may come twice: from the terminal, and from the npx between. */
 const sameRequestMs = 500;
+
+process.umask(umask);
 
 process.exit(
   await runProgram({

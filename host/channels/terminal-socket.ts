@@ -2,6 +2,7 @@ import { chmod, lstat, mkdir, rename, rm } from 'node:fs/promises';
 import type { Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { BerthError, errnoOf, toBerthError } from '../../shared/base/errors.js';
+import { closeToOthers } from '../../shared/base/private-file.js';
 import { assertSocketPath } from './terminal-protocol.js';
 
 /**
@@ -17,7 +18,7 @@ export async function listenPrivately(server: Server, path: string): Promise<voi
   const bound = join(privateFolder, 's');
   assertSocketPath(bound);
   await mkdir(folder, { recursive: true });
-  await chmod(folder, 0o700);
+  closeToOthers(folder);
   await assertReplaceable(path);
   await rm(privateFolder, { recursive: true, force: true });
   await mkdir(privateFolder, { mode: 0o700 });

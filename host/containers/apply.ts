@@ -9,10 +9,15 @@ import { parseContainerConfig } from '../store/container-config.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import { containerSpecFor } from './container-spec.js';
+import { findLastError } from './last-error.js';
 import { assertMountsAllowed } from './mount-policy.js';
 import type { ObservedState } from './observed-state.js';
 import { assertProviderAllowed } from './provider-policy.js';
-import type { ContainerRuntime, ContainerSpec } from './runtime/container-runtime.js';
+import type {
+  ContainerRuntime,
+  ContainerSpec,
+  ObservedContainer,
+} from './runtime/container-runtime.js';
 import type { StartFailures } from './start-failures.js';
 import type { WaitingRoom } from './waiting-room.js';
 import type { Step, StepKind } from './step.js';
@@ -208,32 +213,44 @@ export class StepExecutor {
     const { sessionId, wasExpected, startedAtMs } = step;
     const session = store.sessions.find(sessionId);
     const triesBefore = session && (await openWork.countTries(session));
-    await onEnded(
-      sessionId,
-      this.#condemned.get(sessionId) ?? new Set(),
-      this.#describeEnd(sessionId),
-    );
+    const lastError = await this.#findLastError(sessionId);
+    const why = this.#describeEnd(sessionId, lastError);
+    await onEnded(sessionId, this.#condemned.get(sessionId) ?? new Set(), why);
     this.#condemned.delete(sessionId);
     this.#stopReasons.delete(sessionId);
     store.sessions.setContainerStatus(sessionId, 'stopped');
     waitingRoom.vacated(sessionId);
     if (session === undefined || wasExpected) return;
-    log.warn({ sessionId }, 'container ended by itself');
+    log.warn({ sessionId, lastError }, 'container ended by itself');
     const wasShort = startedAtMs === null || clock.now() - startedAtMs < shortRunMs;
     // Where it has worked on something, how often that may be tried is the limit.
     if (wasShort && !hasWorked(triesBefore, await openWork.countTries(session))) {
-      await startFailures.noteEnd(session);
+      await startFailures.noteEnd(session, lastError);
     }
   }
 
-  #describeEnd(sessionId: string): string {
+  #describeEnd(sessionId: string, lastError: string | undefined): string {
     const reason = this.#stopReasons.get(sessionId);
     if (reason !== undefined) return `The agent was stopped in the middle of it: ${reason}.`;
-    const ended = this.#deps.observed
+    const how = describeExit(this.#findEnded(sessionId)?.exitCode ?? null);
+    return lastError === undefined ? how : `${how} Its last error: ${lastError}.`;
+  }
+
+  /** Of a container that has ended by itself: what it was stopped for is known better. */
+  async #findLastError(sessionId: string): Promise<string | undefined> {
+    const { runtime, logPath } = this.#deps;
+    const ended = this.#findEnded(sessionId);
+    if (ended === undefined || ended.exitCode === 0 || this.#stopReasons.has(sessionId))
+      return undefined;
+    await runtime.settleLog?.(ended.containerId);
+    return await findLastError(logPath(sessionId), ended.startedAtMs);
+  }
+
+  #findEnded(sessionId: string): ObservedContainer | undefined {
+    return this.#deps.observed
       .listForSession(sessionId)
       .filter(({ state }) => state === 'exited')
       .sort((a, b) => b.startedAtMs - a.startedAtMs)[0];
-    return describeExit(ended?.exitCode ?? null);
   }
 
   async #remove(containerId: string): Promise<void> {

@@ -1,4 +1,5 @@
-import { rmSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Session } from '../store/sessions.js';
 import { BerthError } from '../../shared/base/errors.js';
@@ -282,6 +283,38 @@ describe('a container that ends right after its start', () => {
     });
     await settled();
     expect(room.runtime.starts).toHaveLength(6);
+  });
+
+  it('is given up with the last error that it has logged', async () => {
+    await using room = new ContainerRoom();
+    const session = await room.addWaitingSession();
+    const log = join(room.root, `${session.id}.log`);
+    room.reconciler.start();
+    for (let starts = 1; starts <= 6; starts += 1) {
+      await until(() => {
+        expect(room.runtime.starts).toHaveLength(starts);
+        expect(room.containerStatus(session)).toBe('running');
+      });
+      const time = new Date(room.clock.now()).toISOString();
+      const err = { message: 'attempt to write a readonly database' };
+      writeFileSync(log, `${JSON.stringify({ level: 'error', time, err, msg: 'cannot go on' })}\n`);
+      room.runtime.exit(session.id);
+      await until(() => {
+        expect(room.containerStatus(session)).toBe('stopped');
+        expect(room.runtime.removed).toHaveLength(starts);
+      });
+      await settled();
+      room.clock.advance(room.wakesIn(session) ?? 0);
+      room.reconciler.nudge(session.id);
+    }
+    await until(() => {
+      expect(room.store.deadLetters.listForSession(session.id)).toMatchObject([
+        { reason: 'The agent ends right after its start: attempt to write a readonly database.' },
+      ]);
+    });
+    expect(room.logged('container ended by itself')[0]).toMatchObject({
+      lastError: 'attempt to write a readonly database',
+    });
   });
 
   it('is started again at once when it had run for a while', async () => {

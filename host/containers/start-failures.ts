@@ -59,7 +59,8 @@ export class StartFailures {
     const isFinal = hasCode(error, 'spec_refused', 'invalid_input');
     if (session.status === 'warm') return;
     if (isFinal || (!isEngines && attempts >= maxAttempts)) {
-      await settlement.giveUp(session, error.message);
+      const { message, next = '' } = error;
+      await settlement.giveUp(session, `${message} ${next}`.trimEnd());
       return;
     }
     await notices.tellTrouble(session);
@@ -74,14 +75,15 @@ export class StartFailures {
   }
 
   /** A container ended at once, although there is work, and has worked on nothing: the next start waits. */
-  async noteEnd(session: Session): Promise<void> {
+  async noteEnd(session: Session, lastError: string | undefined): Promise<void> {
     const { store, clock, settlement } = this.#deps;
     const isWarm = session.status === 'warm';
     const wake = store.dueItems.find(session.id, 'wake');
     if (!isWarm && (wake === undefined || wake.dueAt > isoAt(clock.now()))) return;
     const attempts = this.#putOff(session.id);
+    const why = lastError === undefined ? '' : `: ${lastError}`;
     if (attempts > maxAttempts && !isWarm)
-      await settlement.giveUp(session, 'The agent ends right after its start.');
+      await settlement.giveUp(session, `The agent ends right after its start${why}.`);
   }
 
   #putOff(sessionId: string): number {

@@ -10,6 +10,7 @@ import type { ContainerRuntime } from '../containers/runtime/container-runtime.j
 import { nextRun } from '../schedule/recurrence.js';
 import { buildRecovery } from '../sessions/repair/build-recovery.js';
 import { Mailbox } from '../sessions/mailbox.js';
+import type { Handover } from '../sessions/agent-files.js';
 import { InboundThread } from '../sessions/mailbox/inbound-thread.js';
 import { readerUserFor } from '../sessions/reader/reader-user.js';
 import { ReaderPool } from '../sessions/reader/reader-pool.js';
@@ -30,6 +31,8 @@ export interface DaemonDeps {
   readonly newId: NewId;
   readonly chance: () => number;
   readonly log: Logger;
+  /** How agents come to files of their own, as probeOwners found. */
+  readonly handover?: Handover;
   /** Says what a start that takes long is doing. */
   readonly onProgress: (line: string) => void;
   /** The daemon cannot go on, and is to be ended. */
@@ -88,6 +91,8 @@ export function layGround(
     agentUser: agentUserFor(process.getuid?.(), process.getgid?.()),
     mustGiveAway: process.getuid?.() === 0,
     readerUser: user,
+    handover: deps.handover,
+    log: deps.log,
   });
   const { migrationsDir, workersDir } = config.program;
   const inboundMigrations = readMigrations(join(migrationsDir, 'inbound'));

@@ -1,4 +1,4 @@
-import { copyFile, mkdir, stat } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Attachment } from '../../shared/protocol/session-message.js';
 import { inboxDir } from '../../shared/protocol/workspace.js';
@@ -31,8 +31,11 @@ export class InboxFiles {
     const attachments: Attachment[] = [];
     for (const [index, file] of files.entries()) {
       const name = inboxFileName(index, file.name);
-      await copyFile(file.path, join(dir, name));
-      const { size } = await stat(join(dir, name));
+      const target = join(dir, name);
+      await copyFile(file.path, target);
+      // A copy has the mode of its source, and a channel may keep what arrives for itself.
+      await chmod(target, 0o644);
+      const { size } = await stat(target);
       attachments.push({
         name: file.name,
         file: name,

@@ -1,8 +1,9 @@
 /** The folders and files of a session on the host, and who may write them. */
 import { existsSync, mkdirSync, realpathSync } from 'node:fs';
-import { chmod, chown, lchown, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, lchown, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
-import { BerthError } from '../../shared/base/errors.js';
+import { BerthError, errnoOf } from '../../shared/base/errors.js';
+import type { Logger } from '../../shared/base/logger.js';
 import {
   pruneOrderPath,
   runnerConfigPath,
@@ -10,16 +11,11 @@ import {
 } from '../../shared/protocol/workspace.js';
 import type { PruneOrder } from '../../shared/protocol/prune-order.js';
 import type { RunnerConfig } from '../../shared/protocol/runner-config.js';
-import { giveEntries } from './give-entries.js';
+import { AgentFiles, type Handover } from './agent-files.js';
+import type { AgentUser } from './file-tree.js';
 import type { ReaderUser } from './reader/reader-user.js';
 
-/** Who the runner runs as: the daemon's own user, or a plain one where the daemon is root. */
-export interface AgentUser {
-  readonly uid: number;
-  readonly gid: number;
-}
-
-/** An agent never runs as root: in its place comes the usual first user, 1000. */
+/** Who the runner runs as. An agent never runs as root: in its place comes the usual first user, 1000. */
 export function agentUserFor(uid: number | undefined, gid: number | undefined): AgentUser {
   if (uid === undefined || uid === 0) return { uid: 1000, gid: 1000 };
   return { uid, gid: gid ?? uid };
@@ -39,13 +35,21 @@ export interface SessionFoldersDeps {
   readonly mustGiveAway: boolean;
   /** Who reads what containers wrote; null: the daemon's own user. */
   readonly readerUser?: ReaderUser | null;
+  /** As probeOwners found; undefined: as `mustGiveAway` says. */
+  readonly handover?: Handover | undefined;
+  readonly log?: Logger;
 }
+
+/** Others may pass through a folder, and see nothing of it: what reads outbound.db for the daemon has a user of its own. */
+const passable = 0o711;
 
 export class SessionFolders {
   readonly #deps: SessionFoldersDeps;
+  readonly #files: AgentFiles;
 
   constructor(deps: SessionFoldersDeps) {
     this.#deps = deps;
+    this.#files = new AgentFiles({ ...deps, handover: handoverOf(deps) });
   }
 
   folderOf(sessionId: string): string {
@@ -87,12 +91,14 @@ export class SessionFolders {
 
   /** Makes what the host itself writes to. */
   ensureInbound(sessionId: string): void {
+    mkdirSync(this.folderOf(sessionId), { recursive: true, mode: passable });
     mkdirSync(this.inDir(sessionId), { recursive: true, mode: 0o755 });
   }
 
   /**
-   * Makes what the runner writes to, and puts its settings into in/runner.json.
-   * Throws spec_refused when the agent's folder is a link or leaves groups/.
+   * Makes what the runner writes to, and puts its settings into in/runner.json. Owners and modes are put right where they do
+   * not fit, as after a restore. Throws spec_refused when the agent's folder is a link or leaves groups/, and when the agent
+   * could not write what it must.
    */
   async ensureWorkspace(
     sessionId: string,
@@ -100,16 +106,21 @@ export class SessionFolders {
     config: RunnerConfig,
   ): Promise<Workspace> {
     const workspace = this.workspaceOf(sessionId, agentFolder);
-    const written = [workspace.outDir, workspace.homeDir, workspace.agentDir];
-    for (const dir of written) await mkdir(dir, { recursive: true, mode: 0o755 });
+    const { inDir, outDir, homeDir, agentDir } = workspace;
+    const [folder, viewDir] = [this.folderOf(sessionId), this.viewDir(sessionId)];
+    await mkdir(folder, { recursive: true, mode: passable });
+    for (const dir of [outDir, agentDir]) await makeFolder(dir, 0o755);
+    await makeFolder(homeDir, 0o700);
     // Before anything is given away: what lies behind a link is not the agent's.
-    assertInside(workspace.agentDir, this.#deps.groupsDir);
-    for (const dir of written) await this.#give(dir);
-    // The agent may edit what ships with it.
-    if (this.#deps.mustGiveAway) await giveEntries(workspace.agentDir, this.#deps.agentUser);
-    const path = runnerConfigPath(workspace.inDir);
-    await writeFile(`${path}.new`, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o644 });
-    await rename(`${path}.new`, path);
+    const realAgentDir = assertInside(agentDir, this.#deps.groupsDir);
+    await Promise.all([
+      ...[this.#deps.sessionsDir, folder, viewDir].map(letPass),
+      this.#files.show(inDir),
+      this.#files.handOverOut(outDir, viewDir),
+      this.#files.handOverHome(homeDir),
+      this.#files.handOverGroup(realAgentDir),
+    ]);
+    await writeForAgent(runnerConfigPath(inDir), `${JSON.stringify(config, null, 2)}\n`);
     return workspace;
   }
 
@@ -117,21 +128,19 @@ export class SessionFolders {
   async writePruneOrder(sessionId: string, order: PruneOrder): Promise<void> {
     const inDir = this.inDir(sessionId);
     if (!existsSync(inDir)) return;
-    const path = pruneOrderPath(inDir);
-    await writeFile(`${path}.new`, `${JSON.stringify(order)}\n`, { mode: 0o644 });
-    await rename(`${path}.new`, path);
+    await writeForAgent(pruneOrderPath(inDir), `${JSON.stringify(order)}\n`);
   }
 
   /** Makes what outbound.db lies in. */
   async ensureOutbound(sessionId: string): Promise<void> {
     const outDir = this.outDir(sessionId);
-    await mkdir(outDir, { recursive: true, mode: 0o755 });
-    await this.#give(outDir);
+    await makeFolder(outDir, 0o755);
+    await this.#files.handOverFolder(outDir);
   }
 
   /** A file that the host has made, and the runner is to write. */
   async giveToAgent(path: string): Promise<void> {
-    await this.#give(path);
+    await this.#files.handOverFile(path);
   }
 
   /** A place in a session's repair folder where the reader is to work, or a file there. */
@@ -151,10 +160,30 @@ export class SessionFolders {
   async remove(sessionId: string): Promise<void> {
     await rm(this.folderOf(sessionId), { recursive: true, force: true });
   }
+}
 
-  async #give(path: string): Promise<void> {
-    const { uid, gid } = this.#deps.agentUser;
-    if (this.#deps.mustGiveAway) await chown(path, uid, gid);
+function handoverOf({ mustGiveAway, handover }: SessionFoldersDeps): Handover {
+  return handover ?? (mustGiveAway ? 'give' : 'own');
+}
+
+async function makeFolder(path: string, mode: number): Promise<void> {
+  await mkdir(path, { recursive: true, mode });
+}
+
+/** Whole at every moment, and readable whatever the umask is. */
+async function writeForAgent(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.new`, text, { mode: 0o644 });
+  await chmod(`${path}.new`, 0o644);
+  await rename(`${path}.new`, path);
+}
+
+/** No effect where it is not there, or somebody else's. */
+async function letPass(dir: string): Promise<void> {
+  try {
+    const { mode } = await stat(dir);
+    if ((mode & 0o011) !== 0o011) await chmod(dir, (mode & 0o7777) | 0o011);
+  } catch (error) {
+    if (!['ENOENT', 'EPERM', 'EACCES', 'EROFS'].includes(errnoOf(error) ?? '')) throw error;
   }
 }
 
@@ -168,8 +197,10 @@ export function parseFolderName(name: string): string {
   });
 }
 
-function assertInside(path: string, parent: string): void {
-  if (realpathSync(path).startsWith(realpathSync(parent) + sep)) return;
+/** Returns where it really is. */
+function assertInside(path: string, parent: string): string {
+  const real = realpathSync(path);
+  if (real.startsWith(realpathSync(parent) + sep)) return real;
   throw new BerthError('spec_refused', `${path} leads out of ${parent}.`, {
     next: 'Put a real folder in the place of the link.',
   });

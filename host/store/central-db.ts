@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { isoAt } from '../../shared/base/clock.js';
 import { BerthError, hasCode } from '../../shared/base/errors.js';
 import { listPending, migrateWithLedger, readMigrations } from '../../shared/base/migrate.js';
+import { closeToOthers, makePrivately } from '../../shared/base/private-file.js';
 import { fromSqlite, openDatabase, type Db } from '../../shared/base/sqlite.js';
 import { Store } from './store.js';
 
@@ -29,8 +30,11 @@ export interface OpenedStore {
 /** Opens and migrates. Throws what openDatabase throws, with the newest backup named, or migration_refused. */
 export function openStore(paths: CentralDbPaths, nowMs: number): OpenedStore {
   mkdirSync(dirname(paths.centralDb), { recursive: true, mode: 0o700 });
+  closeToOthers(dirname(paths.centralDb));
   const existed = existsSync(paths.centralDb);
   if (!existed) assertNeverUsed(paths);
+  makePrivately(paths.centralDb);
+  closeToOthers(paths.centralDb);
   const db = openCentral(paths);
   try {
     const migrations = readMigrations(join(paths.migrationsDir, 'central'));
@@ -125,6 +129,8 @@ function backUp(db: Db, backupsDir: string, nowMs: number): string {
   // Under another name until it is whole: the newest backup is what a person is told to go back to.
   const draft = join(backupsDir, 'unfinished');
   rmSync(draft, { force: true });
+  // SQLite fills an empty file as well, and leaves its mode.
+  makePrivately(draft);
   db.prepare('VACUUM INTO ?').run(draft);
   renameSync(draft, path);
   for (const name of listBackups(backupsDir).slice(0, -keptBackups)) {

@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BerthError, hasCode } from '../../shared/base/errors.js';
+import { makePrivately } from '../../shared/base/private-file.js';
 import { fromSqlite, openDatabase, withDatabase, type Db } from '../../shared/base/sqlite.js';
 
 export class DaemonLock {
@@ -19,6 +20,7 @@ export class DaemonLock {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     let db: Db | undefined;
     try {
+      makePrivately(path);
       // Whoever only looks holds it for a moment; that is waited for.
       db = openDatabase(path, { mode: 'create', busyTimeoutMs: 500 });
       db.exec('BEGIN EXCLUSIVE');

@@ -7,6 +7,7 @@ import { BerthError } from '../base/errors.js';
 import { migrateByVersion, type Migration } from '../base/migrate.js';
 import { asForeign, fromSqlite, openDatabase, withDatabase, type Db } from '../base/sqlite.js';
 import { StatementCache } from '../base/statement-cache.js';
+import { assertInboundSchema } from './inbound-schema.js';
 import { assertNoTrap } from './outbound-trap.js';
 
 interface Opened {
@@ -14,6 +15,8 @@ interface Opened {
   readonly statements: StatementCache;
   /** Device and inode of what was opened. */
   readonly identity: string;
+  /** Of what its schema, version and journal mode were when they were checked last. */
+  mark: string;
 }
 
 export interface InboundHandleOptions {
@@ -83,17 +86,29 @@ export class InboundHandle {
   #open(): Opened {
     // Another file may have taken its place since.
     if (this.#opened !== undefined && this.#opened.identity !== identityOf(this.path)) this.close();
-    if (this.#opened !== undefined) return this.#opened;
+    if (this.#opened !== undefined) return this.#unchanged(this.#opened);
     const db = openDatabase(this.path, { mode: 'write', busyTimeoutMs: 0 });
     try {
-      this.#bringUpToDate(db);
-      const opened = { db, statements: new StatementCache(db), identity: identityOf(this.path) };
+      if (!this.#isKept) this.#bringUpToDate(db);
+      const identity = identityOf(this.path);
+      const opened = { db, statements: new StatementCache(db), identity, mark: '' };
       this.#opened = opened;
-      return opened;
+      return this.#unchanged(opened);
     } catch (error) {
       db.close();
       throw error;
     }
+  }
+
+  /** Somebody may change the schema of a file that stays open, too. Of one that is opened for each use that is not asked. */
+  #unchanged(opened: Opened): Opened {
+    if (!this.#isKept) return opened;
+    const { db, statements } = opened;
+    if (opened.mark === markOf(statements)) return opened;
+    this.#bringUpToDate(db);
+    assertInboundSchema(db);
+    opened.mark = markOf(statements);
+    return opened;
   }
 
   #bringUpToDate(db: Db): void {
@@ -108,6 +123,14 @@ export class InboundHandle {
     }
     migrateByVersion(db, this.#migrations);
   }
+}
+
+/** Words that SQLite has at hand. The first two read the file's header anew, which the last one does not. */
+function markOf(statements: StatementCache): string {
+  const names = ['schema_version', 'user_version', 'journal_mode'];
+  return names
+    .map((name) => String(statements.pluck<[], unknown>(`PRAGMA ${name}`).get()))
+    .join(' ');
 }
 
 /** By name: opening and closing the file by other means would drop the locks that SQLite holds on it in this process. */

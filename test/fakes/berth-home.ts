@@ -29,8 +29,16 @@ export class BerthHome implements AsyncDisposable {
   /** The whole environment of what runs for this home. */
   readonly env: Readonly<Record<string, string>>;
 
+  /** What each command is started through, as `setpriv` or a shell. */
+  #through: readonly string[];
+
   /** `runtime`: what agents run in. */
-  constructor(runtime: 'process' | 'docker' | 'auto', env: Record<string, string> = {}) {
+  constructor(
+    runtime: 'process' | 'docker' | 'auto',
+    env: Record<string, string> = {},
+    through: readonly string[] = [],
+  ) {
+    this.#through = through;
     this.home = mkdtempSync(join(tmpdir(), 'berth-'));
     this.env = {
       PATH: process.env['PATH'] ?? '',
@@ -41,13 +49,23 @@ export class BerthHome implements AsyncDisposable {
     };
   }
 
+  /** Starts what follows through other words. */
+  startThrough(...words: readonly string[]): void {
+    this.#through = words;
+  }
+
   get socket(): string {
     return join(this.home, 'data', 'terminal.sock');
   }
 
   /** Runs a command to its end; never throws for its exit code. */
   async berth(...args: string[]): Promise<CommandResult> {
-    const { exitCode, stdout, stderr } = await execa(process.execPath, [mainScript, ...args], {
+    const words = [...this.#through, process.execPath, mainScript, ...args] as [
+      string,
+      ...string[],
+    ];
+    const [command, ...rest] = words;
+    const { exitCode, stdout, stderr } = await execa(command, rest, {
       reject: false,
       extendEnv: false,
       stdin: 'ignore',

@@ -71,6 +71,8 @@ export interface ContainerRuntime {
   remove(containerId: string): Promise<void>;
   /** Goes on writing the output of a container that this daemon did not start, running or not, after the last line it finds. */
   followLog(container: ObservedContainer, logPath: string): void;
+  /** Resolves when what an ended container printed is in its log, or after a moment. Missing: it is there at once. */
+  settleLog?(containerId: string): Promise<void>;
   /** Hints that a container ended. May come late, twice or never: `list` tells. */
   watchExits(onExit: (exit: ContainerExit) => void): void;
   /** Lets go of streams and timers; containers go on. */

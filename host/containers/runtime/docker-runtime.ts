@@ -91,6 +91,10 @@ export class DockerRuntime implements ContainerRuntime {
     await this.#deps.engine.removeContainer(containerId);
   }
 
+  async settleLog(containerId: string): Promise<void> {
+    await this.#logs.settle(containerId, settleMs);
+  }
+
   followLog(container: ObservedContainer, logPath: string): void {
     this.#logs.follow(container.containerId, logPath, 'last');
   }

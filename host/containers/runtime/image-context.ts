@@ -47,9 +47,20 @@ async function readFiles(folder: string): Promise<readonly TarFile[]> {
       })),
     );
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') throw noContext(folder, error);
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT') throw noContext(folder, error);
+    if (errno === 'EACCES' || errno === 'EPERM') throw closed(folder, error);
     throw error;
   }
+}
+
+/** The program was installed by another user, under a umask that keeps it to them. */
+function closed(folder: string, cause: unknown): BerthError {
+  return new BerthError(
+    'image_failed',
+    `What the agent image is built from may not be read: ${folder} (permission denied).`,
+    { next: `As its owner: chmod -R a+rX ${folder}`, cause },
+  );
 }
 
 function noContext(folder: string, cause: unknown): BerthError {

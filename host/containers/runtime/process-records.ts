@@ -62,7 +62,7 @@ export class ProcessRecords {
   save(record: ProcessRecord): void {
     const path = this.#path(record.containerId);
     if (path === undefined) return;
-    mkdirSync(this.#deps.folder, { recursive: true });
+    mkdirSync(this.#deps.folder, { recursive: true, mode: 0o700 });
     writeFileSync(`${path}.new`, JSON.stringify(record, null, 2), { mode: 0o600 });
     renameSync(`${path}.new`, path);
   }

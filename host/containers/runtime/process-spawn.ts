@@ -25,7 +25,7 @@ export interface SpawnedProcess {
  * (which is why this is no execa: that takes no open file). Throws engine_failed.
  */
 export async function spawnRunner(request: SpawnRequest): Promise<SpawnedProcess> {
-  await mkdir(dirname(request.logPath), { recursive: true });
+  await mkdir(dirname(request.logPath), { recursive: true, mode: 0o700 });
   const output = await open(request.logPath, 'a', 0o600);
   try {
     const child = spawn(process.execPath, [request.runnerPath], {

@@ -134,6 +134,8 @@ function createUnlessThere(path: string, { migrations, wasUsed }: CreateRequest)
 /** Something else stands in the folder's place, or it may not be made. */
 function makeFolder(path: string): void {
   try {
+    // The session's own folder lets others through, and shows them nothing.
+    mkdirSync(dirname(dirname(path)), { recursive: true, mode: 0o711 });
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
   } catch (cause) {
     if (!['ENOTDIR', 'EEXIST', 'EACCES', 'EPERM', 'ELOOP'].includes(errnoOf(cause) ?? ''))

@@ -113,8 +113,9 @@ describe('reading what a container wrote, in a process of its own', () => {
   });
 
   it('stays who the daemon is where a folder above lets nobody through', () => {
-    const inner = join(folder, 'closed', 'sessions');
+    const inner = join(folder, 'closed', 'data', 'sessions');
     mkdirSync(inner, { recursive: true });
+    chmodSync(join(folder, 'closed', 'data'), 0o700);
     expect(readerUserFor(inner, 0).user).not.toBeNull();
     chmodSync(join(folder, 'closed'), 0o700);
     expect(readerUserFor(inner, 0)).toEqual({ user: null, closedFolder: join(folder, 'closed') });
