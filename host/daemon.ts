@@ -8,6 +8,7 @@ import {
 } from './containers/runtime/build-runtime.js';
 import { describeBuildStep } from './containers/runtime/build-progress.js';
 import type { ContainerRuntime } from './containers/runtime/container-runtime.js';
+import { letAllPass } from '../shared/base/private-file.js';
 import type { DaemonDeps } from './house/ground.js';
 import { House, sessionLogsDir, type ContainersAtStop } from './house/house.js';
 import { LoopWatch } from './house/loop-watch.js';
@@ -40,6 +41,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   ensureDefaultAgentGroup({ ...deps, groupsDir, shippedGroupsDir });
   // The reader, who is another user where the daemon is root, passes through by name.
   mkdirSync(deps.config.paths.sessionsDir, { recursive: true, mode: 0o711 });
+  letAllPass(deps.config.paths.sessionsDir);
   mkdirSync(sessionLogsDir(deps.config), { recursive: true, mode: 0o700 });
   const { runtime, remark } = await buildRuntime(runtimeSettings(deps, ranContainers), (line) => {
     const activity = describeBuildStep(line);

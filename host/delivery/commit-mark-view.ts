@@ -30,7 +30,7 @@ export function viewCommitMark(outDir: string, viewDir: string): MarkView | unde
   const path = join(viewDir, commitMarkName);
   const draft = `${path}.new`;
   try {
-    mkdirSync(viewDir, { recursive: true, mode: 0o700 });
+    mkdirSync(viewDir, { recursive: true, mode: 0o711 });
     rmSync(draft, { force: true });
     linkSync(own, draft);
     // A file may have been exchanged for something else before it was linked; what is linked stays what it is.

@@ -85,8 +85,11 @@ describe('who may own files', () => {
       const node = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval', script];
       const asUser = ['--reuid=1234', '--regid=4321', '--clear-groups'];
       // The loader writes there, and this user may not where the tests' files lie.
-      const env = { ...process.env, TMPDIR: '/tmp' };
+      const loaderDir = mkdtempSync('/tmp/berth-loader-');
+      await chown(loaderDir, 1234, 4321);
+      const env = { ...process.env, TMPDIR: loaderDir };
       const stdout = execFileSync('setpriv', [...asUser, ...node], { env });
+      rmSync(loaderDir, { recursive: true });
       const { handover, remark } = JSON.parse(stdout.toString()) as Record<string, string>;
       expect(handover).toBe('own');
       expect(remark).toContain(join(home, 'data', 'sessions', 'of-root'));

@@ -1,5 +1,5 @@
 /** Files and folders that nobody but the program's own user may read, whatever the umask is. */
-import { chmodSync, chownSync, closeSync, openSync, statSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, lstatSync, openSync, statSync } from 'node:fs';
 import { errnoOf } from './errors.js';
 
 /** Makes an empty file with mode 0600; no effect where something stands there already. */
@@ -49,4 +49,16 @@ export function letReaderPass(path: string): void {
 export function letsReaderPass(path: string): boolean {
   const { mode, gid } = statSync(path);
   return (mode & 0o001) !== 0 || (gid === readerGroup && (mode & groupPasses) !== 0);
+}
+
+const allPass = 0o011;
+
+/** Lets everybody pass through a folder, and see nothing of it. No effect on what belongs to another user. */
+export function letAllPass(path: string): void {
+  try {
+    const { mode } = lstatSync(path);
+    if ((mode & allPass) !== allPass) chmodSync(path, (mode & 0o7777) | allPass);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+  }
 }

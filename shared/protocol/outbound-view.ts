@@ -7,6 +7,7 @@
 import { linkSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BerthError, errnoOf } from '../base/errors.js';
+import { letAllPass } from '../base/private-file.js';
 import { notAFile } from '../base/sqlite.js';
 import { assertNoTrap } from './outbound-trap.js';
 import { outboundDbName } from './workspace.js';
@@ -28,19 +29,32 @@ export function viewOutbound(path: string, viewDir: string): string {
  */
 export function linkView(path: string, viewDir: string): string {
   const view = join(viewDir, outboundDbName);
-  return isLinked(path, view) || link(path, view, viewDir) ? view : path;
+  const name = isLinked(path, view) || link(path, view, viewDir) ? view : path;
+  // The reader may be another user.
+  if (name === view) letAllPass(viewDir);
+  return name;
 }
 
 /** As viewOutbound, for one who may not make the second name: throws database_unreadable with `needsView` where it is not there. */
 export function findView(path: string, viewDir: string): string {
   const view = join(viewDir, outboundDbName);
-  if (!isLinked(path, view)) {
+  if (!isWithinReach(path, view)) {
     const facts = { path, needsView: true };
     throw new BerthError('database_unreadable', `${path} has no second name yet.`, { facts });
   }
   if (!lstatSync(view).isFile()) throw notAFile(path);
   assertNoTrap(view, path);
   return view;
+}
+
+/** A folder that an earlier version has made may be closed. */
+function isWithinReach(path: string, view: string): boolean {
+  try {
+    return isLinked(path, view);
+  } catch (error) {
+    if (errnoOf(error) !== 'EACCES') throw error;
+    return false;
+  }
 }
 
 function isLinked(path: string, view: string): boolean {
