@@ -12,6 +12,7 @@ import type { DaemonDeps } from './house/ground.js';
 import { House, sessionLogsDir, type ContainersAtStop } from './house/house.js';
 import { LoopWatch } from './house/loop-watch.js';
 import { ensureDefaultAgentGroup } from './sessions/default-agent-group.js';
+import { compareShippedGroups } from './sessions/shipped-groups.js';
 import { DaemonStatus } from './store/daemon-status.js';
 
 export type { ContainersAtStop } from './house/house.js';
@@ -32,9 +33,9 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   const lastTime = deps.store.daemonState.findLastTime();
   const status = new DaemonStatus(deps);
   status.say({ phase: 'starting' });
-  const { groupsDir } = deps.config.paths;
-  const { shippedGroupsDir } = deps.config.program;
-  ensureDefaultAgentGroup({ ...deps, groupsDir, shippedGroupsDir });
+  const groups = { ...deps.config.paths, ...deps.config.program };
+  ensureDefaultAgentGroup({ ...deps, groups });
+  status.say({ remarks: [...(deps.about?.remarks ?? []), ...compareShippedGroups(groups)] });
   mkdirSync(sessionLogsDir(deps.config), { recursive: true, mode: 0o700 });
   const { runtime, remark } = await buildRuntime(runtimeSettings(deps, ranContainers), (line) => {
     const activity = describeBuildStep(line);

@@ -2,6 +2,7 @@ import { BerthError, errnoOf } from '../../shared/base/errors.js';
 import type { HomePaths } from '../config.js';
 import { isDaemonLockHeld } from '../store/daemon-lock.js';
 import { readDaemonState, type DaemonState } from '../store/daemon-state.js';
+import { identifyFolder } from '../store/home-identity.js';
 
 /** `unknown`: it holds the lock and has not said anything about itself yet. */
 export type DaemonPresence =
@@ -14,7 +15,15 @@ export function findDaemon(paths: HomePaths): DaemonPresence {
   if (!isDaemonLockHeld(paths.lock)) return { kind: 'absent' };
   const state = readDaemonState(paths.centralDb);
   if (state === undefined || !isAlive(state.pid)) return { kind: 'unknown' };
+  // In a copied home it is the original's daemon that is named until this one's has said something.
+  if (!isAboutThisHome(state, paths.home)) return { kind: 'unknown' };
   return { kind: 'present', state };
+}
+
+function isAboutThisHome({ homeFolder }: DaemonState, home: string): boolean {
+  if (homeFolder === null) return true;
+  const { device, inode } = identifyFolder(home);
+  return homeFolder.device === device && homeFolder.inode === inode;
 }
 
 function isAlive(pid: number): boolean {

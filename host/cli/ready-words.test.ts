@@ -13,6 +13,10 @@ const state: DaemonState = {
   channels: { terminal: 'running' },
   loopDelay: null,
   leftRunning: [],
+  program: null,
+  homeFolder: null,
+  engine: null,
+  remarks: [],
 };
 
 describe('what is said about a daemon that is ready', () => {

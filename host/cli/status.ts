@@ -4,6 +4,7 @@ import { TerminalClient } from '../channels/terminal-client.js';
 import type { DaemonState } from '../store/daemon-state.js';
 import type { AddCommands, CommandContext } from './command-context.js';
 import { findDaemon } from './daemon-presence.js';
+import { describeOtherProgram } from './home-remarks.js';
 import { listProblems } from './ready-words.js';
 import { readStore } from './store-access.js';
 import { formatFields } from './table.js';
@@ -36,17 +37,20 @@ async function status(context: CommandContext): Promise<number> {
   const counts = count(context);
   const isAnswering = await asksBack(context, state);
   const facts = {
+    home: config.paths.home,
+    homeNotes: context.homeNotes,
     running: daemon.kind !== 'absent',
     answers: isAnswering ?? null,
-    home: config.paths.home,
     ...(state === undefined ? {} : describeState(state, clock.now())),
     ...(counts === undefined ? {} : { counts }),
   };
   output.result(facts, (width) =>
     formatFields(
       [
-        ['daemon', describeDaemon(daemon.kind, state, isAnswering)],
         ['home', config.paths.home],
+        ...context.homeNotes.map((note): Field => ['', note]),
+        ['daemon', describeDaemon(daemon.kind, state, isAnswering)],
+        ['program', state && describeOtherProgram(state, config.program.root)],
         ...(state === undefined ? [] : fieldsOf(state, clock.now())),
         ...(counts === undefined ? [] : fieldsOfCounts(counts)),
       ],
@@ -105,6 +109,7 @@ function fieldsOf(state: DaemonState, nowMs: number): readonly Field[] {
     ['uptime', describeDuration(nowMs - Date.parse(state.startedAt))],
     ['runtime', state.runtime === null ? undefined : `${state.runtime}, ${isolation}`],
     ['remark', state.activity ?? undefined],
+    ...state.remarks.map((remark): Field => ['remark', remark]),
     ['problem', problemOf(state) ?? undefined],
     ['channels', channels.join(', ') || 'none'],
     ['event loop', describeLoopDelay(state.loopDelay)],

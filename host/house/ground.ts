@@ -14,6 +14,7 @@ import { agentUserFor, SessionFolders } from '../sessions/session-folder.js';
 import type { SessionRecovery } from '../sessions/repair/session-recovery.js';
 import { SessionRegistry } from '../sessions/session-registry.js';
 import { Settlement, type SettledMessage } from '../sessions/settlement.js';
+import type { DaemonState } from '../store/daemon-state.js';
 import type { DaemonStatus } from '../store/daemon-status.js';
 import type { Store } from '../store/store.js';
 
@@ -21,6 +22,8 @@ export interface DaemonDeps {
   readonly config: Config;
   readonly store: Store;
   readonly installId: string;
+  /** What the daemon says about itself from the start. */
+  readonly about?: Partial<DaemonState>;
   readonly version: string;
   readonly clock: Clock;
   readonly newId: NewId;

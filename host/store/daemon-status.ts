@@ -8,6 +8,8 @@ export interface DaemonStatusDeps {
   readonly clock: Clock;
   readonly version: string;
   readonly log: Logger;
+  /** What is known from the start. */
+  readonly about?: Partial<DaemonState>;
 }
 
 /** When what could not be written is tried again, in milliseconds. */
@@ -32,6 +34,11 @@ export class DaemonStatus {
       channels: {},
       loopDelay: null,
       leftRunning: [],
+      program: null,
+      homeFolder: null,
+      engine: null,
+      remarks: [],
+      ...deps.about,
     };
   }
 

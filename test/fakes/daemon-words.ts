@@ -12,4 +12,8 @@ export const daemonWords: DaemonState = {
   channels: { terminal: 'running' },
   loopDelay: null,
   leftRunning: [],
+  program: null,
+  homeFolder: null,
+  engine: null,
+  remarks: [],
 };
