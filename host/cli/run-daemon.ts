@@ -1,4 +1,5 @@
 /** A daemon's life, from its lock to its last log line. */
+import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { isoAt } from '../../shared/base/clock.js';
 import { BerthError, hasCode, toBerthError } from '../../shared/base/errors.js';
@@ -7,7 +8,8 @@ import { createLogger, type Logger } from '../../shared/base/logger.js';
 import { RotatingLog } from '../../shared/base/rotating-log.js';
 import { assertSocketPath } from '../channels/terminal-protocol.js';
 import { startDaemon, type ContainersAtStop, type Daemon } from '../daemon.js';
-import { backUpDaily, openStore } from '../store/central-db.js';
+import { openStore } from '../store/central-db.js';
+import { DailyBackup } from '../store/daily-backup.js';
 import { DaemonLock } from '../store/daemon-lock.js';
 import type { DaemonState } from '../store/daemon-state.js';
 import { identifyFolder } from '../store/home-identity.js';
@@ -123,8 +125,6 @@ async function runWithStore(
     if (applied.length > 0) log.info({ applied, backup }, 'central database migrated');
     const install = ensureInstall(config.paths);
     noteHome(context, { store, log, install });
-    const daily = backUpDaily(paths, clock.now());
-    if (daily !== undefined) log.info({ backup: daily }, 'central database backed up');
     return await live(context, options, { store, log, stops, install });
   } finally {
     store.close();
@@ -176,7 +176,16 @@ async function live(context: CommandContext, options: RunOptions, life: Life): P
     log.info({ runtime: daemon.runtime.name, pid: process.pid }, 'ready');
     if (!options.isDetached) sayReady(context, daemon, store);
   }
+  const backup = new DailyBackup({
+    backupsDir: context.config.paths.backupsDir,
+    copy: (path, signal) => store.backUpTo(path, signal),
+    clock: context.clock,
+    uptimeMs: () => uptime() * 1_000,
+    log,
+  });
+  if (daemon !== undefined) backup.start();
   const { containers, exitCode } = await stops.requested;
+  await backup.stop();
   await daemon?.stop(containers);
   log.info({ containers }, 'stopped');
   return exitCode;

@@ -16,6 +16,9 @@ import { SessionStore } from './sessions.js';
 import { TaskStore } from './tasks.js';
 import { WiringStore } from './wirings.js';
 
+/** Copying so many takes the thread for about a millisecond. */
+const pagesAtATime = 100;
+
 /** central.db, one store per table. */
 export class Store {
   readonly agentGroups: AgentGroupStore;
@@ -75,6 +78,20 @@ export class Store {
       return this.#db.transaction(work).immediate();
     } catch (error) {
       throw ifFromSqlite(error, this.#db.name);
+    }
+  }
+
+  /** Copies the database as it is used, a little at a time. Rejects when the signal aborts. */
+  async backUpTo(path: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#db.backup(path, {
+        progress: () => {
+          signal.throwIfAborted();
+          return pagesAtATime;
+        },
+      });
+    } catch (error) {
+      throw ifFromSqlite(error, path);
     }
   }
 
