@@ -9,6 +9,9 @@ const common = {
   expect: { poll: { timeout: 30_000 } },
 } as const;
 
+/** No test writes into the home of whoever runs it. */
+const guard = 'test/home-guard.ts';
+
 export default defineConfig({
   test: {
     coverage: {
@@ -17,12 +20,20 @@ export default defineConfig({
       exclude: ['**/*.test.ts', '**/main.ts'],
     },
     projects: [
-      { test: { ...common, name: 'unit', include: ['{host,container,shared}/**/*.test.ts'] } },
+      {
+        test: {
+          ...common,
+          name: 'unit',
+          include: ['{host,container,shared}/**/*.test.ts'],
+          globalSetup: [guard],
+        },
+      },
       {
         test: {
           ...common,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          globalSetup: [guard],
         },
       },
       {
@@ -30,7 +41,7 @@ export default defineConfig({
           ...common,
           name: 'docker',
           include: ['test/docker/**/*.test.ts'],
-          globalSetup: ['test/docker/global-setup.ts'],
+          globalSetup: [guard, 'test/docker/global-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 300_000,
           fileParallelism: false,
@@ -41,7 +52,7 @@ export default defineConfig({
           ...common,
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
-          globalSetup: ['test/faults/global-setup.ts'],
+          globalSetup: [guard, 'test/faults/global-setup.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
           // They measure times, and kill at moments that depend on them.

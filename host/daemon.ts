@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import {
   buildAgentImage,
   buildRuntime,
+  describeEngine,
   type RuntimeSettings,
 } from './containers/runtime/build-runtime.js';
 import { describeBuildStep } from './containers/runtime/build-progress.js';
@@ -13,6 +14,7 @@ import { House, sessionLogsDir, type ContainersAtStop } from './house/house.js';
 import { LoopWatch } from './house/loop-watch.js';
 import { ensureDefaultAgentGroup } from './sessions/default-agent-group.js';
 import { compareShippedGroups } from './sessions/shipped-groups.js';
+import type { DaemonState } from './store/daemon-state.js';
 import { DaemonStatus } from './store/daemon-status.js';
 
 export type { ContainersAtStop } from './house/house.js';
@@ -29,21 +31,25 @@ const loopLookIntervalMs = 1_000;
 
 /** Builds the house before it opens the door. Throws what makes a start impossible. */
 export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
-  const ranContainers = deps.store.daemonState.find()?.runtime === 'docker';
+  const last = deps.store.daemonState.find();
   const lastTime = deps.store.daemonState.findLastTime();
   const status = new DaemonStatus(deps);
   status.say({ phase: 'starting' });
   const groups = { ...deps.config.paths, ...deps.config.program };
   ensureDefaultAgentGroup({ ...deps, groups });
-  status.say({ remarks: [...(deps.about?.remarks ?? []), ...compareShippedGroups(groups)] });
+  const remarks = [...(deps.about?.remarks ?? []), ...compareShippedGroups(groups)];
+  status.say({ remarks });
   mkdirSync(sessionLogsDir(deps.config), { recursive: true, mode: 0o700 });
-  const { runtime, remark } = await buildRuntime(runtimeSettings(deps, ranContainers), (line) => {
+  const built = await buildRuntime(runtimeSettings(deps, last), (line) => {
     const activity = describeBuildStep(line);
     if (activity === undefined) return;
     status.say({ activity });
     deps.onProgress(activity);
   });
-  status.say({ runtime: runtime.name, activity: remark });
+  const { runtime, remark, leftIn } = built;
+  const engine = runtime.name === 'docker' ? describeEngine(deps.config.dockerHost) : null;
+  status.say({ runtime: runtime.name, activity: remark, engine });
+  if (leftIn !== undefined) status.say({ remarks: [...remarks, describeLeft(leftIn, deps)] });
   const house = new House(deps, runtime, status);
   await house.open(lastTime);
   status.say({ phase: 'ready', channels: house.describeChannels() });
@@ -79,14 +85,19 @@ export async function ensureAgentImage(
   }
 }
 
+function describeLeft(engine: string, { installId }: DaemonDeps): string {
+  return `The engine at ${engine}, which this home has used before, does not answer. Containers that still run there would answer beside those of this one: stop them there (docker ps --filter label=berth.install=${installId}), then \`berth restart\`.`;
+}
+
 function runtimeSettings(
   { config, installId, clock, log }: DaemonDeps,
-  ranContainers: boolean,
+  last: DaemonState | undefined,
 ): RuntimeSettings {
   const { agentImageDir } = config.program;
   return {
     ...config,
-    ranContainers,
+    ranContainers: last?.runtime === 'docker',
+    lastEngine: last?.engine ?? null,
     agentImageDir,
     runnerPath: join(agentImageDir, 'runner.cjs'),
     processesDir: config.paths.processesDir,

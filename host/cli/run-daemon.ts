@@ -155,12 +155,13 @@ function noteHome(
   }
 }
 
-/** What the daemon says about itself from the start. */
-function describeSelf({ config }: CommandContext, { install }: Life): Partial<DaemonState> {
+/** What the daemon says about itself from the start. Where containers may be is not forgotten by a start that fails. */
+function describeSelf({ config }: CommandContext, { install, store }: Life): Partial<DaemonState> {
   const { device, inode, born } = identifyFolder(config.paths.home);
   return {
     program: config.program.root,
     homeFolder: { device, inode, born },
+    engine: store.daemonState.find()?.engine ?? null,
     remarks: describeInstall(install),
   };
 }
@@ -185,8 +186,7 @@ async function live(context: CommandContext, options: RunOptions, life: Life): P
   });
   if (daemon !== undefined) backup.start();
   const { containers, exitCode } = await stops.requested;
-  await backup.stop();
-  await daemon?.stop(containers);
+  await Promise.all([backup.stop(), daemon?.stop(containers)]);
   log.info({ containers }, 'stopped');
   return exitCode;
 }
@@ -210,7 +210,8 @@ async function pauseAfterCrashes(
   const pause = planCrashPause(store.daemonState.listCrashes(), clock.now());
   if (pause === undefined) return;
   const activity = describeCrashPause(pause);
-  const about = describeSelf(context, life);
+  const runtime = store.daemonState.find()?.runtime ?? null;
+  const about = { ...describeSelf(context, life), runtime };
   new DaemonStatus({ store, clock, version, log, about }).say({ phase: 'starting', activity });
   log.warn({ ...pause }, 'start is put off after crashes');
   if (!options.isDetached) output.note(activity);

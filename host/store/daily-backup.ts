@@ -1,4 +1,5 @@
 import type { Clock } from '../../shared/base/clock.js';
+import { Deadline } from '../../shared/base/lifecycle.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { PollLoop } from '../../shared/base/poll-loop.js';
 import { backUp, backupEveryMs, findBackupAgeMs, listBackups } from './central-backup.js';
@@ -15,6 +16,7 @@ export interface DailyBackupDeps {
 
 /** How often it is seen whether one is due, in milliseconds: so late one may be after the machine slept. */
 const pollIntervalMs = 10 * 60_000;
+const lastMomentMs = 2_000;
 
 /**
  * Backs central.db up once a day while the daemon runs. A day is counted by the machine's uptime: a clock that is set
@@ -23,6 +25,7 @@ const pollIntervalMs = 10 * 60_000;
 export class DailyBackup {
   readonly #deps: DailyBackupDeps;
   readonly #loop: PollLoop;
+  readonly #givingUp = new AbortController();
   /** By the uptime; undefined until it is known, or where there is none of the last day. */
   #madeAtMs: number | undefined;
   #isFirst = true;
@@ -31,8 +34,8 @@ export class DailyBackup {
     this.#deps = deps;
     this.#loop = new PollLoop({
       name: 'daily backup',
-      look: async (signal) => {
-        await this.backUpIfDue(signal);
+      look: async () => {
+        await this.backUpIfDue(this.#givingUp.signal);
       },
       intervalMs: pollIntervalMs,
       log: deps.log,
@@ -43,9 +46,11 @@ export class DailyBackup {
     this.#loop.start();
   }
 
-  /** Gives up what is under way. */
+  /** Waits a moment for what is under way, then gives it up. */
   async stop(): Promise<void> {
-    await this.#loop.stop();
+    const stopped = this.#loop.stop();
+    if ((await new Deadline(lastMomentMs).wait(stopped)) === 'late') this.#givingUp.abort();
+    await stopped;
   }
 
   /** Returns the path of the backup that was made. What fails is logged, and tried again at the next poll. */

@@ -30,8 +30,12 @@ export class BerthHome implements AsyncDisposable {
   readonly env: Readonly<Record<string, string>>;
 
   /** `runtime`: what agents run in. */
-  constructor(runtime: 'process' | 'docker' | 'auto', env: Record<string, string> = {}) {
-    this.home = mkdtempSync(join(tmpdir(), 'berth-'));
+  constructor(
+    runtime: 'process' | 'docker' | 'auto',
+    env: Record<string, string> = {},
+    home = mkdtempSync(join(tmpdir(), 'berth-')),
+  ) {
+    this.home = home;
     this.env = {
       PATH: process.env['PATH'] ?? '',
       HOME: this.home,
@@ -104,5 +108,12 @@ export class BerthHome implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.berth('stop');
     rmSync(this.home, { recursive: true, force: true });
+  }
+}
+
+/** A folder that another home is moved or copied to; it need not be there yet. */
+export class ElsewhereHome extends BerthHome {
+  constructor(folder: string, { env }: BerthHome, more: Record<string, string> = {}) {
+    super('auto', { ...env, HOME: folder, BERTH_HOME: folder, ...more }, folder);
   }
 }
