@@ -6,23 +6,21 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 
-const variable = 'BERTH_TEST_GUARDED_HOME';
-
 export function setup(): (() => void) | undefined {
   // Each project of a run comes here; the first one sets the guard.
-  if (process.env[variable] !== undefined) return undefined;
+  if (process.env['BERTH_TEST_GUARDED_HOME'] !== undefined) return undefined;
   const { HOME: home, XDG_DATA_HOME: dataHome } = process.env;
   const guarded = mkdtempSync(join(tmpdir(), 'berth-guarded-home-'));
   const real = join(userInfo().homedir, '.berth');
   const wasThere = existsSync(real);
-  process.env[variable] = guarded;
+  process.env['BERTH_TEST_GUARDED_HOME'] = guarded;
   process.env['HOME'] = guarded;
   delete process.env['XDG_DATA_HOME'];
   delete process.env['BERTH_HOME'];
   return () => {
     const found = readdirSync(guarded).filter((name) => name === '.berth' || name === 'berth');
     rmSync(guarded, { recursive: true, force: true });
-    delete process.env[variable];
+    delete process.env['BERTH_TEST_GUARDED_HOME'];
     if (home !== undefined) process.env['HOME'] = home;
     if (dataHome !== undefined) process.env['XDG_DATA_HOME'] = dataHome;
     const written = [

@@ -1,6 +1,7 @@
 import { isoAt } from '../../shared/base/clock.js';
 import { hasCode } from '../../shared/base/errors.js';
 import { TerminalClient } from '../channels/terminal-client.js';
+import { backupEveryMs, findNewestBackup, type Backup } from '../store/central-backup.js';
 import type { DaemonState } from '../store/daemon-state.js';
 import type { AddCommands, CommandContext } from './command-context.js';
 import { findDaemon } from './daemon-presence.js';
@@ -36,9 +37,11 @@ async function status(context: CommandContext): Promise<number> {
   const state = daemon.kind === 'present' ? daemon.state : undefined;
   const counts = count(context);
   const isAnswering = await asksBack(context, state);
+  const backup = findNewestBackup(config.paths.backupsDir, clock.now());
   const facts = {
     home: config.paths.home,
     homeNotes: context.homeNotes,
+    newestBackup: backup === undefined ? null : { ...backup, madeAt: isoAt(backup.madeAtMs) },
     running: daemon.kind !== 'absent',
     answers: isAnswering ?? null,
     ...(state === undefined ? {} : describeState(state, clock.now())),
@@ -53,6 +56,7 @@ async function status(context: CommandContext): Promise<number> {
         ['program', state && describeOtherProgram(state, config.program.root)],
         ...(state === undefined ? [] : fieldsOf(state, clock.now())),
         ...(counts === undefined ? [] : fieldsOfCounts(counts)),
+        ['backup', describeBackup(backup, clock.now())],
       ],
       width,
     ),
@@ -123,6 +127,14 @@ function fieldsOfCounts(counts: Counts): readonly Field[] {
     ['due', `${counts.due} (work whose time has come)`],
     ['dead letters', `${counts.deadLetters}`],
   ];
+}
+
+/** Of central.db. Late where it is two days old: a day may pass without a daemon. */
+function describeBackup(backup: Backup | undefined, nowMs: number): string | undefined {
+  if (backup === undefined) return undefined;
+  const ageMs = nowMs - backup.madeAtMs;
+  const late = ageMs > 2 * backupEveryMs ? '; one is made every day while the daemon runs' : '';
+  return `the newest is ${describeDuration(Math.max(0, ageMs))} old${late}`;
 }
 
 function describeContainers({ runningContainers, maxContainers, waitingSessions }: Counts): string {
