@@ -101,7 +101,9 @@ export class Planner {
     const hasWork = wake !== undefined && wake.dueAt <= isoAt(clock.now());
     const { claimed } = hasWork ? await openWork.listUnderWay(session) : { claimed: [] };
     const isBusy = claimed === undefined || claimed.length > 0;
-    const isImageReady = difference.part !== 'image' || (await runtime.hasImage());
+    if (difference.part !== 'image') return { difference, isBusy, isImageReady: true };
+    // An engine that does not tell has nothing to start from, either.
+    const isImageReady = await runtime.hasImage().catch(() => false);
     return { difference, isBusy, isImageReady };
   }
 
