@@ -24,6 +24,7 @@ export interface HomePaths {
   readonly processesDir: string;
   readonly socket: string;
   readonly lock: string;
+  readonly processFile: string;
   readonly installIdFile: string;
   readonly installHomeFile: string;
   readonly shippedGroupsFile: string;
@@ -298,6 +299,7 @@ function homePaths(home: string): HomePaths {
     processesDir: join(dataDir, 'processes'),
     socket: join(dataDir, 'terminal.sock'),
     lock: join(dataDir, 'daemon.lock'),
+    processFile: join(dataDir, 'daemon-process.json'),
     installIdFile: join(dataDir, 'install-id'),
     installHomeFile: join(dataDir, 'install-home.json'),
     shippedGroupsFile: join(dataDir, 'shipped-groups.json'),

@@ -14,6 +14,7 @@ import { DaemonLock } from '../store/daemon-lock.js';
 import type { DaemonState } from '../store/daemon-state.js';
 import { identifyFolder } from '../store/home-identity.js';
 import { ensureInstall, type Install } from '../store/install-id.js';
+import { noteDaemonProcess } from '../store/daemon-process.js';
 import { DaemonStatus } from '../store/daemon-status.js';
 import type { Store } from '../store/store.js';
 import type { CommandContext } from './command-context.js';
@@ -55,6 +56,7 @@ export async function runDaemon(context: CommandContext, options: RunOptions): P
     },
   });
   const stops = listenForStops(context, log);
+  noteProcess(context, log);
   try {
     return await runWithStore(context, options, log, stops);
   } catch (err) {
@@ -82,6 +84,15 @@ function acquireLock({ config }: CommandContext): DaemonLock {
       ...(error.next === undefined ? {} : { next: error.next }),
       cause: error,
     });
+  }
+}
+
+/** A full disk does not keep the daemon from running: central.db names its process, too. */
+function noteProcess({ config }: CommandContext, log: Logger): void {
+  try {
+    noteDaemonProcess(config.paths, process.pid);
+  } catch (err) {
+    log.warn({ err }, 'process not noted');
   }
 }
 

@@ -194,7 +194,7 @@ describe('the central database', () => {
     expect(() => openStore(paths, nowMs)).toThrow(
       expect.objectContaining({
         code: 'database_missing',
-        next: expect.stringMatching(/mv \S+central\.db-wal \S+damaged-central-/) as string,
+        next: expect.stringMatching(/mv \S+central\.db\* \S+damaged-central-/) as string,
       }),
     );
   });

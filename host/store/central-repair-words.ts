@@ -37,11 +37,11 @@ export function describeReturnToBackup(files: CentralFiles, nowMs: number): stri
 
 /** Nothing is deleted: what was damaged may still be read by somebody. */
 function moveAway(files: CentralFiles, nowMs: number): readonly string[] {
-  const there = listThere(files);
-  if (there.length === 0) return [];
+  if (listThere(files).length === 0) return [];
   const time = isoAt(nowMs).slice(0, 19).replaceAll(':', '-');
   const target = shellWord(join(dirname(files.centralDb), `damaged-central-${time}`));
-  return [`mkdir ${target}`, `mv ${there.map(shellWord).join(' ')} ${target}`];
+  // Not by their names: a daemon that ends may have taken two of them away.
+  return [`mkdir ${target}`, `mv ${shellWord(files.centralDb)}* ${target}`];
 }
 
 /** central.db, and what SQLite keeps beside it, as far as they are there. */
