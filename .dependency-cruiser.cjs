@@ -56,9 +56,9 @@ module.exports = {
     ),
     rule(
       'config-stands-alone',
-      'config and the table of its settings know only shared.',
-      { path: '^host/(config|settings)\\.ts$' },
-      { path: '^host/', pathNot: '^host/settings\\.ts$' },
+      'config, the table of its settings, .env and the choice of the home know only shared.',
+      { path: '^host/(config|settings|dot-env|home-choice|home-finder)\\.ts$' },
+      { path: '^host/', pathNot: '^host/(settings|dot-env|home-choice|home-finder)\\.ts$' },
     ),
     rule(
       'sessions-know-only-store',

@@ -14,6 +14,9 @@ const common = {
   expect: { poll: { timeout: 30_000 } },
 } as const;
 
+/** No test writes into the home of whoever runs it. */
+const guard = 'test/home-guard.ts';
+
 export default defineConfig({
   test: {
     // Tests wait more than they compute; vitest would leave one of two cores idle.
@@ -31,7 +34,7 @@ export default defineConfig({
           include: ['{host,container,shared,scripts,test/fakes}/**/*.test.ts'],
           // No module of ours has state, so that files may share a process and what it has loaded.
           isolate: !quick,
-          globalSetup: quick ? ['test/fakes/temp-folder.ts'] : [],
+          globalSetup: [guard, ...(quick ? ['test/fakes/temp-folder.ts'] : [])],
         },
       },
       {
@@ -39,6 +42,7 @@ export default defineConfig({
           ...common,
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          globalSetup: [guard],
         },
       },
       {
@@ -46,7 +50,7 @@ export default defineConfig({
           ...common,
           name: 'docker',
           include: ['test/docker/**/*.test.ts'],
-          globalSetup: ['test/docker/global-setup.ts'],
+          globalSetup: [guard, 'test/docker/global-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 300_000,
           fileParallelism: false,
@@ -57,7 +61,7 @@ export default defineConfig({
           ...common,
           name: 'faults',
           include: ['test/faults/**/*.test.ts'],
-          globalSetup: ['test/faults/global-setup.ts'],
+          globalSetup: [guard, 'test/faults/global-setup.ts'],
           testTimeout: 300_000,
           hookTimeout: 300_000,
           // They measure times, and kill at moments that depend on them.

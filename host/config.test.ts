@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -7,6 +7,7 @@ import {
   resolveConfig,
   surveySettings,
   type LoadedConfig,
+  type ProgramPaths,
   type SettingFlags,
   type SettingName,
 } from './config.js';
@@ -150,15 +151,114 @@ describe('the configuration', () => {
     });
   });
 
-  it('lies at the program’s own folder by default, and no .env can move it', () => {
-    const { config } = resolveConfig({}, {});
-    expect(config.paths.home).toBe(config.program.root);
+  it('names the home by flag or environment, and its own .env cannot move it', () => {
     writeFileSync(join(home, '.env'), 'BERTH_HOME=/elsewhere\n');
     const loaded = load();
     expect(setting(loaded, 'BERTH_HOME')).toEqual([home, 'environment']);
     const byFlag = resolveConfig({ BERTH_HOME: home }, { BERTH_HOME: '/elsewhere' });
     expect(byFlag.config.paths.home).toBe(home);
     expect(setting(byFlag, 'BERTH_HOME')).toEqual([home, 'flag']);
+  });
+
+  describe('where nobody names a home', () => {
+    let program: ProgramPaths;
+    let user: string;
+
+    beforeEach(() => {
+      user = join(home, 'user');
+      const root = join(home, 'program');
+      mkdirSync(user);
+      mkdirSync(root);
+      program = { ...load().config.program, root };
+    });
+
+    function loadDefault(environment: Readonly<Record<string, string>> = {}): LoadedConfig {
+      return resolveConfig({}, { HOME: user, ...environment }, undefined, program);
+    }
+
+    it('puts it into the user’s folder, and makes nothing', () => {
+      const loaded = loadDefault();
+      expect(loaded.config.paths.home).toBe(join(user, '.berth'));
+      expect(loaded.config.homeSource).toBe('default');
+      expect(setting(loaded, 'BERTH_HOME')).toEqual([join(user, '.berth'), 'default']);
+      expect(loaded.notes).toEqual([]);
+      expect(readdirSync(user)).toEqual([]);
+    });
+
+    it('goes on in the program’s folder where that has data, also where it leads to a disk that is away', () => {
+      for (const make of [
+        () => {
+          mkdirSync(join(program.root, 'data'));
+        },
+        () => {
+          rmSync(join(program.root, 'data'), { recursive: true });
+          symlinkSync('/away/data', join(program.root, 'data'));
+        },
+      ]) {
+        make();
+        const { config, notes, homeNotes } = loadDefault();
+        expect(config.paths.home).toBe(program.root);
+        expect(homeNotes).toEqual([expect.stringContaining('has data/ already') as string]);
+        expect(notes).toEqual(homeNotes);
+      }
+    });
+
+    it('reads the .env of the program’s folder too, below that of the home, and says where it belongs', () => {
+      writeFileSync(join(program.root, '.env'), 'BERTH_LOG_LEVEL=warn\nBERTH_PROVIDER=echo\n');
+      mkdirSync(join(user, '.berth'));
+      writeFileSync(join(user, '.berth', '.env'), 'BERTH_LOG_LEVEL=error\n');
+      const loaded = loadDefault();
+      expect(setting(loaded, 'BERTH_LOG_LEVEL')).toEqual(['error', '.env']);
+      expect(setting(loaded, 'BERTH_PROVIDER')).toEqual(['echo', '.env']);
+      expect(loaded.notes).toEqual([
+        `Settings of ${join(program.root, '.env')} are used; they belong into ${join(user, '.berth', '.env')}.`,
+      ]);
+      // As before: a home that is named reads its own .env alone.
+      const named = resolveConfig({}, { BERTH_HOME: user }, undefined, program);
+      expect(setting(named, 'BERTH_LOG_LEVEL')).toEqual(['info', 'default']);
+    });
+
+    it('takes it from the program’s .env, and only from there', () => {
+      const elsewhere = join(home, 'elsewhere');
+      mkdirSync(elsewhere);
+      writeFileSync(join(program.root, '.env'), `BERTH_HOME=${elsewhere}\n`);
+      writeFileSync(join(elsewhere, '.env'), 'BERTH_HOME=/nowhere\n');
+      const loaded = loadDefault();
+      expect(setting(loaded, 'BERTH_HOME')).toEqual([elsewhere, '.env']);
+      expect(loaded.notes).toEqual([
+        `${join(elsewhere, '.env')}: BERTH_HOME is not read from there; set it in the environment.`,
+      ]);
+    });
+
+    it('says in one sentence what to do where there is no place for it', () => {
+      expect(() => loadDefault({ HOME: 'relative' })).toThrow(
+        expect.objectContaining({
+          code: 'config_invalid',
+          message: expect.stringMatching(
+            /^BERTH_HOME \(default\) cannot be used: HOME \(relative\)/,
+          ) as string,
+          next: expect.stringContaining('Set BERTH_HOME or HOME') as string,
+        }),
+      );
+    });
+
+    it.each(['node_modules/berth', 'link'])(
+      'refuses %s below node_modules, and looks at it',
+      (below) => {
+        const modules = join(home, 'node_modules');
+        mkdirSync(join(modules, 'berth', 'data'), { recursive: true });
+        symlinkSync(modules, join(home, 'link'));
+        const folder = join(home, below, 'home');
+        expect(() => resolveConfig({}, { BERTH_HOME: folder })).toThrow(
+          /lies below .*node_modules/,
+        );
+        const problems: unknown[] = [];
+        const loaded = resolveConfig({ BERTH_HOME: folder }, {}, (error) => problems.push(error));
+        expect(loaded.config.paths.home).toBe(folder);
+        expect(problems).toEqual([expect.objectContaining({ code: 'config_invalid' })]);
+        expect(loaded.settings[0]?.problem).toContain('lies below');
+      },
+    );
   });
 
   it('reads a list of providers, however it is spaced', () => {

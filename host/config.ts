@@ -1,13 +1,14 @@
 /** The only reader of the environment: flags over environment over BERTH_HOME/.env over defaults. */
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseEnv } from 'node:util';
 import { z } from 'zod';
-import { findStrayLines } from '../shared/base/env-file.js';
 import { BerthError } from '../shared/base/errors.js';
 import { findMachineTimeZone, type MachineTimeZone } from '../shared/base/machine-time-zone.js';
 import { describeIssue } from '../shared/protocol/plain-words.js';
+import { nonEmpty, type Environment, type OnUnusable } from './dot-env.js';
+import type { HomeChoice, HomeSource } from './home-choice.js';
+import { findHome } from './home-finder.js';
 import { settings } from './settings.js';
 
 export type RuntimeChoice = 'auto' | 'docker' | 'process';
@@ -24,7 +25,10 @@ export interface HomePaths {
   readonly processesDir: string;
   readonly socket: string;
   readonly lock: string;
+  readonly processFile: string;
   readonly installIdFile: string;
+  readonly installHomeFile: string;
+  readonly shippedGroupsFile: string;
 }
 
 /** Where the program's own files lie. */
@@ -55,6 +59,8 @@ export interface TimeZoneOrigin {
 
 export interface Config {
   readonly paths: HomePaths;
+  /** What named the home. */
+  readonly homeSource: HomeSource;
   readonly program: ProgramPaths;
   readonly runtime: RuntimeChoice;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
@@ -96,12 +102,11 @@ export type SettingFlags = Partial<Record<SettingName, string>>;
 export interface LoadedConfig {
   readonly config: Config;
   readonly settings: readonly SettingValue[];
-  /** What .env has that nobody reads. */
+  /** What .env has that nobody reads, and what is to be known about the home. */
   readonly notes: readonly string[];
+  /** Those of the notes that are about the home. */
+  readonly homeNotes: readonly string[];
 }
-
-/** What to do with what cannot be used: config_invalid, naming the setting, where it came from and what it may be; or .env. */
-export type OnUnusable = (error: BerthError) => void;
 
 /**
  * Throws config_invalid for a flag that cannot be used. For a setting from elsewhere `onUnusable` may let its default
@@ -113,51 +118,68 @@ export function loadConfig(flags: SettingFlags = {}, onUnusable?: OnUnusable): L
 
 /** Every setting, also where some of them cannot be used. Throws config_invalid where .env cannot be read. */
 export function surveySettings(flags: SettingFlags): Omit<LoadedConfig, 'config'> {
-  const { settings, notes } = gatherSettings(flags, process.env, rethrow);
-  return { settings, notes };
+  const { settings, notes, choice } = gatherSettings(flags, process.env, rethrow, programPaths());
+  return { settings, notes, homeNotes: choice.notes };
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
+interface GatheredSettings {
+  readonly choice: HomeChoice;
+  readonly values: Readonly<Record<SettingName, SettingValue>>;
+  readonly settings: readonly SettingValue[];
+  readonly notes: readonly string[];
+  readonly machineZone: MachineTimeZone;
+}
 
 function gatherSettings(
   flags: SettingFlags,
   environment: Environment,
   onUnusable: OnUnusable,
-): Omit<LoadedConfig, 'config'> & {
-  readonly home: string;
-  readonly values: Readonly<Record<SettingName, SettingValue>>;
-  readonly machineZone: MachineTimeZone;
-} {
-  const home = resolve(
-    flags.BERTH_HOME ?? nonEmpty(environment['BERTH_HOME']) ?? programPaths().root,
-  );
-  const { values: dotEnv, notes } = readDotEnv(home, onUnusable);
+  program: ProgramPaths,
+): GatheredSettings {
+  const { choice, dotEnv } = findHome({
+    flag: flags.BERTH_HOME,
+    environment,
+    programRoot: program.root,
+    onUnusable,
+  });
   const machineZone = findMachineTimeZone(environment['TZ']);
   const values = Object.fromEntries(
     settingNames().map((name) => {
       // The home says where .env lies, and not the other way round.
-      const file = name === 'BERTH_HOME' ? {} : dotEnv;
+      const file = name === 'BERTH_HOME' ? {} : dotEnv.values;
       const picked = pick(name, flags, environment, file);
       const isUnset = name === 'BERTH_TIME_ZONE' && picked.value === null;
       return [name, isUnset ? { ...picked, value: machineZone.name } : picked];
     }),
   ) as Record<SettingName, SettingValue>;
   const listed = settingNames().map((name) => {
-    const { problem } = checkSetting(name, values[name]);
+    const problem = checkSetting(name, values[name]).problem;
     const setting = problem === undefined ? values[name] : { ...values[name], problem };
-    return name === 'BERTH_HOME' && problem === undefined ? { ...setting, value: home } : setting;
+    return name === 'BERTH_HOME' ? withHome(setting, choice) : setting;
   });
-  return { home, values, settings: listed, notes, machineZone };
+  const found = [...choice.notes, ...dotEnv.notes];
+  return { choice, values, settings: listed, notes: found, machineZone };
+}
+
+function withHome(setting: SettingValue, { home, source, problem }: HomeChoice): SettingValue {
+  if (setting.problem !== undefined) return setting;
+  const found = { ...setting, value: home ?? null, source };
+  return problem === undefined ? found : { ...found, problem };
 }
 
 export function resolveConfig(
   flags: SettingFlags,
   environment: Environment,
   onUnusable: OnUnusable = rethrow,
+  program: ProgramPaths = programPaths(),
 ): LoadedConfig {
-  const program = programPaths();
-  const gathered = gatherSettings(flags, environment, onUnusable);
-  const { home, values, settings: listed, notes, machineZone } = gathered;
+  const {
+    choice,
+    values,
+    settings: listed,
+    notes,
+    machineZone,
+  } = gatherSettings(flags, environment, onUnusable, program);
   const read = <N extends SettingName>(
     name: N,
   ): z.infer<(typeof settings)[N]['schema']> | undefined =>
@@ -170,7 +192,8 @@ export function resolveConfig(
   };
   read('BERTH_HOME');
   const config: Config = Object.freeze({
-    paths: homePaths(home),
+    paths: homePaths(usableHome(choice, onUnusable)),
+    homeSource: choice.source,
     program,
     runtime: get('BERTH_RUNTIME'),
     logLevel: get('BERTH_LOG_LEVEL'),
@@ -192,7 +215,25 @@ export function resolveConfig(
     unknownSends: readUnknownSends(get('BERTH_UNKNOWN_SENDS')),
     executablePath: environment['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',
   });
-  return { config, settings: listed, notes };
+  return { config, settings: listed, notes, homeNotes: choice.notes };
+}
+
+/** One that is no place to stay may be looked at: a daemon may run there. Throws config_invalid where there is none. */
+function usableHome({ home, source, problem }: HomeChoice, onUnusable: OnUnusable): string {
+  if (problem === undefined && home !== undefined) return home;
+  const error = new BerthError(
+    'config_invalid',
+    `BERTH_HOME (${source}) cannot be used: ${problem ?? 'it is not set'}.`,
+    {
+      next:
+        home === undefined
+          ? 'Set BERTH_HOME or HOME to the absolute path of a folder, or name one with --home.'
+          : `Name a folder elsewhere with --home or BERTH_HOME. Where data lies there already, run \`berth stop\` and move data/, groups/ and .env to that folder first.`,
+    },
+  );
+  if (home === undefined) throw error;
+  onUnusable(error);
+  return home;
 }
 
 function originOf(
@@ -219,11 +260,6 @@ function readUnknownSends(text: string): UnknownSendPolicy {
 
 function settingNames(): readonly SettingName[] {
   return Object.keys(settings) as SettingName[];
-}
-
-/** An empty variable counts as not set, as in most programs. */
-function nonEmpty(value: string | undefined): string | undefined {
-  return value === '' ? undefined : value;
 }
 
 function pick(
@@ -278,47 +314,6 @@ function checkSetting(
   return { problem: result.error.issues.map(describeIssue).join('; ') };
 }
 
-interface DotEnv {
-  readonly values: Environment;
-  readonly notes: readonly string[];
-}
-
-function readDotEnv(home: string, onUnusable: OnUnusable): DotEnv {
-  const path = join(home, '.env');
-  const nothing = { values: {}, notes: [] };
-  if (!existsSync(path)) return nothing;
-  try {
-    const text = readFileSync(path, 'utf8');
-    const stray = findStrayLines(text);
-    // parseEnv would take a stray line and the setting after it for one.
-    const lines = text.split('\n').map((line, i) => (stray.includes(i + 1) ? '' : line));
-    const values = parseEnv(lines.join('\n'));
-    return { values, notes: [...noteNames(path, values), ...noteLines(path, stray)] };
-  } catch (error) {
-    onUnusable(
-      new BerthError('config_invalid', `${path} cannot be read.`, {
-        next: 'Correct the file or take it away.',
-        cause: error,
-      }),
-    );
-    return nothing;
-  }
-}
-
-function noteNames(path: string, values: Environment): readonly string[] {
-  return Object.keys(values).flatMap((name) => {
-    if (name === 'BERTH_HOME') {
-      return [`${path}: BERTH_HOME is not read from there; set it in the environment.`];
-    }
-    const isStray = name.startsWith('BERTH_') && !(name in settings);
-    return isStray ? [`${path}: there is no setting ${name}; see \`berth config\`.`] : [];
-  });
-}
-
-function noteLines(path: string, stray: readonly number[]): readonly string[] {
-  return stray.map((line) => `${path}: line ${line} is no setting; write it like NAME=value.`);
-}
-
 function homePaths(home: string): HomePaths {
   const dataDir = join(home, 'data');
   return {
@@ -332,7 +327,10 @@ function homePaths(home: string): HomePaths {
     processesDir: join(dataDir, 'processes'),
     socket: join(dataDir, 'terminal.sock'),
     lock: join(dataDir, 'daemon.lock'),
+    processFile: join(dataDir, 'daemon-process.json'),
     installIdFile: join(dataDir, 'install-id'),
+    installHomeFile: join(dataDir, 'install-home.json'),
+    shippedGroupsFile: join(dataDir, 'shipped-groups.json'),
   };
 }
 

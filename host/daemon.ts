@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import {
   buildAgentImage,
   buildRuntime,
+  describeEngine,
   type RuntimeSettings,
 } from './containers/runtime/build-runtime.js';
 import { describeBuildStep } from './containers/runtime/build-progress.js';
@@ -13,8 +14,10 @@ import type { DaemonDeps } from './house/ground.js';
 import { House, sessionLogsDir, type ContainersAtStop } from './house/house.js';
 import { LoopWatch } from './house/loop-watch.js';
 import { ensureDefaultAgentGroup } from './sessions/default-agent-group.js';
-import { probeOwners } from './sessions/owner-probe.js';
+import { probeOwners, type Ownership } from './sessions/owner-probe.js';
 import { agentUserFor } from './sessions/session-folder.js';
+import { compareShippedGroups } from './sessions/shipped-groups.js';
+import type { DaemonState } from './store/daemon-state.js';
 import { DaemonStatus } from './store/daemon-status.js';
 
 export type { ContainersAtStop } from './house/house.js';
@@ -31,31 +34,31 @@ const loopLookIntervalMs = 1_000;
 
 /** Builds the house before it opens the door. Throws what makes a start impossible. */
 export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
-  const ranContainers = deps.store.daemonState.find()?.runtime === 'docker';
+  const last = deps.store.daemonState.find();
   const lastTime = deps.store.daemonState.findLastTime();
   const { timeZone: name, timeZoneOrigin } = deps.config;
   const status = new DaemonStatus({ ...deps, timeZone: { name, remark: timeZoneOrigin.remark } });
   status.say({ phase: 'starting' });
-  const { groupsDir } = deps.config.paths;
-  const { shippedGroupsDir } = deps.config.program;
-  ensureDefaultAgentGroup({ ...deps, groupsDir, shippedGroupsDir });
+  const groups = { ...deps.config.paths, ...deps.config.program };
+  ensureDefaultAgentGroup({ ...deps, groups });
+  const remarks = [...(deps.about?.remarks ?? []), ...compareShippedGroups(groups)];
+  status.say({ remarks });
   // The reader, who is another user where the daemon is root, passes through by name.
   mkdirSync(deps.config.paths.sessionsDir, { recursive: true, mode: 0o711 });
   letAllPass(deps.config.paths.sessionsDir);
   mkdirSync(sessionLogsDir(deps.config), { recursive: true, mode: 0o700 });
-  const { runtime, remark } = await buildRuntime(runtimeSettings(deps, ranContainers), (line) => {
+  const built = await buildRuntime(runtimeSettings(deps, last), (line) => {
     const activity = describeBuildStep(line);
     if (activity === undefined) return;
     status.say({ activity });
     deps.onProgress(activity);
   });
-  const { isolates } = runtime;
-  const uid = process.getuid?.();
-  const agentUser = agentUserFor(uid, process.getgid?.());
-  const owners = await probeOwners({ ...deps.config.paths, agentUser, uid, isolates });
-  if (owners.remark !== null) deps.log.warn({ remark: owners.remark }, 'files have other owners');
-  const remarks = [remark, owners.remark].filter((one) => one !== null).join(' ') || null;
-  status.say({ runtime: runtime.name, activity: remarks });
+  const { runtime, remark, leftIn } = built;
+  const engine = runtime.name === 'docker' ? describeEngine(deps.config.dockerHost) : null;
+  const owners = await findOwners(deps, runtime);
+  if (owners.remark !== null) remarks.push(owners.remark);
+  if (leftIn !== undefined) remarks.push(describeLeft(leftIn, deps));
+  status.say({ runtime: runtime.name, activity: remark, engine, remarks });
   const house = new House({ ...deps, handover: owners.handover }, runtime, status);
   await house.open(lastTime);
   status.say({ phase: 'ready', channels: house.describeChannels() });
@@ -68,7 +71,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   loopWatch.start();
   return {
     runtime,
-    remark: remarks,
+    remark: [remark, owners.remark].filter((one) => one !== null).join(' ') || null,
     stop: async (containers) => {
       loopWatch.stop();
       status.say({ phase: 'stopping' });
@@ -91,14 +94,31 @@ export async function ensureAgentImage(
   }
 }
 
+/** How agents come to files of their own; what is odd about it is logged. */
+async function findOwners(
+  { config, log }: DaemonDeps,
+  { isolates }: ContainerRuntime,
+): Promise<Ownership> {
+  const uid = process.getuid?.();
+  const agentUser = agentUserFor(uid, process.getgid?.());
+  const owners = await probeOwners({ ...config.paths, agentUser, uid, isolates });
+  if (owners.remark !== null) log.warn({ remark: owners.remark }, 'files have other owners');
+  return owners;
+}
+
+function describeLeft(engine: string, { installId }: DaemonDeps): string {
+  return `The engine at ${engine}, which this home has used before, does not answer. Containers that still run there would answer beside those of this one: stop them there (docker ps --filter label=berth.install=${installId}), then \`berth restart\`.`;
+}
+
 function runtimeSettings(
   { config, installId, clock, log }: DaemonDeps,
-  ranContainers: boolean,
+  last: DaemonState | undefined,
 ): RuntimeSettings {
   const { agentImageDir } = config.program;
   return {
     ...config,
-    ranContainers,
+    ranContainers: last?.runtime === 'docker',
+    lastEngine: last?.engine ?? null,
     agentImageDir,
     runnerPath: join(agentImageDir, 'runner.cjs'),
     processesDir: config.paths.processesDir,

@@ -10,7 +10,7 @@ const milliseconds = z.coerce.number().int().min(1).max(86_400_000);
 /** A setting with no fallback may be left unset. */
 export const settings = {
   BERTH_HOME: {
-    about: 'Where groups/ and data/ lie',
+    about: 'Where groups/, data/ and .env lie; else ~/.berth',
     schema: z.string().min(1),
     fallback: undefined,
   },

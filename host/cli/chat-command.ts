@@ -5,6 +5,7 @@ import { runChat } from './chat.js';
 import { usageError, type AddCommands, type CommandContext } from './command-context.js';
 import { ensureDaemon } from './ensure-daemon.js';
 import { findOwnName } from './own-name.js';
+import { describeOtherProgram } from './home-remarks.js';
 
 interface ChatFlags {
   readonly chat: string;
@@ -63,7 +64,7 @@ async function chat(
 
 /** Says what a long start is doing, and aloud when nothing isolates the agents of the daemon that it started. */
 async function ensureDaemonQuietly(context: CommandContext): Promise<void> {
-  const { output, notes } = context;
+  const { output, notes, config } = context;
   const beganAt = performance.now();
   const said = new Set<string>();
   const { state, wasRunning } = await ensureDaemon(context, (line) => {
@@ -71,7 +72,13 @@ async function ensureDaemonQuietly(context: CommandContext): Promise<void> {
     said.add(line);
     output.note(line);
   });
+  const other = describeOtherProgram(state, config.program.root);
+  if (other !== undefined) output.note(other);
   if (wasRunning) return;
-  const remarks = [...notes, ...(state.activity === null ? [] : [state.activity])];
+  const remarks = [
+    ...notes,
+    ...(state.activity === null ? [] : [state.activity]),
+    ...state.remarks,
+  ];
   for (const line of remarks) if (!said.has(line)) output.note(line);
 }

@@ -10,8 +10,10 @@ import type { TerminalOutput } from './terminal-output.js';
 export interface CommandContext {
   readonly config: Config;
   readonly settings: readonly SettingValue[];
-  /** What .env has that nobody reads. */
+  /** What .env has that nobody reads, and what is to be known about the home. */
   readonly notes: readonly string[];
+  /** Those of the notes that are about the home. */
+  readonly homeNotes: readonly string[];
   /** The first setting that cannot be used: `config` has its default. See assertSettings. */
   readonly unusable: BerthError | undefined;
   /** The settings that were given on the command line. */

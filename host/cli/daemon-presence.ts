@@ -1,20 +1,31 @@
 import { BerthError, errnoOf } from '../../shared/base/errors.js';
 import type { HomePaths } from '../config.js';
 import { isDaemonLockHeld } from '../store/daemon-lock.js';
+import { findDaemonProcess } from '../store/daemon-process.js';
 import { readDaemonState, type DaemonState } from '../store/daemon-state.js';
+import { identifyFolder } from '../store/home-identity.js';
 
-/** `unknown`: it holds the lock and has not said anything about itself yet. */
+/** `unknown`: it holds the lock and has not said anything about itself yet, or that cannot be read. */
 export type DaemonPresence =
   | { readonly kind: 'absent' }
-  | { readonly kind: 'unknown' }
+  | { readonly kind: 'unknown'; readonly pid: number | undefined }
   | { readonly kind: 'present'; readonly state: DaemonState };
 
 /** The lock tells whether a daemon lives; what it says about itself may be the last one's word until it has begun. */
 export function findDaemon(paths: HomePaths): DaemonPresence {
   if (!isDaemonLockHeld(paths.lock)) return { kind: 'absent' };
   const state = readDaemonState(paths.centralDb);
-  if (state === undefined || !isAlive(state.pid)) return { kind: 'unknown' };
-  return { kind: 'present', state };
+  // In a copied home it is the original's daemon that is named until this one's has said something.
+  const isItsWord = state !== undefined && isAlive(state.pid) && isAboutThisHome(state, paths.home);
+  return isItsWord
+    ? { kind: 'present', state }
+    : { kind: 'unknown', pid: findDaemonProcess(paths) };
+}
+
+function isAboutThisHome({ homeFolder }: DaemonState, home: string): boolean {
+  if (homeFolder === null) return true;
+  const { device, inode } = identifyFolder(home);
+  return homeFolder.device === device && homeFolder.inode === inode;
 }
 
 function isAlive(pid: number): boolean {

@@ -3,11 +3,13 @@ import { Deadline, delay } from '../../shared/base/lifecycle.js';
 import type { ContainersAtStop } from '../daemon.js';
 import { readDaemonState } from '../store/daemon-state.js';
 import type { CommandContext } from './command-context.js';
-import { findDaemon, signalDaemon } from './daemon-presence.js';
+import { findDaemon, signalDaemon, type DaemonPresence } from './daemon-presence.js';
 
 const pollIntervalMs = 20;
 /** What a daemon may take beyond its own deadline. */
 const slackMs = 5_000;
+/** How long its own word is waited for: a daemon that begins has none yet. */
+const unreadableMs = 2_000;
 
 export interface EndedDaemon {
   readonly wasRunning: boolean;
@@ -21,6 +23,7 @@ export async function endDaemon(
   containers: ContainersAtStop,
 ): Promise<EndedDaemon> {
   const deadline = new Deadline(config.stopTimeoutMs + slackMs);
+  const beganAt = performance.now();
   let signalled: number | undefined;
   for (let isFirst = true; ; isFirst = false) {
     const daemon = findDaemon(config.paths);
@@ -28,17 +31,25 @@ export async function endDaemon(
       const state = isFirst ? undefined : readDaemonState(config.paths.centralDb);
       return { wasRunning: !isFirst, leftRunning: state?.leftRunning ?? [] };
     }
-    if (daemon.kind === 'present') {
-      const { pid, phase } = daemon.state;
-      // A second signal would end it without its goodbyes.
-      if (pid !== signalled && phase !== 'stopping') {
-        signalDaemon(pid, containers === 'keep' ? 'SIGUSR2' : 'SIGTERM');
-      }
-      signalled = pid;
+    const pid = findPidToSignal(daemon, performance.now() - beganAt);
+    // A second signal would end it without its goodbyes.
+    if (pid !== undefined && pid !== signalled && !isStopping(daemon)) {
+      signalDaemon(pid, containers === 'keep' ? 'SIGUSR2' : 'SIGTERM');
     }
+    signalled = pid ?? signalled;
     if (deadline.remainingMs() === 0) throw doesNotEnd(signalled);
     await delay(pollIntervalMs);
   }
+}
+
+/** Where its own word cannot be read for a while, central.db is damaged, or it hangs at its start. */
+function findPidToSignal(daemon: DaemonPresence, waitedMs: number): number | undefined {
+  if (daemon.kind === 'present') return daemon.state.pid;
+  return daemon.kind === 'unknown' && waitedMs > unreadableMs ? daemon.pid : undefined;
+}
+
+function isStopping(daemon: DaemonPresence): boolean {
+  return daemon.kind === 'present' && daemon.state.phase === 'stopping';
 }
 
 function doesNotEnd(pid: number | undefined): BerthError {

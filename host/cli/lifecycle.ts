@@ -2,6 +2,7 @@ import { Option } from 'commander';
 import { assertSettings, type AddCommands, type CommandContext } from './command-context.js';
 import { endDaemon } from './end-daemon.js';
 import { ensureDaemon } from './ensure-daemon.js';
+import { describeOtherProgram } from './home-remarks.js';
 import { describeReady, listProblems } from './ready-words.js';
 import { runDaemon } from './run-daemon.js';
 
@@ -76,4 +77,6 @@ async function startDetached(context: CommandContext): Promise<void> {
       ? [`The daemon runs already (pid ${state.pid}).`, ...problems].join('\n')
       : describeReady({ ...state, remark, problems, socket }),
   );
+  const other = describeOtherProgram(state, config.program.root);
+  if (other !== undefined) output.note(other);
 }

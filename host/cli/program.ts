@@ -102,7 +102,7 @@ function describeProgram(program: Command, edge: ProcessEdge, isJson: () => bool
 function makeContext(program: Command, edge: ProcessEdge, output: TerminalOutput): CommandContext {
   const flags = readSettingFlags(program.opts<GlobalOptions>());
   let unusable: BerthError | undefined;
-  const { config, settings, notes } = loadConfig(flags, (error) => {
+  const { config, settings, notes, homeNotes } = loadConfig(flags, (error) => {
     unusable ??= error;
   });
   assertHomeReadable(config.paths);
@@ -110,6 +110,7 @@ function makeContext(program: Command, edge: ProcessEdge, output: TerminalOutput
     config,
     settings,
     notes,
+    homeNotes,
     unusable,
     flags,
     version: programVersion(),

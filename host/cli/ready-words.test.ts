@@ -16,6 +16,10 @@ const state: DaemonState = {
   timeZone: null,
   timeZoneRemark: null,
   leftRunning: [],
+  program: null,
+  homeFolder: null,
+  engine: null,
+  remarks: [],
 };
 
 describe('what is said about a daemon that is ready', () => {

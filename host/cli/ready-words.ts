@@ -5,14 +5,17 @@ export interface ReadyFacts {
   readonly runtime: string | null;
   /** What is to be said aloud, if anything. */
   readonly remark: string | null;
+  /** More of that kind. */
+  readonly remarks: readonly string[];
   readonly problems: readonly string[];
   readonly socket: string;
 }
 
-/** One line, and one more for the remark and for each problem. */
-export function describeReady({ pid, runtime, remark, problems, socket }: ReadyFacts): string {
+/** One line, and one more for each remark and each problem. */
+export function describeReady(facts: ReadyFacts): string {
+  const { pid, runtime, remark, remarks, problems, socket } = facts;
   const ready = `Ready: pid ${pid}, runtime ${runtime ?? 'unknown'}, socket ${socket}`;
-  const lines = [ready, ...(remark === null ? [] : [remark])];
+  const lines = [ready, ...(remark === null ? [] : [remark]), ...remarks];
   return [...lines, ...problems.map((problem) => `Problem: ${problem}`)].join('\n');
 }
 

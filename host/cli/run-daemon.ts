@@ -1,22 +1,29 @@
 /** A daemon's life, from its lock to its last log line. */
+import { uptime } from 'node:os';
 import { join } from 'node:path';
 import { isoAt } from '../../shared/base/clock.js';
-import { toBerthError } from '../../shared/base/errors.js';
+import { BerthError, hasCode, toBerthError } from '../../shared/base/errors.js';
 import { Deadline } from '../../shared/base/lifecycle.js';
 import { createLogger, type Logger } from '../../shared/base/logger.js';
 import { RotatingLog } from '../../shared/base/rotating-log.js';
 import { assertSocketPath } from '../channels/terminal-protocol.js';
 import { startDaemon, type ContainersAtStop, type Daemon } from '../daemon.js';
-import { backUpDaily, openStore } from '../store/central-db.js';
+import { openStore } from '../store/central-db.js';
+import { DailyBackup } from '../store/daily-backup.js';
 import { DaemonLock } from '../store/daemon-lock.js';
-import { ensureInstallId } from '../store/install-id.js';
+import type { DaemonState } from '../store/daemon-state.js';
+import { identifyFolder } from '../store/home-identity.js';
+import { ensureInstall, type Install } from '../store/install-id.js';
+import { noteDaemonProcess } from '../store/daemon-process.js';
 import { DaemonStatus } from '../store/daemon-status.js';
 import type { Store } from '../store/store.js';
 import type { CommandContext } from './command-context.js';
 import { describeCrashPause, planCrashPause } from './crash-pause.js';
 import { withInstallZone } from './install-time-zone.js';
-import { formatLogLine } from './log-lines.js';
+import { findDaemon } from './daemon-presence.js';
 import { makeFolder } from './home-access.js';
+import { describeInstall, describeOtherProgram } from './home-remarks.js';
+import { formatLogLine } from './log-lines.js';
 import { describeReady, listProblems } from './ready-words.js';
 import { centralPaths } from './store-access.js';
 
@@ -41,7 +48,7 @@ export async function runDaemon(context: CommandContext, options: RunOptions): P
   const { config } = context;
   assertSocketPath(config.paths.socket);
   makeFolder(config.paths.logsDir);
-  const lock = DaemonLock.acquire(config.paths.lock);
+  const lock = acquireLock(context);
   const file = new RotatingLog({ path: join(config.paths.logsDir, 'daemon.log'), ...logLimits });
   const log = createLogger(config.logLevel, {
     write: (line) => {
@@ -50,6 +57,7 @@ export async function runDaemon(context: CommandContext, options: RunOptions): P
     },
   });
   const stops = listenForStops(context, log);
+  noteProcess(context, log);
   try {
     return await runWithStore(context, options, log, stops);
   } catch (err) {
@@ -58,6 +66,34 @@ export async function runDaemon(context: CommandContext, options: RunOptions): P
   } finally {
     await file.close();
     lock.release();
+  }
+}
+
+/** Throws daemon_running, and says whose daemon it is where that is another program's. */
+function acquireLock({ config }: CommandContext): DaemonLock {
+  try {
+    return DaemonLock.acquire(config.paths.lock);
+  } catch (error) {
+    if (!hasCode(error, 'daemon_running')) throw error;
+    const daemon = findDaemon(config.paths);
+    const other =
+      daemon.kind === 'present'
+        ? describeOtherProgram(daemon.state, config.program.root)
+        : undefined;
+    if (other === undefined) throw error;
+    throw new BerthError('daemon_running', `${error.message} ${other}`, {
+      ...(error.next === undefined ? {} : { next: error.next }),
+      cause: error,
+    });
+  }
+}
+
+/** A full disk does not keep the daemon from running: central.db names its process, too. */
+function noteProcess({ config }: CommandContext, log: Logger): void {
+  try {
+    noteDaemonProcess(config.paths, process.pid);
+  } catch (err) {
+    log.warn({ err }, 'process not noted');
   }
 }
 
@@ -99,11 +135,11 @@ async function runWithStore(
   store.limitWaits(centralWaitMs);
   try {
     if (applied.length > 0) log.info({ applied, backup }, 'central database migrated');
-    const daily = backUpDaily(paths, clock.now());
-    if (daily !== undefined) log.info({ backup: daily }, 'central database backed up');
+    const install = ensureInstall(config.paths);
+    noteHome(context, { store, log, install });
     const zoned = { ...context, config: withInstallZone(config, store.daemonState.find()) };
     noteTimeZone(zoned, store, log);
-    return await live(zoned, options, { store, log, stops });
+    return await live(zoned, options, { store, log, stops, install });
   } finally {
     store.close();
   }
@@ -121,6 +157,35 @@ interface Life {
   readonly store: Store;
   readonly log: Logger;
   readonly stops: StopRequests;
+  readonly install: Install;
+}
+
+function noteHome(
+  { config, homeNotes }: CommandContext,
+  { store, log, install }: Omit<Life, 'stops'>,
+): void {
+  const { home } = config.paths;
+  const { origin, before, id: installId } = install;
+  log.info({ home, installId, program: config.program.root }, 'home');
+  for (const note of homeNotes) log.info({ note }, 'about the home');
+  const from = before?.home;
+  if (origin === 'moved') log.info({ home, from, installId }, 'home was moved');
+  if (origin === 'copied') log.warn({ home, from, installId }, 'home is a copy');
+  const lastProgram = store.daemonState.find()?.program ?? null;
+  if (lastProgram !== null && lastProgram !== config.program.root) {
+    log.info({ from: lastProgram, to: config.program.root }, 'program of this home is another one');
+  }
+}
+
+/** What the daemon says about itself from the start. Where containers may be is not forgotten by a start that fails. */
+function describeSelf({ config }: CommandContext, { install, store }: Life): Partial<DaemonState> {
+  const { device, inode, born } = identifyFolder(config.paths.home);
+  return {
+    program: config.program.root,
+    homeFolder: { device, inode, born },
+    engine: store.daemonState.find()?.engine ?? null,
+    remarks: describeInstall(install),
+  };
 }
 
 async function live(context: CommandContext, options: RunOptions, life: Life): Promise<number> {
@@ -134,8 +199,16 @@ async function live(context: CommandContext, options: RunOptions, life: Life): P
     log.info({ runtime: daemon.runtime.name, pid: process.pid }, 'ready');
     if (!options.isDetached) sayReady(context, daemon, store);
   }
+  const backup = new DailyBackup({
+    backupsDir: context.config.paths.backupsDir,
+    copy: (path, signal) => store.backUpTo(path, signal),
+    clock: context.clock,
+    uptimeMs: () => uptime() * 1_000,
+    log,
+  });
+  if (daemon !== undefined) backup.start();
   const { containers, exitCode } = await stops.requested;
-  await daemon?.stop(containers);
+  await Promise.all([backup.stop(), daemon?.stop(containers)]);
   log.info({ containers }, 'stopped');
   return exitCode;
 }
@@ -150,15 +223,21 @@ function noteCrash({ clock }: CommandContext, { store, log }: Life): void {
 }
 
 async function pauseAfterCrashes(
-  { config, clock, version, output }: CommandContext,
+  context: CommandContext,
   options: RunOptions,
-  { store, log, stops }: Life,
+  life: Life,
 ): Promise<void> {
+  const { clock, version, output } = context;
+  const { store, log, stops } = life;
   const pause = planCrashPause(store.daemonState.listCrashes(), clock.now());
   if (pause === undefined) return;
   const activity = describeCrashPause(pause);
+  const { config } = context;
   const timeZone = { name: config.timeZone, remark: config.timeZoneOrigin.remark };
-  new DaemonStatus({ store, clock, version, log, timeZone }).say({ phase: 'starting', activity });
+  const runtime = store.daemonState.find()?.runtime ?? null;
+  const about = { ...describeSelf(context, life), runtime };
+  const self = new DaemonStatus({ store, clock, version, log, timeZone, about });
+  self.say({ phase: 'starting', activity });
   log.warn({ ...pause }, 'start is put off after crashes');
   if (!options.isDetached) output.note(activity);
   await new Deadline(pause.waitMs).wait(stops.requested);
@@ -168,13 +247,15 @@ async function pauseAfterCrashes(
 async function startUnlessStopped(
   context: CommandContext,
   options: RunOptions,
-  { store, log, stops }: Life,
+  life: Life,
 ): Promise<Daemon | undefined> {
+  const { store, log, stops, install } = life;
   const { config, version, clock, newId, output } = context;
   const starting = startDaemon({
     config,
     store,
-    installId: ensureInstallId(config.paths),
+    installId: install.id,
+    about: describeSelf(context, life),
     version,
     clock,
     newId,
@@ -200,7 +281,9 @@ function sayReady(
 ): void {
   const state = store.daemonState.find();
   const problems = state === undefined ? [] : listProblems(state);
-  const facts = { pid: process.pid, runtime: runtime.name, remark, socket: config.paths.socket };
+  const { socket } = config.paths;
+  const remarks = state?.remarks ?? [];
+  const facts = { pid: process.pid, runtime: runtime.name, remark, remarks, socket };
   const text = describeReady({ ...facts, problems });
   output.line(output.isJson ? JSON.stringify({ ready: true, ...facts, problems }) : text);
 }

@@ -49,11 +49,15 @@ export function readSettingFlags(options: GlobalOptions): SettingFlags {
   };
 }
 
-/** The same settings as arguments for a program that runs elsewhere: the home by its whole path. */
+/**
+ * The same settings as arguments for a program that runs elsewhere: a home that was named, by its whole path. One that was
+ * not is found again by the same rules, with the .env files that count for it.
+ */
 export function settingFlags({ config, flags }: CommandContext): readonly string[] {
   const { BERTH_RUNTIME: runtime, BERTH_LOG_LEVEL: logLevel } = flags;
+  const isNamed = config.homeSource === 'flag' || config.homeSource === 'environment';
   return [
-    ...['--home', config.paths.home],
+    ...(isNamed ? ['--home', config.paths.home] : []),
     ...(runtime === undefined ? [] : ['--runtime', runtime]),
     ...(logLevel === undefined ? [] : ['--log-level', logLevel]),
   ];

@@ -1,10 +1,12 @@
 import { isoAt } from '../../shared/base/clock.js';
 import { hasCode } from '../../shared/base/errors.js';
 import { TerminalClient } from '../channels/terminal-client.js';
+import { backupEveryMs, findNewestBackup, type Backup } from '../store/central-backup.js';
 import type { DaemonState } from '../store/daemon-state.js';
 import type { AddCommands, CommandContext } from './command-context.js';
 import { findDaemon } from './daemon-presence.js';
 import { findInstallZone, type InstallTimeZone } from './install-time-zone.js';
+import { describeOtherProgram } from './home-remarks.js';
 import { listProblems } from './ready-words.js';
 import { readStore } from './store-access.js';
 import { formatFields } from './table.js';
@@ -37,10 +39,13 @@ async function status(context: CommandContext): Promise<number> {
   const counts = count(context);
   const isAnswering = await asksBack(context, state);
   const zone = findInstallZone(context);
+  const backup = findNewestBackup(config.paths.backupsDir, clock.now());
   const facts = {
+    home: config.paths.home,
+    homeNotes: context.homeNotes,
+    newestBackup: backup === undefined ? null : { ...backup, madeAt: isoAt(backup.madeAtMs) },
     running: daemon.kind !== 'absent',
     answers: isAnswering ?? null,
-    home: config.paths.home,
     ...(state === undefined ? {} : describeState(state, clock.now())),
     timeZone: zone.name,
     timeZoneRemark: zone.remark,
@@ -49,10 +54,13 @@ async function status(context: CommandContext): Promise<number> {
   output.result(facts, (width) =>
     formatFields(
       [
-        ['daemon', describeDaemon(daemon.kind, state, isAnswering)],
         ['home', config.paths.home],
+        ...context.homeNotes.map((note): Field => ['', note]),
+        ['daemon', describeDaemon(daemon.kind, state, isAnswering)],
+        ['program', state && describeOtherProgram(state, config.program.root)],
         ...(state === undefined ? fieldsOfZone(zone) : fieldsOf(state, clock.now(), zone)),
         ...(counts === undefined ? [] : fieldsOfCounts(counts)),
+        ['backup', describeBackup(backup, clock.now())],
       ],
       width,
     ),
@@ -110,6 +118,7 @@ function fieldsOf(state: DaemonState, nowMs: number, zone: InstallTimeZone): rea
     ['time zone', zone.name],
     ['runtime', state.runtime === null ? undefined : `${state.runtime}, ${isolation}`],
     ['remark', [state.activity, zone.remark].filter((one) => one !== null).join(' ') || undefined],
+    ...state.remarks.map((remark): Field => ['remark', remark]),
     ['problem', problemOf(state) ?? undefined],
     ['channels', channels.join(', ') || 'none'],
     ['event loop', describeLoopDelay(state.loopDelay)],
@@ -138,6 +147,14 @@ function fieldsOfCounts(counts: Counts): readonly Field[] {
     ['due', `${counts.due} (work whose time has come)`],
     ['dead letters', `${counts.deadLetters}`],
   ];
+}
+
+/** Of central.db. Late where it is two days old: a day may pass without a daemon. */
+function describeBackup(backup: Backup | undefined, nowMs: number): string | undefined {
+  if (backup === undefined) return undefined;
+  const ageMs = nowMs - backup.madeAtMs;
+  const late = ageMs > 2 * backupEveryMs ? '; one is made every day while the daemon runs' : '';
+  return `the newest is ${describeDuration(Math.max(0, ageMs))} old${late}`;
 }
 
 function describeContainers({ runningContainers, maxContainers, waitingSessions }: Counts): string {

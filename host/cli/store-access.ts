@@ -5,7 +5,7 @@ import { listPendingMigrations, openStore, openStoreToRead } from '../store/cent
 import { isDaemonLockHeld } from '../store/daemon-lock.js';
 import type { Store } from '../store/store.js';
 import type { Config } from '../config.js';
-import type { CommandContext } from './command-context.js';
+import { assertSettings, type CommandContext } from './command-context.js';
 import { makeFolder } from './home-access.js';
 
 export function centralPaths({ paths, program }: Config): {
@@ -30,8 +30,9 @@ export function readStore<T>(context: CommandContext, use: (store: Store) => T):
 export function writeStore<T>(context: CommandContext, use: (store: Store) => T): T {
   const { config, clock, output } = context;
   const paths = centralPaths(config);
-  makeFolder(config.paths.dataDir);
   const isFresh = !existsSync(paths.centralDb);
+  if (isFresh) assertHomeLasts(context);
+  makeFolder(config.paths.dataDir);
   if (!isFresh && listPendingMigrations(paths).length > 0) assertNoDaemon(config);
   const { store, applied, backup } = openStore(paths, clock.now());
   try {
@@ -39,14 +40,19 @@ export function writeStore<T>(context: CommandContext, use: (store: Store) => T)
       output.note(`The central database was migrated (${applied.join(', ')}); backup: ${backup}`);
     }
     return store.transaction(() => {
-      const { groupsDir } = config.paths;
-      const { shippedGroupsDir } = config.program;
-      if (isFresh) ensureDefaultAgentGroup({ ...context, store, groupsDir, shippedGroupsDir });
+      const groups = { ...config.paths, ...config.program };
+      if (isFresh) ensureDefaultAgentGroup({ ...context, store, groups });
       return use(store);
     });
   } finally {
     store.close();
   }
+}
+
+/** Nothing is begun where the next installation would take it away. Throws config_invalid. */
+function assertHomeLasts(context: CommandContext): void {
+  const home = context.settings.find(({ name }) => name === 'BERTH_HOME');
+  if (home?.problem !== undefined) assertSettings(context);
 }
 
 function assertNoDaemon(config: Config): void {

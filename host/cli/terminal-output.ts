@@ -88,10 +88,12 @@ export class TerminalOutput {
     else for (const said of [message, ...(next === undefined ? [] : [next])]) this.#sentence(said);
   }
 
-  /** Its own line ends stay. */
+  /** Its own line ends stay, and so do lines that are indented: they are commands to be copied. */
   #sentence(text: string): void {
     const width = widthOf(this.#deps.stderr);
-    for (const line of text.split('\n')) this.note(wrapWords(line, width).join('\n'));
+    for (const line of text.split('\n')) {
+      this.note(line.startsWith('  ') ? line : wrapWords(line, width).join('\n'));
+    }
   }
 
   /** Resolves when what was said so far has been handed over, or cannot be. */

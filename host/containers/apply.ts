@@ -4,12 +4,13 @@ import { BerthError, toBerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { SessionFolders } from '../sessions/session-folder.js';
 import type { OpenWork } from '../sessions/open-work.js';
-import type { AgentGroup } from '../store/agent-groups.js';
 import { parseContainerConfig } from '../store/container-config.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import { containerSpecFor } from './container-spec.js';
 import { findLastError } from './last-error.js';
+import { formatFingerprint } from './fingerprint.js';
+import type { Fingerprints } from './fingerprints.js';
 import { assertMountsAllowed } from './mount-policy.js';
 import type { ObservedState } from './observed-state.js';
 import { assertProviderAllowed } from './provider-policy.js';
@@ -30,6 +31,7 @@ export interface ApplyDeps {
   readonly startFailures: StartFailures;
   readonly waitingRoom: WaitingRoom;
   readonly openWork: OpenWork;
+  readonly fingerprints: Fingerprints;
   readonly clock: Clock;
   readonly log: Logger;
   readonly installId: string;
@@ -38,9 +40,7 @@ export interface ApplyDeps {
   readonly logPath: (sessionId: string) => string;
   /** `uid:gid`. */
   readonly user: string;
-  readonly defaultProvider: string;
   readonly unisolatedProviders: readonly string[];
-  readonly pollIntervalMs: number;
   readonly stopGraceMs: number;
   /** A session's container runs: its outbound.db may change from now on. */
   readonly onRunning: (sessionId: string) => void;
@@ -122,6 +122,7 @@ export class StepExecutor {
         state: 'running',
         startedAtMs: clock.now(),
         exitCode: null,
+        fingerprint: spec.fingerprint,
       });
       store.sessions.setContainerStatus(sessionId, 'running');
       const durationMs = Math.round(performance.now() - beganAt);
@@ -139,21 +140,14 @@ export class StepExecutor {
   }
 
   async #prepareSpec(session: Session): Promise<ContainerSpec> {
-    const { store, folders, installId, groupsDir, user, logPath } = this.#deps;
+    const { store, folders, fingerprints, installId, groupsDir, user, logPath } = this.#deps;
     const group = store.agentGroups.find(session.agentGroupId);
     if (group === undefined)
       throw new BerthError('not_found', 'The agent group of this session is gone.');
     const config = parseContainerConfig(group.containerConfig);
-    const provider = this.#providerOf(session, group);
-    const workspace = await folders.ensureWorkspace(session.id, group.folder, {
-      protocol: 1,
-      sessionId: session.id,
-      agentGroup: { id: group.id, name: group.name },
-      provider,
-      batchSize: 20,
-      pollIntervalMs: this.#deps.pollIntervalMs,
-      heartbeatIntervalMs: 1_000,
-    });
+    const runner = fingerprints.runnerConfigOf(session, group);
+    assertProviderAllowed(runner.provider, this.#deps.runtime, this.#deps.unisolatedProviders);
+    const workspace = await folders.ensureWorkspace(session.id, group.folder, runner);
     assertMountsAllowed(workspace, { sessionDir: folders.folderOf(session.id), groupsDir });
     return containerSpecFor({
       installId,
@@ -162,14 +156,9 @@ export class StepExecutor {
       config,
       user,
       logPath: logPath(session.id),
+      // After its folders were made: it is started with these.
+      fingerprint: formatFingerprint(await fingerprints.of(session, group)),
     });
-  }
-
-  #providerOf(session: Session, group: AgentGroup): string {
-    const { runtime, defaultProvider, unisolatedProviders } = this.#deps;
-    const provider = session.provider ?? group.provider ?? defaultProvider;
-    assertProviderAllowed(provider, runtime, unisolatedProviders);
-    return provider;
   }
 
   #adopt(step: Extract<Step, { kind: 'adopt' }>): Promise<void> {

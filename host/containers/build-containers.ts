@@ -1,6 +1,8 @@
 import { OpenWork, type OpenWorkDeps } from '../sessions/open-work.js';
 import { StepExecutor, type ApplyDeps } from './apply.js';
+import { Fingerprints, type FingerprintsDeps } from './fingerprints.js';
 import { ObservedState } from './observed-state.js';
+import { Outdated } from './outdated.js';
 import { Planner, type PlannerDeps } from './planner.js';
 import { Reconciler, type ReconcilerDeps } from './reconciler.js';
 import { StartFailures, type StartFailuresDeps } from './start-failures.js';
@@ -19,6 +21,8 @@ type Inner =
   | 'planner'
   | 'executor'
   | 'openWork'
+  | 'fingerprints'
+  | 'outdated'
   | 'onTurn';
 
 export type ContainersDeps = Omit<ApplyDeps, Inner> &
@@ -29,6 +33,7 @@ export type ContainersDeps = Omit<ApplyDeps, Inner> &
   Omit<WarmPoolDeps, Inner> &
   WaitingNoticesDeps &
   OpenWorkDeps &
+  FingerprintsDeps &
   VitalsDeps;
 
 export interface Containers {
@@ -47,8 +52,17 @@ export function buildContainers(deps: ContainersDeps): Containers {
   const waitingRoom = new WaitingRoom({ ...deps, observed, notices, onTurn });
   const vitals = new Vitals(deps);
   const openWork = new OpenWork(deps);
-  const planner = new Planner({ ...deps, observed, vitals, openWork, waitingRoom });
-  const executor = new StepExecutor({ ...deps, observed, startFailures, openWork, waitingRoom });
+  const fingerprints = new Fingerprints(deps);
+  const outdated = new Outdated({ ...deps, fingerprints });
+  const planner = new Planner({ ...deps, observed, vitals, openWork, waitingRoom, outdated });
+  const executor = new StepExecutor({
+    ...deps,
+    observed,
+    startFailures,
+    openWork,
+    waitingRoom,
+    fingerprints,
+  });
   const reconciler: Reconciler = new Reconciler({
     ...deps,
     observed,
@@ -56,6 +70,7 @@ export function buildContainers(deps: ContainersDeps): Containers {
     planner,
     executor,
     waitingRoom,
+    outdated,
   });
   return { reconciler, warmPool: new WarmPool({ ...deps, onTurn }) };
 }

@@ -11,6 +11,8 @@ export interface SpecFacts {
   /** `uid:gid`. */
   readonly user: string;
   readonly logPath: string;
+  /** As formatFingerprint has it. */
+  readonly fingerprint: string;
 }
 
 /** What a session's container is made of. */
@@ -28,5 +30,6 @@ export function containerSpecFor(facts: SpecFacts): ContainerSpec {
     pidsLimit: config.pidsLimit,
     user: facts.user,
     logPath: facts.logPath,
+    fingerprint: facts.fingerprint,
   };
 }

@@ -1,5 +1,6 @@
 import type { DueItem } from '../store/due-items.js';
 import type { Session } from '../store/sessions.js';
+import type { Difference } from './fingerprint.js';
 
 /** What should be true of a session's container. */
 export type DesiredState =
@@ -23,6 +24,12 @@ export interface DesiredFacts {
   readonly isRunning: boolean;
   /** Why its turn is taken for stuck; undefined where it is not. */
   readonly stuckReason: string | undefined;
+  /** What differs between the running one and what would be started now; undefined: nothing. */
+  readonly difference: Difference | undefined;
+  /** It is in the middle of a turn, or that cannot be told. */
+  readonly isBusy: boolean;
+  /** What would be started now is there to be started. */
+  readonly isImageReady: boolean;
   /** How long a container with nothing to do is kept, in milliseconds. */
   readonly idleTimeoutMs: number;
   /** Its files are damaged, and nobody may use them. */
@@ -42,7 +49,21 @@ export function decideDesired(facts: DesiredFacts): DesiredState {
     return { kind: 'absent', reason: stuckReason, failsTurn: true };
   }
   if (facts.needsRepair) return absent('its files are to be repaired');
+  const outdated = isRunning ? decideOutdated(session, facts) : undefined;
+  if (outdated !== undefined) return absent(outdated.reason);
   return decideByWork(session, facts);
+}
+
+/** What is to be replaced at once; one that works goes on to the end of its turn, if that reaches anybody. */
+function decideOutdated(
+  { status }: Session,
+  { difference, isBusy, isImageReady }: DesiredFacts,
+): Difference | undefined {
+  if (difference === undefined) return undefined;
+  if (difference.isCutOff) return difference;
+  // An old image serves better than none; but nobody begins with it.
+  const mustWait = difference.part === 'image' && !isImageReady && status !== 'warm';
+  return isBusy || mustWait ? undefined : difference;
 }
 
 function decideByWork(session: Session, facts: DesiredFacts): DesiredState {

@@ -11,7 +11,14 @@ function container(
   startedAtMs: number,
   state: ObservedContainer['state'] = 'running',
 ): ObservedContainer {
-  return { containerId, owner, state, startedAtMs, exitCode: state === 'exited' ? 1 : null };
+  return {
+    containerId,
+    owner,
+    state,
+    startedAtMs,
+    exitCode: state === 'exited' ? 1 : null,
+    fingerprint: null,
+  };
 }
 
 const run: DesiredState = { kind: 'running', isSpare: false };

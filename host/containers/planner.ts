@@ -4,13 +4,15 @@ import { heartbeatPath } from '../../shared/protocol/workspace.js';
 import type { SessionFolders } from '../sessions/session-folder.js';
 import type { OpenWork } from '../sessions/open-work.js';
 import { readContainerConfig, type ContainerConfig } from '../store/container-config.js';
+import type { AgentGroup } from '../store/agent-groups.js';
 import type { DueItem } from '../store/due-items.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
-import { decideDesired } from './desired-state.js';
+import { decideDesired, type DesiredFacts, type DesiredState } from './desired-state.js';
 import type { ObservedState } from './observed-state.js';
+import type { Outdated } from './outdated.js';
 import { planSteps } from './plan.js';
-import type { ObservedContainer } from './runtime/container-runtime.js';
+import type { ContainerRuntime, ObservedContainer } from './runtime/container-runtime.js';
 import type { Step } from './step.js';
 import { unreadable, type Vitals } from './vitals.js';
 import type { WaitingRoom } from './waiting-room.js';
@@ -22,10 +24,16 @@ export interface PlannerDeps {
   readonly openWork: OpenWork;
   readonly folders: SessionFolders;
   readonly waitingRoom: WaitingRoom;
+  readonly outdated: Outdated;
+  readonly runtime: ContainerRuntime;
   readonly clock: Clock;
   /** The due index has changed. */
   readonly onPutOff: () => void;
 }
+
+type Comparison = Pick<DesiredFacts, 'difference' | 'isBusy' | 'isImageReady'>;
+
+const fits: Comparison = { difference: undefined, isBusy: false, isImageReady: true };
 
 export class Planner {
   readonly #deps: PlannerDeps;
@@ -51,7 +59,9 @@ export class Planner {
     const stuckReason = needsRepair
       ? undefined
       : await this.#findStuckReason(session, running, wake, config);
+    const comparison = await this.#compare(session, needsRepair ? undefined : group, running, wake);
     const desired = decideDesired({
+      ...comparison,
       session,
       hasAgentGroup: group !== undefined,
       wake,
@@ -62,6 +72,7 @@ export class Planner {
       isToMakeRoom: waitingRoom.isToMakeRoom(sessionId),
       needsRepair,
     });
+    this.#noteComparison(sessionId, comparison, desired);
     if (desired.kind !== 'running') waitingRoom.leave(sessionId);
     if (running !== undefined && session !== undefined) this.#planIdleLook(session, config);
     return planSteps({
@@ -72,6 +83,39 @@ export class Planner {
       isNoted: session !== undefined && session.containerStatus !== 'stopped',
       hasWork: wake !== undefined || needsRepair,
     });
+  }
+
+  /** Is what it was started with still what is there? The rest is found out only where it is not. */
+  async #compare(
+    session: Session | undefined,
+    group: AgentGroup | undefined,
+    running: ObservedContainer | undefined,
+    wake: DueItem | undefined,
+  ): Promise<Comparison> {
+    if (session === undefined || group === undefined || running === undefined) return fits;
+    const { outdated, openWork, runtime, clock } = this.#deps;
+    const difference = await outdated.find(session, group, running);
+    if (difference === undefined) return fits;
+    // Its files may be gone with its folder; and nothing that it does counts any more.
+    if (difference.isCutOff) return { ...fits, difference };
+    const hasWork = wake !== undefined && wake.dueAt <= isoAt(clock.now());
+    const { claimed } = hasWork ? await openWork.listUnderWay(session) : { claimed: [] };
+    const isBusy = claimed === undefined || claimed.length > 0;
+    if (difference.part !== 'image') return { difference, isBusy, isImageReady: true };
+    // An engine that does not tell has nothing to start from, either.
+    const isImageReady = await runtime.hasImage().catch(() => false);
+    return { difference, isBusy, isImageReady };
+  }
+
+  #noteComparison(
+    sessionId: string,
+    { difference, isBusy }: Comparison,
+    { kind }: DesiredState,
+  ): void {
+    const { outdated } = this.#deps;
+    if (difference !== undefined && kind === 'absent') outdated.noteReplaced(sessionId, difference);
+    else if (difference !== undefined && isBusy) outdated.noteWaiting(sessionId, difference);
+    else outdated.forgetWaiting(sessionId);
   }
 
   /** Its running container is to be ended as a stuck one, for this reason. */
@@ -89,6 +133,7 @@ export class Planner {
     const { store, vitals } = this.#deps;
     vitals.forget(sessionId);
     this.#accusations.delete(sessionId);
+    this.#deps.outdated.forget(sessionId);
     for (const kind of ['idle', 'stuck'] as const) {
       if (store.dueItems.find(sessionId, kind) !== undefined) store.dueItems.clear(sessionId, kind);
     }

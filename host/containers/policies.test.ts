@@ -43,6 +43,9 @@ describe('the desired state of a session', () => {
     idleTimeoutMs: 60_000,
     isToMakeRoom: false,
     needsRepair: false,
+    difference: undefined,
+    isBusy: false,
+    isImageReady: true,
   };
   const warm: Session = { ...session, status: 'warm' };
   const hourAgo = '2026-01-31T11:00:00.000Z';
@@ -104,6 +107,59 @@ describe('what a container may see', () => {
   });
 });
 
+describe('the desired state of a container that was started with something else', () => {
+  const due = { sessionId: 's-1', kind: 'wake', dueAt: now, attempts: 0 } as const;
+  const provider = {
+    part: 'provider',
+    reason: 'its provider has changed',
+    isCutOff: false,
+  } as const;
+  const image = { part: 'image', reason: 'its image has changed', isCutOff: false } as const;
+  const folder = {
+    part: 'out',
+    reason: 'its session folder was replaced',
+    isCutOff: true,
+  } as const;
+  const unknown = { part: null, reason: 'it was started by another version', isCutOff: false };
+  const facts: DesiredFacts = {
+    session,
+    hasAgentGroup: true,
+    wake: due,
+    now,
+    isRunning: true,
+    stuckReason: undefined,
+    idleTimeoutMs: 60_000,
+    isToMakeRoom: false,
+    needsRepair: false,
+    difference: provider,
+    isBusy: false,
+    isImageReady: true,
+  };
+  const warm: Session = { ...session, status: 'warm' };
+
+  it.each<[string, Partial<DesiredFacts>, string | undefined]>([
+    ['it is at rest', {}, provider.reason],
+    ['it is at rest and nothing waits', { wake: undefined }, provider.reason],
+    ['it is in a turn', { isBusy: true }, undefined],
+    ['it is in a turn that nobody will see', { isBusy: true, difference: folder }, folder.reason],
+    ['it is of another version', { difference: unknown }, unknown.reason],
+    ['it is of another version, in a turn', { difference: unknown, isBusy: true }, undefined],
+    ['the new image is there', { difference: image }, image.reason],
+    ['the new image is not there', { difference: image, isImageReady: false }, undefined],
+    [
+      'the new image is not there, and nobody has spoken yet',
+      { difference: image, isImageReady: false, session: warm, wake: undefined },
+      image.reason,
+    ],
+    ['none runs', { isRunning: false }, undefined],
+    ['nothing differs', { difference: undefined }, undefined],
+  ])('is right where %s', (_what, change, reason) => {
+    const desired = decideDesired({ ...facts, ...change });
+    if (reason === undefined) expect(desired.kind).not.toBe('absent');
+    else expect(desired).toEqual({ kind: 'absent', reason, failsTurn: false });
+  });
+});
+
 describe('the specification of a container', () => {
   it('carries the limits of its agent group, and a name that no second one can have', () => {
     const config = parseContainerConfig('{"network":"bridge","memoryMb":128,"cpus":0.5}');
@@ -114,6 +170,7 @@ describe('the specification of a container', () => {
       config,
       user: '1000:1000',
       logPath: '/l',
+      fingerprint: 'v1',
     };
     const spec = containerSpecFor(facts);
     expect(spec).toEqual({
@@ -127,6 +184,7 @@ describe('the specification of a container', () => {
       pidsLimit: 256,
       user: '1000:1000',
       logPath: '/l',
+      fingerprint: 'v1',
     });
     expect(containerSpecFor({ ...facts, session: { ...session, id: 's-2' } }).name).not.toBe(
       spec.name,
@@ -169,6 +227,7 @@ describe('the observed state', () => {
     state: 'running',
     startedAtMs: 1,
     exitCode: null,
+    fingerprint: null,
   };
 
   it('is what was listed last', () => {

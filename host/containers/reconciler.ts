@@ -10,6 +10,7 @@ import { SingleFlight } from '../../shared/base/single-flight.js';
 import type { Store } from '../store/store.js';
 import type { StepExecutor } from './apply.js';
 import type { ObservedState } from './observed-state.js';
+import type { Outdated } from './outdated.js';
 import type { Planner } from './planner.js';
 import type { ContainerRuntime } from './runtime/container-runtime.js';
 import type { WaitingNotices } from './waiting-notices.js';
@@ -22,6 +23,7 @@ export interface ReconcilerDeps {
   readonly executor: StepExecutor;
   readonly planner: Planner;
   readonly waitingRoom: WaitingRoom;
+  readonly outdated: Outdated;
   readonly notices: WaitingNotices;
   readonly clock: Clock;
   readonly log: Logger;
@@ -74,6 +76,8 @@ export class Reconciler {
   }
 
   start(): void {
+    // None is given to a conversation before it was compared with what would be started now.
+    this.#deps.store.sessions.doubtWarm();
     this.#deps.runtime.watchExits(({ sessionId, containerId }) => {
       this.#deps.log.debug({ sessionId, containerId }, 'container exit seen');
       this.#suspects.set(containerId, performance.now());
@@ -105,9 +109,10 @@ export class Reconciler {
     this.#resync.nudge();
   }
 
-  /** A session has come to rest: its container may make room for another. */
+  /** A session has come to rest: its container may make room for another, or is to be replaced. */
   noteRest(): void {
     this.#deps.waitingRoom.serve();
+    for (const sessionId of this.#deps.outdated.listWaiting()) this.nudge(sessionId);
   }
 
   /** Starts nothing more; what is being started is waited for. Containers go on. */

@@ -19,6 +19,7 @@ import type { SessionRecovery } from '../sessions/repair/session-recovery.js';
 import { SessionRegistry } from '../sessions/session-registry.js';
 import { Settlement, type SettledMessage } from '../sessions/settlement.js';
 import { DiskWatch } from './disk-watch.js';
+import type { DaemonState } from '../store/daemon-state.js';
 import type { DaemonStatus } from '../store/daemon-status.js';
 import type { Store } from '../store/store.js';
 
@@ -26,6 +27,8 @@ export interface DaemonDeps {
   readonly config: Config;
   readonly store: Store;
   readonly installId: string;
+  /** What the daemon says about itself from the start. */
+  readonly about?: Partial<DaemonState>;
   readonly version: string;
   readonly clock: Clock;
   readonly newId: NewId;
@@ -79,7 +82,7 @@ export function layGround(
   calls: GroundCalls,
 ): Ground {
   const { config } = deps;
-  const { user, closedFolder } = readerUserFor(config.paths.sessionsDir);
+  const { user, closedFolder } = readerUserFor(config.paths);
   if (closedFolder !== undefined) {
     deps.log.warn(
       { folder: closedFolder },

@@ -17,7 +17,9 @@ describe('the default agent group', () => {
 
   function ensure(): void {
     const { store, clock, newId, groupsDir } = home;
-    ensureDefaultAgentGroup({ store, clock, newId, groupsDir, shippedGroupsDir: 'groups' });
+    const shippedGroupsFile = join(home.root, 'data', 'shipped-groups.json');
+    const groups = { groupsDir, shippedGroupsDir: 'groups', shippedGroupsFile };
+    ensureDefaultAgentGroup({ store, clock, newId, groups });
   }
 
   it('is made once in a fresh install, with the folder that ships', () => {

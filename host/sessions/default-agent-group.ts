@@ -1,8 +1,7 @@
-import { cpSync, existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { NewId } from '../../shared/base/ids.js';
 import type { Store } from '../store/store.js';
+import { copyShippedGroup, type ShippedGroupsPaths } from './shipped-groups.js';
 
 /** The agent group that answers chats which wire themselves. */
 export const defaultAgentFolder = 'main';
@@ -11,20 +10,13 @@ export interface DefaultAgentGroupDeps {
   readonly store: Store;
   readonly clock: Clock;
   readonly newId: NewId;
-  /** groups/ of this BERTH_HOME. */
-  readonly groupsDir: string;
-  /** groups/ as it ships. */
-  readonly shippedGroupsDir: string;
+  readonly groups: ShippedGroupsPaths;
 }
 
 /** A fresh install has one agent group, so that its first message is answered. */
 export function ensureDefaultAgentGroup(deps: DefaultAgentGroupDeps): void {
-  const { store, clock, newId, groupsDir, shippedGroupsDir } = deps;
-  const folder = join(groupsDir, defaultAgentFolder);
-  if (!existsSync(folder)) {
-    mkdirSync(groupsDir, { recursive: true });
-    cpSync(join(shippedGroupsDir, defaultAgentFolder), folder, { recursive: true });
-  }
+  const { store, clock, newId, groups } = deps;
+  copyShippedGroup(groups, defaultAgentFolder);
   if (store.agentGroups.list().length > 0) return;
   store.agentGroups.insert({
     id: newId('ag'),

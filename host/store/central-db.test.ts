@@ -1,10 +1,13 @@
+import { execFileSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,8 +15,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { withDatabase } from '../../shared/base/sqlite.js';
 import { hasCode } from '../../shared/base/errors.js';
+import { backUpNow } from './central-backup.js';
+import { describeReturnToBackup } from './central-repair-words.js';
 import {
-  backUpDaily,
   listPendingMigrations,
   openStore,
   openStoreToRead,
@@ -47,6 +51,12 @@ describe('the central database', () => {
     const number = String(readdirSync(join(migrationsDir, 'central')).length + 1).padStart(4, '0');
     writeFileSync(join(migrationsDir, 'central', `${number}-more.sql`), sql);
     return { ...paths, migrationsDir };
+  }
+
+  function makeBackup(atMs: number): string {
+    return withDatabase(paths.centralDb, { mode: 'write', busyTimeoutMs: 0 }, (db) =>
+      backUpNow(db, paths.backupsDir, atMs),
+    );
   }
 
   function tables(path: string): readonly string[] {
@@ -100,8 +110,8 @@ describe('the central database', () => {
     (how) => {
       const { store } = openStore(paths, nowMs);
       store.close();
-      expect(backUpDaily(paths, nowMs - 2 * day)).toBeDefined();
-      const newest = backUpDaily(paths, nowMs)!;
+      makeBackup(nowMs - 2 * day);
+      const newest = makeBackup(nowMs);
       const damaged =
         how === 'garbage' ? 'no database'.repeat(1_000) : 'SQLite format 3\0 and then';
       writeFileSync(paths.centralDb, damaged);
@@ -117,6 +127,77 @@ describe('the central database', () => {
       }
     },
   );
+
+  it('does not take a backup that was cut short for one', () => {
+    openStore(paths, nowMs).store.close();
+    const good = makeBackup(nowMs);
+    // What a crash in the middle of the next one leaves.
+    cpSync(paths.centralDb, join(paths.backupsDir, 'unfinished'));
+    writeFileSync(paths.centralDb, 'no database'.repeat(1_000));
+    expect(() => openStore(paths, nowMs)).toThrow(
+      expect.objectContaining({ next: expect.stringContaining(good) as string }),
+    );
+    rmSync(paths.centralDb);
+    cpSync(good, paths.centralDb);
+    const next = makeBackup(nowMs + 2 * day);
+    expect(readdirSync(paths.backupsDir).map((name) => join(paths.backupsDir, name))).toEqual([
+      good,
+      next,
+    ]);
+    expect(tables(next)).toContain('sessions');
+  });
+
+  it('that is damaged names its three files, and is replaced by the steps that are told', () => {
+    const spaced = join(root, "my data's");
+    paths = {
+      ...paths,
+      centralDb: join(spaced, 'central.db'),
+      backupsDir: join(spaced, 'backups'),
+    };
+    openStore(paths, nowMs).store.close();
+    const good = makeBackup(nowMs);
+    writeFileSync(paths.centralDb, 'no database'.repeat(1_000));
+    let told = '';
+    try {
+      openStore(paths, nowMs + day);
+    } catch (error) {
+      told = (error as { next: string }).next;
+    }
+    expect(told).toBe(describeReturnToBackup(paths, nowMs + day));
+    // SQLite takes them away where it can; a daemon that was killed leaves them.
+    writeFileSync(`${paths.centralDb}-wal`, 'of the damaged one');
+    writeFileSync(`${paths.centralDb}-shm`, 'of the damaged one');
+    const next = describeReturnToBackup(paths, nowMs + day);
+    expect(next).toContain(`To go back to the newest backup, of 2026-01-31 12:00 UTC:`);
+    for (const name of ['central.db', 'central.db-wal', 'central.db-shm']) {
+      expect(next).toContain(name);
+    }
+    const steps = next.split('\n').filter((line) => line.startsWith('  '));
+    expect(steps.at(0)).toBe('  berth stop');
+    expect(steps.at(-1)).toBe('  berth start --detach');
+    execFileSync('/bin/sh', ['-ec', `berth() { :; }\n${steps.join('\n')}`]);
+    openStore(paths, nowMs + day).store.close();
+    expect(readFileSync(good)).toHaveLength(statSync(paths.centralDb).size);
+    const kept = readdirSync(spaced).find((name) => name.startsWith('damaged-central-'));
+    expect(readdirSync(join(spaced, kept!)).sort()).toEqual([
+      'central.db',
+      'central.db-shm',
+      'central.db-wal',
+    ]);
+  });
+
+  it('that is gone takes what lay beside it away with the steps that are told', () => {
+    openStore(paths, nowMs).store.close();
+    makeBackup(nowMs);
+    rmSync(paths.centralDb);
+    writeFileSync(`${paths.centralDb}-wal`, 'left');
+    expect(() => openStore(paths, nowMs)).toThrow(
+      expect.objectContaining({
+        code: 'database_missing',
+        next: expect.stringMatching(/mv \S+central\.db\* \S+damaged-central-/) as string,
+      }),
+    );
+  });
 
   it('that is damaged says so where there is no backup', () => {
     mkdirSync(join(root, 'data'));
@@ -161,39 +242,6 @@ describe('the central database', () => {
       reader.awaitedListeners.add('s', 'c', 'p');
     }).toThrow();
     reader.close();
-  });
-
-  it('is backed up once a day, and the oldest backups go', () => {
-    const { store } = openStore(paths, nowMs);
-    store.close();
-    for (let days = 0; days < 10; days += 1) {
-      expect(backUpDaily(paths, nowMs + days * (day + 1))).toBeDefined();
-      expect(backUpDaily(paths, nowMs + days * (day + 1) + 60_000)).toBeUndefined();
-    }
-    const backups = readdirSync(paths.backupsDir).sort();
-    expect(backups).toHaveLength(7);
-    expect(backups.at(-1)).toContain('2026-02-09');
-    expect(tables(join(paths.backupsDir, backups.at(-1)!))).toContain('sessions');
-  });
-
-  it('does not take a backup that was cut short for one', () => {
-    const { store } = openStore(paths, nowMs);
-    store.close();
-    const good = backUpDaily(paths, nowMs)!;
-    // What a crash in the middle of the next one leaves.
-    cpSync(paths.centralDb, join(paths.backupsDir, 'unfinished'));
-    writeFileSync(paths.centralDb, 'no database'.repeat(1_000));
-    expect(() => openStore(paths, nowMs)).toThrow(
-      expect.objectContaining({ next: expect.stringContaining(good) as string }),
-    );
-    rmSync(paths.centralDb);
-    cpSync(good, paths.centralDb);
-    const next = backUpDaily(paths, nowMs + 2 * day)!;
-    expect(readdirSync(paths.backupsDir).map((name) => join(paths.backupsDir, name))).toEqual([
-      good,
-      next,
-    ]);
-    expect(tables(next)).toContain('sessions');
   });
 
   it('tells when another connection has written, and only then', () => {

@@ -1,11 +1,14 @@
-/** Opens central.db: backs it up, migrates it, or says why it cannot be used and where the backup lies. */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+/** Opens central.db: backs it up, migrates it, or says why it cannot be used and how to get back to a backup. */
+import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { isoAt } from '../../shared/base/clock.js';
+import { isoAt, systemClock } from '../../shared/base/clock.js';
 import { BerthError, hasCode } from '../../shared/base/errors.js';
+import { shellWord } from '../../shared/base/shell-words.js';
 import { listPending, migrateWithLedger, readMigrations } from '../../shared/base/migrate.js';
 import { closeToOthers, makePrivately } from '../../shared/base/private-file.js';
 import { fromSqlite, openDatabase, type Db } from '../../shared/base/sqlite.js';
+import { backUpNow, findNewestBackup } from './central-backup.js';
+import { describeReturnToBackup } from './central-repair-words.js';
 import { Store } from './store.js';
 
 export interface CentralDbPaths {
@@ -16,8 +19,6 @@ export interface CentralDbPaths {
 
 /** How long a command waits for the daemon's transaction, or the other way round, in milliseconds. */
 const busyTimeoutMs = 2_000;
-const keptBackups = 7;
-const backupEveryMs = 24 * 60 * 60 * 1_000;
 
 export interface OpenedStore {
   readonly store: Store;
@@ -32,28 +33,29 @@ export function openStore(paths: CentralDbPaths, nowMs: number): OpenedStore {
   mkdirSync(dirname(paths.centralDb), { recursive: true, mode: 0o700 });
   closeToOthers(dirname(paths.centralDb));
   const existed = existsSync(paths.centralDb);
-  if (!existed) assertNeverUsed(paths);
+  if (!existed) assertNeverUsed(paths, nowMs);
   makePrivately(paths.centralDb);
   closeToOthers(paths.centralDb);
-  const db = openCentral(paths);
+  const db = openCentral(paths, nowMs);
   try {
     const migrations = readMigrations(join(paths.migrationsDir, 'central'));
     const pending = listPending(db, migrations);
-    const backup = existed && pending.length > 0 ? backUp(db, paths.backupsDir, nowMs) : undefined;
+    const backup =
+      existed && pending.length > 0 ? backUpNow(db, paths.backupsDir, nowMs) : undefined;
     const applied = migrateWithLedger(db, migrations, isoAt(nowMs)).map(({ name }) => name);
     return { store: new Store(db), applied, backup };
   } catch (error) {
     db.close();
-    throw withBackupNamed(fromSqlite(error, paths.centralDb), paths.backupsDir);
+    throw withNextSteps(fromSqlite(error, paths.centralDb), paths, nowMs);
   }
 }
 
 /** A database that is gone is not made anew in silence: it knows what every session is for. */
-function assertNeverUsed({ centralDb, backupsDir }: CentralDbPaths): void {
-  const newest = findNewestBackup(backupsDir);
-  if (newest === undefined) return;
+function assertNeverUsed(paths: CentralDbPaths, nowMs: number): void {
+  const { centralDb, backupsDir } = paths;
+  if (findNewestBackup(backupsDir, nowMs) === undefined) return;
   throw new BerthError('database_missing', `${centralDb} is gone, and there are backups of it.`, {
-    next: `Copy the newest one in its place: ${join(backupsDir, newest)}. To begin afresh, move the backups away.`,
+    next: `${describeReturnToBackup(paths, nowMs)}\nTo begin afresh, move the backups away.`,
     facts: { path: centralDb },
   });
 }
@@ -96,74 +98,30 @@ function readingCentral<T>(paths: CentralDbPaths, use: (db: Db) => T): T {
     return use(db);
   } catch (error) {
     db?.close();
-    throw withBackupNamed(fromSqlite(error, paths.centralDb), paths.backupsDir);
+    throw withNextSteps(fromSqlite(error, paths.centralDb), paths, systemClock.now());
   }
 }
 
-/** Makes a backup when the newest one is older than a day. Returns its path, if one was made. */
-export function backUpDaily(paths: CentralDbPaths, nowMs: number): string | undefined {
-  const newest = findNewestBackup(paths.backupsDir);
-  if (newest !== undefined && newest >= backupName(nowMs - backupEveryMs)) return undefined;
-  const db = openCentral(paths);
-  try {
-    return backUp(db, paths.backupsDir, nowMs);
-  } finally {
-    db.close();
-  }
-}
-
-function openCentral(paths: CentralDbPaths): Db {
+function openCentral(paths: CentralDbPaths, nowMs: number): Db {
   try {
     const db = openDatabase(paths.centralDb, { mode: 'create', busyTimeoutMs, journal: 'wal' });
     // Reads the schema: a damaged file shows here and not in the middle of a message.
     db.prepare('SELECT count(*) FROM sqlite_schema').get();
     return db;
   } catch (error) {
-    throw withBackupNamed(fromSqlite(error, paths.centralDb), paths.backupsDir);
+    throw withNextSteps(fromSqlite(error, paths.centralDb), paths, nowMs);
   }
 }
 
-function backUp(db: Db, backupsDir: string, nowMs: number): string {
-  mkdirSync(backupsDir, { recursive: true, mode: 0o700 });
-  const path = join(backupsDir, backupName(nowMs));
-  // Under another name until it is whole: the newest backup is what a person is told to go back to.
-  const draft = join(backupsDir, 'unfinished');
-  rmSync(draft, { force: true });
-  // SQLite fills an empty file as well, and leaves its mode.
-  makePrivately(draft);
-  db.prepare('VACUUM INTO ?').run(draft);
-  renameSync(draft, path);
-  for (const name of listBackups(backupsDir).slice(0, -keptBackups)) {
-    rmSync(join(backupsDir, name), { force: true });
-  }
-  return path;
-}
-
-/** Sorts by time. */
-function backupName(nowMs: number): string {
-  return `central-${isoAt(nowMs).replaceAll(':', '-')}.db`;
-}
-
-function listBackups(backupsDir: string): readonly string[] {
-  if (!existsSync(backupsDir)) return [];
-  return readdirSync(backupsDir)
-    .filter((name) => name.startsWith('central-') && name.endsWith('.db'))
-    .sort();
-}
-
-function findNewestBackup(backupsDir: string): string | undefined {
-  return listBackups(backupsDir).at(-1);
-}
-
-function withBackupNamed(error: BerthError, backupsDir: string): BerthError {
+/** Says how to get back to a backup; of a file that only cannot be reached, that its owner and mode come first. */
+function withNextSteps(error: BerthError, paths: CentralDbPaths, nowMs: number): BerthError {
   if (!hasCode(error, 'database_corrupt', 'database_unreadable')) return error;
-  const newest = findNewestBackup(backupsDir);
-  const next =
-    newest === undefined
-      ? 'There is no backup yet. Move the file away to begin afresh, or repair it with `sqlite3 FILE .recover`.'
-      : `Stop the daemon, move the file away, and copy the newest backup in its place: ${join(backupsDir, newest)}`;
+  const first =
+    error.code === 'database_unreadable'
+      ? `See first whether it belongs to you and may be read and written: ls -l ${shellWord(dirname(paths.centralDb))}\n`
+      : '';
   return new BerthError(error.code, error.message, {
-    next,
+    next: `${first}${describeReturnToBackup(paths, nowMs)}`,
     cause: error.cause,
     facts: error.facts,
   });

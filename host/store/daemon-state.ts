@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { withDatabase } from '../../shared/base/sqlite.js';
 import { StatementCache } from '../../shared/base/statement-cache.js';
+import { folderIdentitySchema } from './home-identity.js';
 
 /** How long the event loop was held, in milliseconds: at the most since the start, and while it was last busy. */
 const loopDelaySchema = z.object({ longestMs: z.number(), p99Ms: z.number() });
@@ -27,6 +28,14 @@ export const daemonStateSchema = z.object({
   timeZoneRemark: z.string().nullable().default(null),
   /** After a stop: sessions whose containers could not be ended. */
   leftRunning: z.array(z.string()).readonly().default([]),
+  /** The folder that its program lies in. */
+  program: z.string().nullable().default(null),
+  /** The home that it runs for: the word of a copied home's original is not its own. Null from an earlier version. */
+  homeFolder: folderIdentitySchema.nullable().default(null),
+  /** Where its container engine listens, where it uses one. */
+  engine: z.string().nullable().default(null),
+  /** Sentences that a person should read, and that are no problem. */
+  remarks: z.array(z.string()).readonly().default([]),
 });
 
 export type DaemonState = z.infer<typeof daemonStateSchema>;

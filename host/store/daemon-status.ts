@@ -10,6 +10,8 @@ export interface DaemonStatusDeps {
   readonly log: Logger;
   /** The install's; `name` is an IANA name. */
   readonly timeZone?: { readonly name: string; readonly remark: string | null };
+  /** What is known from the start. */
+  readonly about?: Partial<DaemonState>;
 }
 
 /** When what could not be written is tried again, in milliseconds. */
@@ -37,6 +39,11 @@ export class DaemonStatus {
       timeZone: deps.timeZone?.name ?? null,
       timeZoneRemark: deps.timeZone?.remark ?? null,
       leftRunning: [],
+      program: null,
+      homeFolder: null,
+      engine: null,
+      remarks: [],
+      ...deps.about,
     };
   }
 

@@ -118,6 +118,15 @@ export class SessionStore {
     return taken === undefined ? undefined : this.find(taken);
   }
 
+  /** Warm sessions are not taken until their containers are noted as running again. */
+  doubtWarm(): void {
+    this.#statements
+      .prepare(
+        `UPDATE sessions SET container_status = 'starting' WHERE status = 'warm' AND container_status = 'running'`,
+      )
+      .run();
+  }
+
   insert(session: Session): void {
     this.#statements
       .prepare(

@@ -81,6 +81,7 @@ export function runtimeContract(name: string, makeRuntime: MakeRuntime): void {
           state: 'running',
           startedAtMs: expect.any(Number) as number,
           exitCode: null,
+          fingerprint: wanted.fingerprint,
         },
       ]);
       expect(observed[0]!.startedAtMs).toBeGreaterThanOrEqual(before);

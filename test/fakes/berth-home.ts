@@ -36,10 +36,11 @@ export class BerthHome implements AsyncDisposable {
   constructor(
     runtime: 'process' | 'docker' | 'auto',
     env: Record<string, string> = {},
+    home = mkdtempSync(join(tmpdir(), 'berth-')),
     through: readonly string[] = [],
   ) {
     this.#through = through;
-    this.home = mkdtempSync(join(tmpdir(), 'berth-'));
+    this.home = home;
     this.env = {
       PATH: process.env['PATH'] ?? '',
       HOME: this.home,
@@ -122,5 +123,12 @@ export class BerthHome implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.berth('stop');
     rmSync(this.home, { recursive: true, force: true });
+  }
+}
+
+/** A folder that another home is moved or copied to; it need not be there yet. */
+export class ElsewhereHome extends BerthHome {
+  constructor(folder: string, { env }: BerthHome, more: Record<string, string> = {}) {
+    super('auto', { ...env, HOME: folder, BERTH_HOME: folder, ...more }, folder);
   }
 }

@@ -45,5 +45,6 @@ export function specFor({ installId, sessionId, workspace, env }: SpecWishes): C
     pidsLimit: 64,
     user: unprivilegedUser(),
     logPath: join(dirname(workspace.inDir), 'container.log'),
+    fingerprint: `v1 in=${sessionId}`,
   };
 }

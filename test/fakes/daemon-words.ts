@@ -15,4 +15,8 @@ export const daemonWords: DaemonState = {
   timeZone: null,
   timeZoneRemark: null,
   leftRunning: [],
+  program: null,
+  homeFolder: null,
+  engine: null,
+  remarks: [],
 };

@@ -26,6 +26,8 @@ export class FakeRuntime implements ContainerRuntime {
   whenStopped: (containerId: string) => void = () => undefined;
   /** How often it was asked for its containers. */
   lists = 0;
+  /** What containers are started from. */
+  image = { name: 'image-1', isReady: true };
   readonly #clock: Clock;
   readonly #containers = new Map<string, ObservedContainer>();
   readonly #startErrors: Error[] = [];
@@ -54,12 +56,20 @@ export class FakeRuntime implements ContainerRuntime {
     return seen;
   }
 
+  imageName(): Promise<string> {
+    return Promise.resolve(this.image.name);
+  }
+
+  hasImage(): Promise<boolean> {
+    return Promise.resolve(this.image.isReady);
+  }
+
   async start(spec: ContainerSpec): Promise<string> {
     this.starts.push(spec);
     await this.#startGate;
     const error = this.#startErrors.shift() ?? this.#away;
     if (error !== undefined) throw error;
-    return this.put(spec.owner.sessionId, {}, spec.owner);
+    return this.put(spec.owner.sessionId, { fingerprint: spec.fingerprint }, spec.owner);
   }
 
   stop(containerId: string): Promise<void> {
@@ -89,7 +99,7 @@ export class FakeRuntime implements ContainerRuntime {
     return Promise.resolve();
   }
 
-  /** A container that is there without having been started here. Returns its id. */
+  /** A container that is there without having been started here; it fits whatever is there. Returns its id. */
   put(
     sessionId: string,
     fields: Partial<ObservedContainer> = {},
@@ -104,6 +114,7 @@ export class FakeRuntime implements ContainerRuntime {
       state: 'running',
       startedAtMs,
       exitCode: null,
+      fingerprint: 'v1',
     } as const;
     this.#containers.set(containerId, { ...container, ...fields });
     return containerId;

@@ -47,6 +47,7 @@ process.exitCode = await runDaemon(
     config: { ...config, program },
     settings,
     notes: [],
+    homeNotes: [],
     unusable: undefined,
     flags: {},
     version: programVersion(),

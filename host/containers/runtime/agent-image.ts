@@ -33,6 +33,13 @@ export class AgentImage {
     return tagOf(await this.#readContext());
   }
 
+  /** Whether the engine has it. Throws what the engine throws. */
+  async isBuilt(): Promise<boolean> {
+    const context = await this.#readContext();
+    const labels = await this.#deps.engine.findImage(tagOf(context));
+    return labels?.[inputsLabel] === context.inputsHash;
+  }
+
   /**
    * Builds the image unless the engine has it; returns its tag. Calls at the same time share one build.
    * Throws image_failed, or what the engine throws.
@@ -61,9 +68,8 @@ export class AgentImage {
   }
 
   async #buildIfMissing(): Promise<void> {
+    if (await this.isBuilt()) return;
     const context = await this.#readContext();
-    const labels = await this.#deps.engine.findImage(tagOf(context));
-    if (labels?.[inputsLabel] === context.inputsHash) return;
     const startedAt = performance.now();
     await this.#build(context);
     const durationMs = Math.round(performance.now() - startedAt);

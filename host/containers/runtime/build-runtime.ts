@@ -6,6 +6,7 @@ import { chooseRuntime, type RuntimeDecision, type RuntimeWish } from './choose-
 import type { ContainerRuntime } from './container-runtime.js';
 import { DockerEngine } from './docker-engine.js';
 import { DockerRuntime } from './docker-runtime.js';
+import { formatEngineAddress, parseEngineAddress } from './engine-address.js';
 import { ProcessRuntime } from './process-runtime.js';
 
 export interface ImageSettings {
@@ -20,6 +21,8 @@ export interface ImageSettings {
 export interface RuntimeSettings extends ImageSettings {
   readonly runtime: RuntimeWish['choice'];
   readonly ranContainers: boolean;
+  /** Where the last daemon of this home had its engine, as describeEngine tells it; null: it had none. */
+  readonly lastEngine: string | null;
   readonly pollIntervalMs: number;
   readonly runnerPath: string;
   readonly processesDir: string;
@@ -58,7 +61,7 @@ const leftoversTimeoutMs = 2_000;
 export async function buildRuntime(
   settings: RuntimeSettings,
   onProgress: (line: string) => void,
-): Promise<RuntimeDecision> {
+): Promise<BuiltRuntime> {
   const { installId, clock, log } = settings;
   const { image, engine } = buildAgentImage(settings);
   const docker = new DockerRuntime({ engine, image, installId, logLimits, clock, log });
@@ -80,7 +83,51 @@ export async function buildRuntime(
   const ended = await new Deadline(leftoversTimeoutMs).wait(endLeftovers(other, log));
   if (ended === 'late') log.warn({ runtime: other.name }, 'the other runtime is not looked into');
   await other.close();
-  return decision;
+  return { ...decision, leftIn: await endInLastEngine(settings, decision.runtime) };
+}
+
+export interface BuiltRuntime extends RuntimeDecision {
+  /** Another engine, in which containers of this home may go on; undefined where there is none. */
+  readonly leftIn: string | undefined;
+}
+
+/** Where the engine of these settings listens; as it is written where that is no address. */
+export function describeEngine(dockerHost: string | undefined): string {
+  try {
+    return formatEngineAddress(parseEngineAddress(dockerHost));
+  } catch {
+    return dockerHost ?? '';
+  }
+}
+
+/** DOCKER_HOST names another engine than at the last start: a session has one runner, wherever it was started. */
+async function endInLastEngine(
+  settings: RuntimeSettings,
+  runtime: ContainerRuntime,
+): Promise<string | undefined> {
+  const { lastEngine, dockerHost, installId, clock, log } = settings;
+  if (lastEngine === null || lastEngine === describeEngine(dockerHost)) return undefined;
+  const { image, engine } = buildAgentImage({ ...settings, dockerHost: lastEngine });
+  const last = new DockerRuntime({ engine, image, installId, logLimits, clock, log });
+  const ending = endUnknown(last, runtime);
+  try {
+    if ((await new Deadline(leftoversTimeoutMs).wait(ending)) === 'done') return undefined;
+  } catch (err) {
+    log.debug({ err }, 'the last engine does not answer');
+  } finally {
+    await last.close();
+  }
+  ending.catch(() => undefined);
+  log.warn({ engine: lastEngine }, 'the engine of the last start is not looked into');
+  return lastEngine;
+}
+
+/** Two addresses may be one engine: what the runtime in use lists too is its own. */
+async function endUnknown(last: ContainerRuntime, inUse: ContainerRuntime): Promise<void> {
+  const found = await last.list();
+  if (found.length === 0) return;
+  const known = new Set((await inUse.list()).map(({ containerId }) => containerId));
+  for (const { containerId } of found) if (!known.has(containerId)) await last.remove(containerId);
 }
 
 async function endLeftovers(runtime: ContainerRuntime, log: Logger): Promise<void> {

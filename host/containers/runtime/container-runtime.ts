@@ -36,6 +36,8 @@ export interface ContainerSpec {
   readonly user: string;
   /** Where the container's output is appended, on the host. */
   readonly logPath: string;
+  /** What it is started with, as fingerprint.ts formats it: `list` tells it again. */
+  readonly fingerprint: string;
 }
 
 export interface ObservedContainer {
@@ -46,6 +48,8 @@ export interface ObservedContainer {
   readonly startedAtMs: number;
   /** 128 + the signal's number after a signal. Null while it runs, or when nobody knows. */
   readonly exitCode: number | null;
+  /** As in the spec that it was started from; null where it carries none. */
+  readonly fingerprint: string | null;
 }
 
 export interface ContainerExit {
@@ -60,6 +64,10 @@ export interface ContainerRuntime {
   /** Makes ready what starting needs (the agent image); says what it does through `onProgress`. */
   prepare(onProgress: (line: string) => void): Promise<void>;
   list(): Promise<readonly ObservedContainer[]>;
+  /** Names what containers are started from, equal for equal contents; asks no engine. Throws image_failed. */
+  imageName(): Promise<string>;
+  /** Whether that is there to be started from. */
+  hasImage(): Promise<boolean>;
   /** Returns the container's id. */
   start(spec: ContainerSpec): Promise<string>;
   /** TERM, then KILL after the grace. Resolves when it does not run any more. */

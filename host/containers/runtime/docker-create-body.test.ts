@@ -13,6 +13,7 @@ const spec: ContainerSpec = {
   pidsLimit: 100,
   user: '1000:1000',
   logPath: '/h/log',
+  fingerprint: 'v1 in=1:2',
 };
 
 describe('what the engine is asked for', () => {
@@ -51,5 +52,9 @@ describe('what the engine is asked for', () => {
   it('says whose it is', () => {
     expect(parseOwner(body.Labels)).toEqual(spec.owner);
     expect(parseOwner({ 'berth.install': 'i' })).toBeUndefined();
+  });
+
+  it('says what it was started with', () => {
+    expect(body.Labels['berth.fingerprint']).toBe('v1 in=1:2');
   });
 });

@@ -2,12 +2,13 @@ import { containerWorkspace, type Workspace } from '../../../shared/protocol/wor
 import type { ContainerOwner, ContainerSpec } from './container-runtime.js';
 import type { CreateBody } from './docker-engine.js';
 
-/** The labels that say whose a container is, and when it was told to start. */
+/** The labels that say whose a container is, when it was told to start, and with what. */
 export const labelNames = {
   install: 'berth.install',
   session: 'berth.session',
   agentGroup: 'berth.agent-group',
   startedAt: 'berth.started-at',
+  fingerprint: 'berth.fingerprint',
 } as const;
 
 export function installLabel(installId: string): string {
@@ -42,6 +43,7 @@ export function createBody(spec: ContainerSpec, image: string, startedAtMs: numb
       [labelNames.session]: spec.owner.sessionId,
       [labelNames.agentGroup]: spec.owner.agentGroupId,
       [labelNames.startedAt]: String(startedAtMs),
+      [labelNames.fingerprint]: spec.fingerprint,
     },
     WorkingDir: containerWorkspace.agentDir,
     HostConfig: {

@@ -39,6 +39,8 @@ export class DockerRuntime implements ContainerRuntime {
   readonly #starting = new Set<string>();
   /** For each list that is under way: the names whose start was under way at any time of it. */
   readonly #lists = new Set<Set<string>>();
+  /** The engine was found to have the image. */
+  #hasImage = false;
   #watching: Promise<void> | undefined;
 
   constructor(deps: DockerRuntimeDeps) {
@@ -48,6 +50,16 @@ export class DockerRuntime implements ContainerRuntime {
 
   async prepare(onProgress: (line: string) => void): Promise<void> {
     await this.#deps.image.ensure(onProgress);
+    this.#hasImage = true;
+  }
+
+  imageName(): Promise<string> {
+    return this.#deps.image.tag();
+  }
+
+  async hasImage(): Promise<boolean> {
+    this.#hasImage ||= await this.#deps.image.isBuilt();
+    return this.#hasImage;
   }
 
   async list(): Promise<readonly ObservedContainer[]> {
@@ -186,6 +198,7 @@ function observe(container: EngineContainer): ObservedContainer[] {
       state: running ? 'running' : 'exited',
       startedAtMs: state === 'created' ? 0 : Number(labels[labelNames.startedAt] ?? 0),
       exitCode: running || exitCode === undefined ? null : Number(exitCode),
+      fingerprint: labels[labelNames.fingerprint] ?? null,
     },
   ];
 }

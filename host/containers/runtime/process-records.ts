@@ -15,6 +15,8 @@ const recordSchema = z.object({
   processStart: z.string().nullable(),
   startedAtMs: z.number(),
   logPath: z.string(),
+  /** See fingerprint.ts; null in records of an earlier version. */
+  fingerprint: z.string().nullable().default(null),
   /** Set when it has ended; the code is null when nobody saw it end. */
   exit: z.object({ code: z.number().int().nullable() }).nullable(),
 });

@@ -1,4 +1,5 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../../shared/base/clock.js';
 import { BerthError, toBerthError } from '../../../shared/base/errors.js';
 import { Deadline, delay } from '../../../shared/base/lifecycle.js';
@@ -53,6 +54,7 @@ export class ProcessRuntime implements ContainerRuntime {
   readonly #children = new Map<string, Promise<void>>();
   /** Names whose start has not returned yet. */
   readonly #starting = new Set<string>();
+  #imageName: Promise<string> | undefined;
   #onExit: ((exit: ContainerExit) => void) | undefined;
   #closed = false;
 
@@ -75,6 +77,16 @@ export class ProcessRuntime implements ContainerRuntime {
     const records = await this.#listRecords();
     const born = records.filter(({ name }) => !this.#starting.has(name));
     return await Promise.all(born.map((record) => this.#observe(record)));
+  }
+
+  /** The runner's file as it is when it is first asked for. */
+  imageName(): Promise<string> {
+    this.#imageName ??= nameRunner(this.#deps.runnerPath);
+    return this.#imageName;
+  }
+
+  hasImage(): Promise<boolean> {
+    return Promise.resolve(true);
   }
 
   async start(spec: ContainerSpec): Promise<string> {
@@ -151,6 +163,7 @@ export class ProcessRuntime implements ContainerRuntime {
       processStart: null,
       startedAtMs: clock.now(),
       logPath,
+      fingerprint: spec.fingerprint,
       exit: null,
     };
     try {
@@ -179,7 +192,7 @@ export class ProcessRuntime implements ContainerRuntime {
   }
 
   async #observe(record: ProcessRecord): Promise<ObservedContainer> {
-    const { containerId, owner, startedAtMs } = record;
+    const { containerId, owner, startedAtMs, fingerprint } = record;
     const running = await this.#isRunning(record);
     return {
       containerId,
@@ -187,6 +200,7 @@ export class ProcessRuntime implements ContainerRuntime {
       state: running ? 'running' : 'exited',
       startedAtMs,
       exitCode: running ? null : (record.exit?.code ?? null),
+      fingerprint,
     };
   }
 
@@ -242,6 +256,17 @@ export class ProcessRuntime implements ContainerRuntime {
     } finally {
       this.#children.delete(containerId);
     }
+  }
+}
+
+async function nameRunner(path: string): Promise<string> {
+  try {
+    const hash = createHash('sha256')
+      .update(await readFile(path))
+      .digest('hex');
+    return `runner:${hash.slice(0, 12)}`;
+  } catch (error) {
+    throw new BerthError('image_failed', `The runner ${path} cannot be read.`, { cause: error });
   }
 }
 

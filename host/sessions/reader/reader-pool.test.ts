@@ -43,7 +43,7 @@ describe('reading what a container wrote, in a process of its own', () => {
     // Below a folder that lets everybody through.
     folder = mkdtempSync('/tmp/berth-readers-');
     chmodSync(folder, 0o711);
-    const { user } = readerUserFor(folder);
+    const { user } = readerUserFor({ sessionsDir: folder });
     pool = new ReaderPool({
       settings: {
         script: bundles.reader,
@@ -116,10 +116,11 @@ describe('reading what a container wrote, in a process of its own', () => {
     const inner = join(folder, 'closed', 'data', 'sessions');
     mkdirSync(inner, { recursive: true });
     chmodSync(join(folder, 'closed', 'data'), 0o700);
-    expect(readerUserFor(inner, 0).user).not.toBeNull();
+    const paths = { sessionsDir: inner, dataDir: join(folder, 'closed', 'data') };
+    expect(readerUserFor(paths, 0).user).not.toBeNull();
     chmodSync(join(folder, 'closed'), 0o700);
-    expect(readerUserFor(inner, 0)).toEqual({ user: null, closedFolder: join(folder, 'closed') });
-    expect(readerUserFor(inner, 1_000).user).toBeNull();
+    expect(readerUserFor(paths, 0)).toEqual({ user: null, closedFolder: join(folder, 'closed') });
+    expect(readerUserFor(paths, 1_000).user).toBeNull();
   });
 
   it('runs with an empty environment, as nobody where it may, and is the first that memory costs its life', async () => {

@@ -12,11 +12,11 @@ export interface ReaderUser {
  * its whole path, so that every folder above it must let that user through: data/ is made to, for it alone.
  */
 export function readerUserFor(
-  sessionsDir: string,
+  { sessionsDir, dataDir }: { readonly sessionsDir: string; readonly dataDir?: string },
   daemonUid = process.getuid?.(),
 ): { readonly user: ReaderUser | null; readonly closedFolder: string | undefined } {
   if (daemonUid !== 0) return { user: null, closedFolder: undefined };
-  letReaderPass(dirname(sessionsDir));
+  if (dataDir !== undefined) letReaderPass(dataDir);
   const closedFolder = foldersAbove(sessionsDir).find((folder) => !letsReaderPass(folder));
   const user = closedFolder === undefined ? { uid: readerGroup, gid: readerGroup } : null;
   return { user, closedFolder };
