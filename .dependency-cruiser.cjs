@@ -10,7 +10,10 @@ module.exports = {
     rule(
       'no-orphans',
       'Nothing imports this file.',
-      { orphan: true, pathNot: '(^|/)(main\\.ts|.*\\.test\\.ts)$|\\.config\\.' },
+      {
+        orphan: true,
+        pathNot: '(^|/)(main\\.ts|.*\\.test\\.ts)$|\\.config\\.|^scripts/check/lint\\.ts$',
+      },
       {},
     ),
     rule(
@@ -137,8 +140,8 @@ module.exports = {
     rule(
       'no-test-code-in-production',
       '',
-      { pathNot: '\\.test\\.ts$|^(test|bench)/' },
-      { path: '\\.test\\.ts$|^(test|bench)/' },
+      { pathNot: '\\.test\\.ts$|^(test|bench|scripts)/' },
+      { path: '\\.test\\.ts$|^(test|bench|scripts)/' },
     ),
     rule('not-to-unresolvable', '', {}, { couldNotResolve: true }),
     rule(

@@ -51,11 +51,18 @@ export default defineConfig(
   },
   // The program's edges: each side reads its environment in one place.
   {
-    files: ['host/config.ts', 'container/main.ts', 'test/**', 'bench/**'],
+    files: [
+      'host/config.ts',
+      'container/main.ts',
+      'test/**',
+      'bench/**',
+      'scripts/**',
+      'vitest.config.ts',
+    ],
     rules: { 'no-restricted-properties': 'off' },
   },
   {
-    files: ['host/cli/terminal-output.ts', 'bench/**', 'test/docker/global-setup.ts'],
+    files: ['host/cli/terminal-output.ts', 'bench/**', 'scripts/**', 'test/docker/global-setup.ts'],
     rules: { 'no-console': 'off' },
   },
   {

@@ -1,4 +1,9 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { isOnCi } from './scripts/ci.js';
+
+/** CI takes nothing for granted: a process for each test file, and files on the disk. */
+const quick = !isOnCi(process.env);
 
 /** Deadlines for a slow machine: a test that passes does not wait for them. */
 const common = {
@@ -11,13 +16,24 @@ const common = {
 
 export default defineConfig({
   test: {
+    // Tests wait more than they compute; vitest would leave one of two cores idle.
+    maxWorkers: Math.max(2, availableParallelism()),
     coverage: {
       provider: 'v8',
       include: ['host/**/*.ts', 'container/**/*.ts', 'shared/**/*.ts'],
       exclude: ['**/*.test.ts', '**/main.ts'],
     },
     projects: [
-      { test: { ...common, name: 'unit', include: ['{host,container,shared}/**/*.test.ts'] } },
+      {
+        test: {
+          ...common,
+          name: 'unit',
+          include: ['{host,container,shared,scripts,test/fakes}/**/*.test.ts'],
+          // No module of ours has state, so that files may share a process and what it has loaded.
+          isolate: !quick,
+          globalSetup: quick ? ['test/fakes/temp-folder.ts'] : [],
+        },
+      },
       {
         test: {
           ...common,
