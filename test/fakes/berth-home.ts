@@ -28,9 +28,15 @@ export class BerthHome implements AsyncDisposable {
   readonly home: string;
   /** The whole environment of what runs for this home. */
   readonly env: Readonly<Record<string, string>>;
+  readonly #script: string;
 
-  /** `runtime`: what agents run in. */
-  constructor(runtime: 'process' | 'docker' | 'auto', env: Record<string, string> = {}) {
+  /** `runtime`: what agents run in. `script`: another build than this one. */
+  constructor(
+    runtime: 'process' | 'docker' | 'auto',
+    env: Record<string, string> = {},
+    script: string = mainScript,
+  ) {
+    this.#script = script;
     this.home = mkdtempSync(join(tmpdir(), 'berth-'));
     this.env = {
       PATH: process.env['PATH'] ?? '',
@@ -47,7 +53,7 @@ export class BerthHome implements AsyncDisposable {
 
   /** Runs a command to its end; never throws for its exit code. */
   async berth(...args: string[]): Promise<CommandResult> {
-    const { exitCode, stdout, stderr } = await execa(process.execPath, [mainScript, ...args], {
+    const { exitCode, stdout, stderr } = await execa(process.execPath, [this.#script, ...args], {
       reject: false,
       extendEnv: false,
       stdin: 'ignore',
