@@ -31,7 +31,7 @@ export default defineConfig({
         test: {
           ...common,
           name: 'unit',
-          include: ['{host,container,shared,scripts,test/fakes}/**/*.test.ts'],
+          include: ['{host,container,shared,scripts,bench,test/fakes}/**/*.test.ts'],
           // No module of ours has state, so that files may share a process and what it has loaded.
           isolate: !quick,
           globalSetup: [guard, ...(quick ? ['test/fakes/temp-folder.ts'] : [])],

@@ -30,8 +30,9 @@ export class BenchHome extends BerthHome {
   #starting: Promise<unknown> = Promise.resolve();
   #disposed: Promise<void> | undefined;
 
-  constructor(engine: BenchEngine) {
-    super(engine.runtime, { ...roomy, ...engine.env });
+  /** `script`: the build that is measured; this one where it is left out. */
+  constructor(engine: BenchEngine, script?: string) {
+    super(engine.runtime, { ...roomy, ...engine.env }, script === undefined ? {} : { script });
     this.#engine = engine;
   }
 

@@ -2,7 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { format, resolveConfig } from 'prettier';
+import { measureAgainst, renderAgainst } from './against.js';
 import { burst, burstOne } from './burst.js';
+import { bystander } from './bystander.js';
 import { renderChart } from './chart.js';
 import { findEngine } from './engine.js';
 import { growth } from './growth.js';
@@ -27,11 +29,17 @@ const measures: readonly Measure[] = [
   idle,
   largeStart,
   growth,
+  bystander,
 ];
 
 const sameKeystrokeMs = 500;
 
 async function main(names: readonly string[]): Promise<void> {
+  const [first, checkout] = names;
+  if (first === 'against') {
+    await compare(checkout);
+    return;
+  }
   const unknown = names.filter((name) => !measures.some((measure) => measure.name === name));
   if (unknown.length > 0) {
     const known = measures.map(({ name }) => name).join(', ');
@@ -51,6 +59,16 @@ async function main(names: readonly string[]): Promise<void> {
     await publish(results);
     say(measure, result, performance.now() - beganAt);
   }
+}
+
+/** Prints only: the figures of two builds are no promise that BENCHMARKS.md could hold. */
+async function compare(checkout: string | undefined): Promise<void> {
+  if (checkout === undefined) throw new Error('Name a folder: npm run bench -- against <checkout>');
+  await using bench = new Workbench(await findEngine());
+  endOrderly(bench);
+  const { cpu, cores, engine, node } = describeMachine(bench.engine);
+  console.log(`${cpu}, ${cores} cores; ${engine}; Node ${node}`);
+  console.log(renderAgainst(await measureAgainst(bench, checkout)));
 }
 
 async function run(measure: Measure, bench: Workbench): Promise<StoredResult> {

@@ -33,7 +33,7 @@ export async function usingDaemons<T>(
 
 /** Each side's times, in turns of a few messages: what disturbs the machine disturbs all alike. */
 export async function timeInTurns(
-  sides: readonly Pick<Side, 'chat'>[],
+  sides: readonly { readonly chat: Pick<Chat, 'exchange'> }[],
   turns: number,
   messagesPerTurn: number,
   aroundTurn: (side: number, turn: () => Promise<void>) => Promise<void> = (_side, turn) => turn(),

@@ -22,9 +22,9 @@ export class Workbench implements AsyncDisposable {
     return this.#ending.signal;
   }
 
-  /** An empty one, without a daemon. Dispose it after use. */
-  home(): BenchHome {
-    const home = new BenchHome(this.engine);
+  /** An empty one, without a daemon. Dispose it after use. `script`: of another build than this one. */
+  home(script?: string): BenchHome {
+    const home = new BenchHome(this.engine, script);
     this.#homes.add(home);
     return home;
   }

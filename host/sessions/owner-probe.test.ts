@@ -1,7 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { chmod, chown } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { probeOwners, type OwnerProbeDeps } from './owner-probe.js';
@@ -12,7 +11,7 @@ describe('who may own files', () => {
   let home: string;
 
   beforeEach(() => {
-    home = mkdtempSync(join(tmpdir(), 'berth-owners-'));
+    home = mkdtempSync('/tmp/berth-owners-');
   });
 
   afterEach(() => {

@@ -14,7 +14,8 @@ const sourceFile = /\.[cm]?[jt]sx?$/;
 /** What every result depends on: the tools, their configuration and this code. */
 const common = hashOf(
   process.version,
-  ...['eslint.config.js', 'package.json', 'package-lock.json', 'tsconfig.json'].map(read),
+  packageKind(),
+  ...['eslint.config.js', 'package-lock.json', 'tsconfig.json'].map(read),
   ...['clean-files.ts', 'lint.ts', 'source-shapes.ts'].map((name) => read(`scripts/check/${name}`)),
 );
 
@@ -60,6 +61,12 @@ function listSources(folder: string): readonly string[] {
 
 function read(path: string): string {
   return readFileSync(path, 'utf8');
+}
+
+/** What package.json says of how files are read; its versions are in the lock, and its scripts change no result. */
+function packageKind(): string {
+  const { type, imports, exports } = JSON.parse(read('package.json')) as Record<string, unknown>;
+  return JSON.stringify({ type, imports, exports });
 }
 
 function readIfThere(path: string): string {

@@ -11,7 +11,7 @@ const base =
 const isRoot = process.getuid?.() === 0;
 
 function homeThrough(...through: string[]): BerthHome {
-  return new BerthHome('docker', base, undefined, through);
+  return new BerthHome('docker', base, { through });
 }
 
 describe.skipIf(!docker.available)('with containers', () => {

@@ -16,7 +16,7 @@ describe.runIf(process.getuid?.() === 0)(
     }
 
     it('is told at the start which folder is not theirs, and what to do', async () => {
-      await using home = new BerthHome('process', {}, undefined, asPlainUser);
+      await using home = new BerthHome('process', {}, { through: asPlainUser });
       ownedBy(1000, home);
       expect((await home.berth('chat', 'before')).stdout).toBe('echo: before');
       const [session] = await home.json<{ id: string }[]>('sessions', 'list');
@@ -34,7 +34,7 @@ describe.runIf(process.getuid?.() === 0)(
     });
 
     it('is refused with a sentence where all of it is root’s', async () => {
-      await using home = new BerthHome('process', {}, undefined, asPlainUser);
+      await using home = new BerthHome('process', {}, { through: asPlainUser });
       ownedBy(1000, home);
       expect((await home.berth('chat', 'before')).stdout).toBe('echo: before');
       await home.berth('stop');
@@ -47,7 +47,7 @@ describe.runIf(process.getuid?.() === 0)(
     });
 
     it('goes on as root with what the plain user had, and as the plain user again after a chown', async () => {
-      await using home = new BerthHome('process', {}, undefined, asPlainUser);
+      await using home = new BerthHome('process', {}, { through: asPlainUser });
       ownedBy(1000, home);
       expect((await home.berth('chat', 'before')).stdout).toBe('echo: before');
       await home.berth('stop');

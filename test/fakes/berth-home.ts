@@ -23,11 +23,21 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
+export interface BerthHomeOptions {
+  /** Left out: a temporary folder. */
+  readonly home?: string;
+  /** What each command is started through, as `setpriv` or a shell. */
+  readonly through?: readonly string[];
+  /** Another build than this one. */
+  readonly script?: string;
+}
+
 /** A BERTH_HOME of its own, used as a person would: through the command and the socket. */
 export class BerthHome implements AsyncDisposable {
   readonly home: string;
   /** The whole environment of what runs for this home. */
   readonly env: Readonly<Record<string, string>>;
+  readonly #script: string;
 
   /** What each command is started through, as `setpriv` or a shell. */
   #through: readonly string[];
@@ -36,11 +46,11 @@ export class BerthHome implements AsyncDisposable {
   constructor(
     runtime: 'process' | 'docker' | 'auto',
     env: Record<string, string> = {},
-    home = mkdtempSync(join(tmpdir(), 'berth-')),
-    through: readonly string[] = [],
+    { home, through = [], script = mainScript }: BerthHomeOptions = {},
   ) {
     this.#through = through;
-    this.home = home;
+    this.#script = script;
+    this.home = home ?? mkdtempSync(join(tmpdir(), 'berth-'));
     this.env = {
       PATH: process.env['PATH'] ?? '',
       HOME: this.home,
@@ -61,7 +71,7 @@ export class BerthHome implements AsyncDisposable {
 
   /** Runs a command to its end; never throws for its exit code. */
   async berth(...args: string[]): Promise<CommandResult> {
-    const words = [...this.#through, process.execPath, mainScript, ...args] as [
+    const words = [...this.#through, process.execPath, this.#script, ...args] as [
       string,
       ...string[],
     ];
@@ -129,6 +139,6 @@ export class BerthHome implements AsyncDisposable {
 /** A folder that another home is moved or copied to; it need not be there yet. */
 export class ElsewhereHome extends BerthHome {
   constructor(folder: string, { env }: BerthHome, more: Record<string, string> = {}) {
-    super('auto', { ...env, HOME: folder, BERTH_HOME: folder, ...more }, folder);
+    super('auto', { ...env, HOME: folder, BERTH_HOME: folder, ...more }, { home: folder });
   }
 }
