@@ -45,7 +45,7 @@ module.exports = {
       'One writer per file.',
       { path: '^container/' },
       {
-        path: '^shared/protocol/(inbound-writer|inbound-pruner|inbound-reopener|inbound-repair|outbound-reader|outbound-repair)\\.ts$',
+        path: '^shared/protocol/(inbound-handle|inbound-writer|inbound-rows|inbound-settlement|inbound-pruner|inbound-reopener|inbound-repair|inbound-schema|outbound-reader|outbound-repair)\\.ts$',
       },
     ),
     rule(

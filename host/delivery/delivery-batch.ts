@@ -1,7 +1,7 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { hasCode, toBerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
-import type { NewDeliveryRecord } from '../../shared/protocol/inbound-writer.js';
+import type { NewDeliveryRecord } from '../../shared/protocol/inbound-rows.js';
 import type { OutboundRow } from '../../shared/protocol/outbound-reader.js';
 import type { Address, ChatOut } from '../../shared/protocol/session-message.js';
 import type { Channel, OutboundEvent, SendOutcome } from '../channels/channel.js';

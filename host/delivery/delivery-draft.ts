@@ -1,4 +1,4 @@
-import type { NewDeliveryRecord } from '../../shared/protocol/inbound-writer.js';
+import type { NewDeliveryRecord } from '../../shared/protocol/inbound-rows.js';
 
 /** Outcomes of sends that are not in inbound.db yet: they go there with the next thing that is written. */
 export class DeliveryDraft {

@@ -2,7 +2,7 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { BerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
-import type { DeliveryRecord } from '../../shared/protocol/inbound-writer.js';
+import type { DeliveryRecord } from '../../shared/protocol/inbound-rows.js';
 import type { OutboundPage, OutboundRow } from '../../shared/protocol/outbound-reader.js';
 import type { Address } from '../../shared/protocol/session-message.js';
 import { outboundDbName } from '../../shared/protocol/workspace.js';

@@ -6,7 +6,8 @@ import { SettlingRoom } from '../../test/fakes/settling-room.js';
 import { until } from '../../test/fakes/waiting.js';
 import { loadConfig } from '../config.js';
 import { DaemonStatus } from '../store/daemon-status.js';
-import { House, sessionLogsDir } from './house.js';
+import { House } from './house.js';
+import { sessionLogsDir } from './session-logs.js';
 
 /** An engine that takes a moment to end a container, and none of whose calls outlives its client. */
 class SlowRuntime extends FakeRuntime {

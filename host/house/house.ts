@@ -5,7 +5,6 @@ import { BerthError } from '../../shared/base/errors.js';
 import { Deadline } from '../../shared/base/lifecycle.js';
 import { builtinChannels } from '../channels/builtin-channels.js';
 import { ChannelSet } from '../channels/channel-set.js';
-import type { Config } from '../config.js';
 import { buildContainers, type Containers } from '../containers/build-containers.js';
 import type { Reconciler } from '../containers/reconciler.js';
 import type { ContainerRuntime } from '../containers/runtime/container-runtime.js';
@@ -22,6 +21,7 @@ import { failureNoticePrefix, type SettledMessage } from '../sessions/settlement
 import { Upkeep } from '../sessions/upkeep/upkeep.js';
 import type { DaemonStatus } from '../store/daemon-status.js';
 import { handleDue } from './due-handlers.js';
+import { sessionLogPath } from './session-logs.js';
 import { layGround, type DaemonDeps, type Ground } from './ground.js';
 
 /** `stop`: containers end with the daemon. `keep`: they go on, and the next daemon adopts them. */
@@ -318,12 +318,4 @@ export class House {
     const waiting = store.awaitedListeners.take(chat.channelType, chat.platformId);
     for (const sessionId of waiting) this.#delivery.loop.nudge(sessionId);
   }
-}
-
-function sessionLogPath(config: Config, sessionId: string): string {
-  return join(sessionLogsDir(config), `${sessionId}.log`);
-}
-
-export function sessionLogsDir(config: Config): string {
-  return join(config.paths.logsDir, 'sessions');
 }

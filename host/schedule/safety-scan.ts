@@ -8,7 +8,7 @@ import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { hasCode } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { PollLoop } from '../../shared/base/poll-loop.js';
-import type { OpenInbound } from '../../shared/protocol/inbound-writer.js';
+import type { OpenInbound } from '../../shared/protocol/inbound-rows.js';
 import { inboundDbPath, outboundDbPath } from '../../shared/protocol/workspace.js';
 import type { Mailbox } from '../sessions/mailbox.js';
 import type { SessionFolders } from '../sessions/session-folder.js';

@@ -1,5 +1,5 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
-import type { OpenInbound } from '../../shared/protocol/inbound-writer.js';
+import type { OpenInbound } from '../../shared/protocol/inbound-rows.js';
 import type { Mailbox } from '../sessions/mailbox.js';
 import { taskIdOf } from '../../shared/protocol/task-run-id.js';
 import { isPlanned } from '../sessions/task-series.js';

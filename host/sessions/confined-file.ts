@@ -33,7 +33,7 @@ export interface RefusalFacts {
 export const noProcReason = '/proc/self/fd is missing';
 
 /** Node does not name O_PATH. Source: include/uapi/asm-generic/fcntl.h of Linux. */
-export const pathOnly = 0o10000000;
+const pathOnly = 0o10000000;
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 const folderFlags = pathOnly | O_DIRECTORY | O_NOFOLLOW;
 // Linux ignores O_NONBLOCK beside O_PATH; systems without O_PATH would wait for the other end of a pipe.

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { OpenInbound } from '../../shared/protocol/inbound-writer.js';
+import type { OpenInbound } from '../../shared/protocol/inbound-rows.js';
 import { failureText } from './failure-text.js';
 
 const now = '2026-01-31T12:00:00.000Z';

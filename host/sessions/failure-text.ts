@@ -1,5 +1,5 @@
 import { takeCharacters } from '../../shared/base/cut-text.js';
-import type { OpenInbound } from '../../shared/protocol/inbound-writer.js';
+import type { OpenInbound } from '../../shared/protocol/inbound-rows.js';
 import { isPlanned } from './task-series.js';
 
 /** What a chat is told of a message that was given up. `said`: its own text, where it has one. */

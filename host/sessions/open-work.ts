@@ -1,7 +1,7 @@
 /** What waits in a session and what its container is at, for those who watch over containers. */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { BerthError, hasCode } from '../../shared/base/errors.js';
-import type { OpenInbound } from '../../shared/protocol/inbound-writer.js';
+import type { OpenInbound } from '../../shared/protocol/inbound-rows.js';
 import type { Session } from '../store/sessions.js';
 import type { Mailbox } from './mailbox.js';
 

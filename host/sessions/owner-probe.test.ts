@@ -86,7 +86,7 @@ describe('who may own files', () => {
       // The loader writes there, and this user may not where the tests' files lie.
       const loaderDir = mkdtempSync('/tmp/berth-loader-');
       await chown(loaderDir, 1234, 4321);
-      const env = { ...process.env, TMPDIR: loaderDir };
+      const env = { PATH: '/usr/bin:/bin', TMPDIR: loaderDir };
       const stdout = execFileSync('setpriv', [...asUser, ...node], { env });
       rmSync(loaderDir, { recursive: true });
       const { handover, remark } = JSON.parse(stdout.toString()) as Record<string, string>;

@@ -5,7 +5,7 @@
  */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { Logger } from '../../shared/base/logger.js';
-import type { NewDeliveryRecord } from '../../shared/protocol/inbound-writer.js';
+import type { NewDeliveryRecord } from '../../shared/protocol/inbound-rows.js';
 import type { Address } from '../../shared/protocol/session-message.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';

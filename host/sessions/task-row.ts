@@ -1,4 +1,4 @@
-import type { NewInboundRow } from '../../shared/protocol/inbound-writer.js';
+import type { NewInboundRow } from '../../shared/protocol/inbound-rows.js';
 import { encodeContent, type Address } from '../../shared/protocol/session-message.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';

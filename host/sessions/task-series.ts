@@ -6,11 +6,8 @@
 import { isoAt, isTimeZone, type Clock } from '../../shared/base/clock.js';
 import { toBerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
-import type {
-  FollowingRow,
-  InboundOutcome,
-  OpenInbound,
-} from '../../shared/protocol/inbound-writer.js';
+import type { OpenInbound } from '../../shared/protocol/inbound-rows.js';
+import type { FollowingRow, InboundOutcome } from '../../shared/protocol/inbound-settlement.js';
 import { runIdFor, taskIdOf } from '../../shared/protocol/task-run-id.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';

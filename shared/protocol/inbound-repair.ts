@@ -2,7 +2,7 @@
 import { isoAt } from '../base/clock.js';
 import { migrateByVersion, type Migration } from '../base/migrate.js';
 import { openDatabase, withDatabase, type Db } from '../base/sqlite.js';
-import type { NewInboundRow } from './inbound-writer.js';
+import type { NewInboundRow } from './inbound-rows.js';
 import type { Address, DeliveryStatus, InboundStatus } from './session-message.js';
 import { salvageTable } from './table-salvage.js';
 

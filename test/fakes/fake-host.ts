@@ -6,7 +6,8 @@ import { hasCode } from '../../shared/base/errors.js';
 import { delay } from '../../shared/base/lifecycle.js';
 import { readMigrations } from '../../shared/base/migrate.js';
 import { InboundHandle } from '../../shared/protocol/inbound-handle.js';
-import { InboundWriter, type NewInboundRow } from '../../shared/protocol/inbound-writer.js';
+import { InboundWriter } from '../../shared/protocol/inbound-writer.js';
+import type { NewInboundRow } from '../../shared/protocol/inbound-rows.js';
 import { OutboundReader, type AckRecord } from '../../shared/protocol/outbound-reader.js';
 import {
   encodeContent,

@@ -1,8 +1,8 @@
+import type { OpenInbound } from '../../shared/protocol/inbound-rows.js';
 import type {
   InboundOutcome,
   InboundSettlement,
-  OpenInbound,
-} from '../../shared/protocol/inbound-writer.js';
+} from '../../shared/protocol/inbound-settlement.js';
 
 /** These outcomes, decided on the rows as they are now; rows that are not open stay. */
 export function settlementOf(

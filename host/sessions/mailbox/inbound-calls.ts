@@ -14,9 +14,9 @@ import {
   InboundWriter,
   type AppendRequest,
   type CancelRequest,
-  type InboundSettlement,
-  type NewDeliveryRecord,
 } from '../../../shared/protocol/inbound-writer.js';
+import type { NewDeliveryRecord } from '../../../shared/protocol/inbound-rows.js';
+import type { InboundSettlement } from '../../../shared/protocol/inbound-settlement.js';
 import type { Address, Destination } from '../../../shared/protocol/session-message.js';
 
 /** One inbound.db and the three classes that use it. */

@@ -6,7 +6,7 @@ import { bundleWorkers, type WorkerBundles } from '../../../test/fakes/worker-bu
 import type { BerthError } from '../../../shared/base/errors.js';
 import { readMigrations } from '../../../shared/base/migrate.js';
 import { openDatabase } from '../../../shared/base/sqlite.js';
-import type { NewInboundRow } from '../../../shared/protocol/inbound-writer.js';
+import type { NewInboundRow } from '../../../shared/protocol/inbound-rows.js';
 import { inboundDbPath } from '../../../shared/protocol/workspace.js';
 import { InboundThread } from './inbound-thread.js';
 

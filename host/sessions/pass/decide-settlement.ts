@@ -1,6 +1,7 @@
 /** What becomes of the messages that are open. Pure: everything is passed in. */
 import { isoAt } from '../../../shared/base/clock.js';
-import type { InboundOutcome, OpenInbound } from '../../../shared/protocol/inbound-writer.js';
+import type { OpenInbound } from '../../../shared/protocol/inbound-rows.js';
+import type { InboundOutcome } from '../../../shared/protocol/inbound-settlement.js';
 import type { AckRecord } from '../../../shared/protocol/outbound-reader.js';
 import type { Session } from '../../store/sessions.js';
 import { backoffMs, failuresInRound, planRetry, type RetryLimits } from '../retry-policy.js';

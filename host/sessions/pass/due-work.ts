@@ -1,5 +1,5 @@
 import { isoAt, type Clock } from '../../../shared/base/clock.js';
-import type { OpenInbound } from '../../../shared/protocol/inbound-writer.js';
+import type { OpenInbound } from '../../../shared/protocol/inbound-rows.js';
 import type { DueItem, DueKind } from '../../store/due-items.js';
 import type { Session } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';

@@ -1,5 +1,5 @@
 /** What one pass over a session goes by: read once, from both of its files. */
-import type { OpenInbound } from '../../../shared/protocol/inbound-writer.js';
+import type { OpenInbound } from '../../../shared/protocol/inbound-rows.js';
 import type { AckRecord, OutboundPage } from '../../../shared/protocol/outbound-reader.js';
 import type { Mailbox } from '../mailbox.js';
 

@@ -1,7 +1,7 @@
 /** Mends both files of a session in the right order, and tells of it: in the log, in the table of repairs, in the chat. */
 import { isoAt, type Clock } from '../../../shared/base/clock.js';
 import type { Logger } from '../../../shared/base/logger.js';
-import type { OpenInbound } from '../../../shared/protocol/inbound-writer.js';
+import type { OpenInbound } from '../../../shared/protocol/inbound-rows.js';
 import type { Address } from '../../../shared/protocol/session-message.js';
 import {
   damageMarkPath,

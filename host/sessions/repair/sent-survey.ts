@@ -1,6 +1,7 @@
 /** Goes through messages_out to tell what of it was sent, where `delivered` cannot tell any more. */
 import { isoAt, type Clock } from '../../../shared/base/clock.js';
 import { findDelivered } from '../../../shared/protocol/inbound-repair.js';
+import type { OutboundRow } from '../../../shared/protocol/outbound-reader.js';
 import type { InboundStatus } from '../../../shared/protocol/session-message.js';
 import type { Store } from '../../store/store.js';
 import type { Mailbox } from '../mailbox.js';
@@ -51,9 +52,7 @@ export async function surveySent(
   };
   const rows: Row[] = [];
   const proven = new Map<string, number>();
-  for (let after = -1; ;) {
-    const found = await mailbox.readPage(sessionId, { after, limit: pageSize, acksOf: [] });
-    const page = found?.rows ?? [];
+  for await (const page of pagesOf(mailbox, sessionId)) {
     const noted = findDelivered(
       draft,
       page.map(({ id }) => id),
@@ -65,11 +64,22 @@ export async function surveySent(
       if (noted.has(row.id) || settled.has(row.inReplyTo)) proven.set(chat, row.seq);
       if (!noted.has(row.id)) rows.push({ ...pick(row), chat });
     }
-    const last = page.at(-1);
-    if (last === undefined || found?.isLast !== false) break;
-    after = last.seq;
   }
   return sortOut(rows, proven, facts);
+}
+
+async function* pagesOf(
+  mailbox: Mailbox,
+  sessionId: string,
+): AsyncGenerator<readonly OutboundRow[]> {
+  for (let after = -1; ;) {
+    const page = await mailbox.readPage(sessionId, { after, limit: pageSize, acksOf: [] });
+    const last = page?.rows.at(-1);
+    if (page === undefined || last === undefined) return;
+    yield page.rows;
+    if (page.isLast) return;
+    after = last.seq;
+  }
 }
 
 /** Without its content: there may be many of them. */
