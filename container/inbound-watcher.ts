@@ -1,7 +1,7 @@
 import { existsSync, watch, type FSWatcher } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '../shared/base/logger.js';
-import { inboundDbName } from '../shared/protocol/workspace.js';
+import { inboundDbName, postMarkPath } from '../shared/protocol/workspace.js';
 
 export interface InboundWatcherDeps {
   readonly inDir: string;
@@ -14,8 +14,9 @@ export interface InboundWatcherDeps {
 const journalName = `${inboundDbName}-journal`;
 
 /**
- * Hints that inbound.db may have changed. It watches the folder: the end of a commit is the journal's removal,
- * and the file itself may be replaced. Where watching fails, polling goes on without it.
+ * Hints that there may be something to do in inbound.db. It watches the host's mark alone, so that what a commit makes of
+ * file events, and what the host only notes for itself, wakes nobody. Where there is no mark it watches the folder: the end
+ * of a commit is the journal's removal, and the file itself may be replaced. Where watching fails, polling goes on without it.
  */
 export class InboundWatcher {
   readonly #deps: InboundWatcherDeps;
@@ -28,10 +29,17 @@ export class InboundWatcher {
   }
 
   start(): void {
+    const mark = postMarkPath(this.#deps.inDir);
     try {
-      this.#watcher = watch(this.#deps.inDir, (event, name) => {
-        if (this.#isHint(event, name)) this.#deps.onChange();
-      });
+      this.#watcher = existsSync(mark)
+        ? watch(mark, (event) => {
+            this.#deps.onChange();
+            // Another file may lie there now: that one is not watched.
+            if (event === 'rename') this.#startAgainLater(new Error('the mark was replaced'));
+          })
+        : watch(this.#deps.inDir, (event, name) => {
+            if (this.#isHint(event, name)) this.#deps.onChange();
+          });
       this.#watcher.on('error', (err) => {
         this.#startAgainLater(err);
       });

@@ -11,6 +11,8 @@ export interface LookStart {
   readonly waitsThrough: number;
   /** ISO-8601: when the first of those is due; undefined where none waits. */
   readonly waitsUntil: string | undefined;
+  /** No row after `waitsThrough` has been seen: nothing is noted of them. */
+  readonly isUnseen: boolean;
 }
 
 export class LookStarts {
@@ -29,7 +31,8 @@ export class LookStarts {
       isDue || before < start.waitsThrough
         ? startAfter(Math.min(start.settledThrough, before))
         : start;
-    this.#starts.set(sessionId, taken);
+    // Should this look not come to its end, the next one finds rows that it has seen.
+    this.#starts.set(sessionId, { ...taken, isUnseen: false });
     return taken;
   }
 
@@ -47,5 +50,5 @@ export class LookStarts {
 }
 
 export function startAfter(seq: number): LookStart {
-  return { settledThrough: seq, waitsThrough: seq, waitsUntil: undefined };
+  return { settledThrough: seq, waitsThrough: seq, waitsUntil: undefined, isUnseen: false };
 }

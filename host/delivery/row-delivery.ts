@@ -57,6 +57,8 @@ interface Look {
   /** Chats that cannot take anything now: what comes later for them waits, to keep the order. */
   readonly blocked: Set<string>;
   readonly draft: DeliveryDraft;
+  /** Of these rows nothing is noted yet. */
+  readonly isUnseen: boolean;
   /** ISO-8601: when to look again. */
   earliest: string | undefined;
   /** The fields of a LookStart, as far as it has come. */
@@ -166,7 +168,8 @@ export class RowDelivery {
     batch.endRefusals(session);
     this.#pace(look);
     const { settledThrough, waitsThrough, waitsUntil } = look;
-    this.#starts.note(session.id, { settledThrough, waitsThrough, waitsUntil });
+    const isUnseen = look.isInTime;
+    this.#starts.note(session.id, { settledThrough, waitsThrough, waitsUntil, isUnseen });
     return { isComplete: true, dueAt: look.earliest };
   }
 
@@ -204,7 +207,9 @@ export class RowDelivery {
     const { mailbox, batch } = this.#deps;
     const { session } = look;
     const ids = rows.map((row) => row.id);
-    const records = await mailbox.inbound(session.id, 'findDeliveries', ids);
+    const records = look.isUnseen
+      ? new Map<string, DeliveryRecord>()
+      : await mailbox.inbound(session.id, 'findDeliveries', ids);
     const page: Page = {
       goals: new Map(),
       sends: [],

@@ -59,7 +59,7 @@ describe('the mailbox of a session', () => {
   it('is made by the first message, in one piece', async () => {
     await home.mailbox.post(session.id, message('m-1', { routing, destinations: [] }));
     expect(home.messagesIn(session.id)).toMatchObject([{ id: 'm-1', seq: 2, tries: 0 }]);
-    expect(readdirSync(home.folders.inDir(session.id))).toEqual(['inbound.db']);
+    expect(readdirSync(home.folders.inDir(session.id))).toEqual(['inbound.db', 'posted']);
   });
 
   it('takes no notice of what an interrupted first message left behind', async () => {
@@ -68,7 +68,7 @@ describe('the mailbox of a session', () => {
     writeFileSync(`${path}.new-journal`, 'and its journal');
     await home.mailbox.post(session.id, message('m-1'));
     expect(home.messagesIn(session.id)).toHaveLength(1);
-    expect(readdirSync(home.folders.inDir(session.id))).toEqual(['inbound.db']);
+    expect(readdirSync(home.folders.inDir(session.id))).toEqual(['inbound.db', 'posted']);
   });
 
   it('gives even numbers, above every number of the runner that was read', async () => {

@@ -6,6 +6,8 @@ import { existsSync } from 'node:fs';
 import { BerthError, hasCode } from '../../shared/base/errors.js';
 import { delay } from '../../shared/base/lifecycle.js';
 import type { Migration } from '../../shared/base/migrate.js';
+import type { OpenInbound } from '../../shared/protocol/inbound-rows.js';
+import type { InboundSettlement } from '../../shared/protocol/inbound-settlement.js';
 import { linkView } from '../../shared/protocol/outbound-view.js';
 import type { Address, Destination, InboundStatus } from '../../shared/protocol/session-message.js';
 import { inboundDbPath, outboundDbPath } from '../../shared/protocol/workspace.js';
@@ -60,6 +62,8 @@ export class Mailbox {
   readonly #held = new Map<string, Promise<void>>();
   /** The highest seq that is known of a session's outbound.db. */
   readonly #outboundSeqs = new Map<string, number>();
+  /** Ids of rows that were open when a session was last settled, and of those that came since. */
+  readonly #openIds = new Map<string, string[]>();
 
   constructor(deps: MailboxDeps) {
     this.#deps = deps;
@@ -109,7 +113,23 @@ export class Mailbox {
     await this.#held.get(sessionId);
     if (!existsSync(this.#pathOf(sessionId))) await this.ensure(sessionId);
     const outboundMaxSeq = this.maxOutboundSeq(sessionId);
-    return await this.inbound(sessionId, 'append', { ...posts.at(-1), rows, outboundMaxSeq });
+    const request = { ...posts.at(-1), rows, outboundMaxSeq };
+    const added = await this.inbound(sessionId, 'append', request);
+    this.#openIds.get(sessionId)?.push(...added);
+    return added;
+  }
+
+  /** As the call: returns the rows that are open afterwards. */
+  async settle(sessionId: string, settlement: InboundSettlement): Promise<readonly OpenInbound[]> {
+    const open = await this.inbound(sessionId, 'settle', settlement);
+    const ids = open.map(({ id }) => id);
+    this.#openIds.set(sessionId, ids);
+    return open;
+  }
+
+  /** Messages that are probably open, so that their acks can be asked for at once; undefined: not known. */
+  probablyOpen(sessionId: string): readonly string[] | undefined {
+    return this.#openIds.get(sessionId);
   }
 
   /** Brings a session's routing and destinations up to date; no effect where nothing differs or nothing is there. */
@@ -187,6 +207,7 @@ export class Mailbox {
   /** The session is not used any more, or its files are worked on by other means: no file of it stays open. */
   async release(sessionId: string): Promise<void> {
     this.#outboundSeqs.delete(sessionId);
+    this.#openIds.delete(sessionId);
     await this.#deps.inboundFiles.release(this.#pathOf(sessionId));
   }
 

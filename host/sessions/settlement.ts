@@ -137,7 +137,7 @@ export class Settlement {
     const outcomes = decisions.map(({ outcome }) => outcome);
     const following = this.#series.follow(session, open, outcomes);
     await this.#tellEnded(session, decisions, reasonOf);
-    const openNow = await mailbox.inbound(session.id, 'settle', {
+    const openNow = await mailbox.settle(session.id, {
       deliveries: (delivery ?? noDelivery).records,
       forget: (delivery ?? noDelivery).forget,
       outcomes: decisions.map(({ row, outcome }) => ({ seen: row, outcome })),

@@ -45,10 +45,27 @@ export class InboundHandle {
     });
   }
 
-  /** Throws as openDatabase; database_corrupt where the tables of the protocol are not in it. */
+  /** In one transaction. Throws as openDatabase; database_corrupt where the tables of the protocol are not in it. */
   read<T>(use: (statements: StatementCache) => T): T {
+    return this.#transact('BEGIN', use);
+  }
+
+  /** As read. */
+  write<T>(use: (statements: StatementCache) => T): T {
+    return this.#transact('BEGIN IMMEDIATE', use);
+  }
+
+  #transact<T>(begin: string, use: (statements: StatementCache) => T): T {
     try {
-      return use(this.#open().statements);
+      const { db, statements } = this.#begin(begin, this.#open());
+      try {
+        const result = use(statements);
+        statements.prepare('COMMIT').run();
+        return result;
+      } catch (error) {
+        rollBack(db);
+        throw error;
+      }
     } catch (error) {
       const failure = fromSqlite(error, this.path);
       // Unless it was only locked, the file may be damaged, or not there any more.
@@ -61,20 +78,18 @@ export class InboundHandle {
     }
   }
 
-  /** As read, in one transaction. */
-  write<T>(use: (statements: StatementCache) => T): T {
-    return this.read((statements) => {
-      statements.prepare('BEGIN IMMEDIATE').run();
-      try {
-        const result = use(statements);
-        statements.prepare('COMMIT').run();
-        return result;
-      } catch (error) {
-        // SQLite may have rolled back by itself, as when the disk is full.
-        if (this.#opened?.db.inTransaction === true) statements.prepare('ROLLBACK').run();
-        throw error;
-      }
-    });
+  /** Somebody may change the schema of a file that stays open, too. Of one that is opened for each use that is not asked. */
+  #begin(begin: string, opened: Opened): Opened {
+    const { db, statements } = opened;
+    statements.prepare(begin).run();
+    // Inside the transaction it costs no lock of its own, and holds until its end.
+    if (!this.#isKept || opened.mark === markOf(statements)) return opened;
+    rollBack(db);
+    this.#bringUpToDate(db);
+    assertInboundSchema(db);
+    statements.prepare(begin).run();
+    opened.mark = markOf(statements);
+    return opened;
   }
 
   close(): void {
@@ -86,29 +101,18 @@ export class InboundHandle {
   #open(): Opened {
     // Another file may have taken its place since.
     if (this.#opened !== undefined && this.#opened.identity !== identityOf(this.path)) this.close();
-    if (this.#opened !== undefined) return this.#unchanged(this.#opened);
+    if (this.#opened !== undefined) return this.#opened;
     const db = openDatabase(this.path, { mode: 'write', busyTimeoutMs: 0 });
     try {
       if (!this.#isKept) this.#bringUpToDate(db);
       const identity = identityOf(this.path);
       const opened = { db, statements: new StatementCache(db), identity, mark: '' };
       this.#opened = opened;
-      return this.#unchanged(opened);
+      return opened;
     } catch (error) {
       db.close();
       throw error;
     }
-  }
-
-  /** Somebody may change the schema of a file that stays open, too. Of one that is opened for each use that is not asked. */
-  #unchanged(opened: Opened): Opened {
-    if (!this.#isKept) return opened;
-    const { db, statements } = opened;
-    if (opened.mark === markOf(statements)) return opened;
-    this.#bringUpToDate(db);
-    assertInboundSchema(db);
-    opened.mark = markOf(statements);
-    return opened;
   }
 
   #bringUpToDate(db: Db): void {
@@ -123,6 +127,11 @@ export class InboundHandle {
     }
     migrateByVersion(db, this.#migrations);
   }
+}
+
+/** SQLite may have rolled back by itself, as when the disk is full. */
+function rollBack(db: Db): void {
+  if (db.inTransaction) db.exec('ROLLBACK');
 }
 
 /** Words that SQLite has at hand. The first two read the file's header anew, which the last one does not. */

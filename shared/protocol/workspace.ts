@@ -62,6 +62,11 @@ export function commitMarkPath(outDir: string): string {
   return join(outDir, commitMarkName);
 }
 
+/** Touched by the host after each commit that the runner is to act upon. Likewise a hint. */
+export function postMarkPath(inDir: string): string {
+  return join(inDir, 'posted');
+}
+
 /** Written by a runner that ends because it cannot read a file: which one, inbound.db or outbound.db. */
 export function damageMarkPath(outDir: string): string {
   return join(outDir, 'damaged');

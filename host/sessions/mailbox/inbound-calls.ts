@@ -3,7 +3,9 @@ import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BerthError, errnoOf } from '../../../shared/base/errors.js';
 import type { Migration } from '../../../shared/base/migrate.js';
+import { touchMark } from '../../../shared/protocol/commit-mark.js';
 import { InboundHandle } from '../../../shared/protocol/inbound-handle.js';
+import { postMarkPath } from '../../../shared/protocol/workspace.js';
 import {
   InboundPruner,
   type OldDelivery,
@@ -44,8 +46,13 @@ export const inboundCalls = {
   /** Makes the file unless it is there. Throws database_missing where it was lost. */
   create: ({ handle }: InboundFile, request: CreateRequest) => {
     createUnlessThere(handle.path, request);
+    wakeRunner(handle);
   },
-  append: ({ writer }: InboundFile, request: AppendRequest) => writer.append(request),
+  append: ({ writer, handle }: InboundFile, request: AppendRequest) => {
+    const added = writer.append(request);
+    wakeRunner(handle);
+    return added;
+  },
   project: (
     { writer, handle }: InboundFile,
     projection: { routing?: Address; destinations?: readonly Destination[] },
@@ -53,7 +60,11 @@ export const inboundCalls = {
     if (existsSync(handle.path)) writer.project(projection);
   },
   listOpen: ({ writer }: InboundFile) => writer.listOpen(),
-  settle: ({ writer }: InboundFile, settlement: InboundSettlement) => writer.settle(settlement),
+  settle: ({ writer, handle }: InboundFile, settlement: InboundSettlement) => {
+    const open = writer.settle(settlement);
+    if (concernsRunner(settlement)) wakeRunner(handle);
+    return open;
+  },
   cancelTask: ({ writer }: InboundFile, request: CancelRequest) => writer.cancelTask(request),
   hasHistory: ({ writer }: InboundFile) => writer.hasHistory(),
   findStatus: ({ writer }: InboundFile, messageId: string) => writer.findStatus(messageId),
@@ -73,12 +84,13 @@ export const inboundCalls = {
   },
   findMessage: ({ reopener }: InboundFile, id: string) => reopener.findMessage(id),
   reopenMessage: (
-    { reopener }: InboundFile,
+    { reopener, handle }: InboundFile,
     id: string,
     tries: number,
     recurrence: string | null,
   ) => {
     reopener.reopenMessage(id, tries, recurrence);
+    wakeRunner(handle);
   },
   isDeliveryGivenUp: ({ reopener }: InboundFile, messageOutId: string) =>
     reopener.isDeliveryGivenUp(messageOutId),
@@ -118,6 +130,20 @@ export interface InboundPort {
   ): Promise<InboundResult<K>>;
   /** Holds no handle on the file any more when it resolves. */
   release(path: string): Promise<void>;
+}
+
+/** A hint after a commit, which stays as it is where the hint fails: the runner finds it by polling. */
+function wakeRunner({ path }: InboundHandle): void {
+  try {
+    touchMark(postMarkPath(dirname(path)));
+  } catch {
+    // As when the disk is full.
+  }
+}
+
+/** A row is to be run at another time than before; what is final is none of the runner's business. */
+function concernsRunner({ outcomes, following }: InboundSettlement): boolean {
+  return following.length > 0 || outcomes.some(({ outcome }) => 'processAfter' in outcome);
 }
 
 /** Under another name first: a crash or a full disk in the middle leaves no half of a file behind. */

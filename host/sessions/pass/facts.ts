@@ -29,6 +29,16 @@ export async function readFacts(
   sessionId: string,
   { after, limit }: { readonly after: number; readonly limit: number },
 ): Promise<PassFacts> {
+  const probable = mailbox.probablyOpen(sessionId);
+  if (probable !== undefined && probable.length <= acksAtOnce) {
+    // Side by side, where what is open is known, as nearly always.
+    const [open, page] = await Promise.all([
+      mailbox.inbound(sessionId, 'listOpen'),
+      mailbox.readPage(sessionId, { after, limit, acksOf: probable }),
+    ]);
+    const asked = new Set(probable);
+    if (open.every(({ id }) => asked.has(id))) return { open, acks: page?.acks ?? new Map(), page };
+  }
   const open = await mailbox.inbound(sessionId, 'listOpen');
   const ids = open.map(({ id }) => id);
   const acks = new Map<string, AckRecord>();
