@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path';
 import { isoAt } from '../../shared/base/clock.js';
 import { BerthError } from '../../shared/base/errors.js';
+import { makePrivately } from '../../shared/base/private-file.js';
 import { openDatabase, type Db } from '../../shared/base/sqlite.js';
 
 export interface Backup {
@@ -60,6 +61,7 @@ function prepareDraft(backupsDir: string): string {
   mkdirSync(backupsDir, { recursive: true, mode: 0o700 });
   const draft = join(backupsDir, 'unfinished');
   for (const end of ['', '-journal', '-wal', '-shm']) rmSync(`${draft}${end}`, { force: true });
+  makePrivately(draft);
   return draft;
 }
 
