@@ -143,6 +143,7 @@ export class DeliveryLoop {
     const { settlement, rows, batch, booksWaitMs } = this.#deps;
     const ended = end === undefined ? undefined : await this.#repair(session, end);
     const { start, facts } = await this.#readFacts(session);
+    this.#deps.log.debug({ sessionId: session.id }, 'facts read');
     const draft = new DeliveryDraft();
     try {
       const isStopping = (): boolean => this.#isStopping;

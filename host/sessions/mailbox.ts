@@ -129,7 +129,8 @@ export class Mailbox {
 
   /** Messages that are probably open, so that their acks can be asked for at once; undefined: not known. */
   probablyOpen(sessionId: string): readonly string[] | undefined {
-    return this.#openIds.get(sessionId);
+    const ids = this.#openIds.get(sessionId);
+    return ids === undefined ? undefined : [...ids];
   }
 
   /** Brings a session's routing and destinations up to date; no effect where nothing differs or nothing is there. */

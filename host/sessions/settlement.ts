@@ -137,6 +137,7 @@ export class Settlement {
     const outcomes = decisions.map(({ outcome }) => outcome);
     const following = this.#series.follow(session, open, outcomes);
     await this.#tellEnded(session, decisions, reasonOf);
+    if (decisions.length > 0) log.debug({ sessionId: session.id }, 'outcomes decided');
     const openNow = await mailbox.settle(session.id, {
       deliveries: (delivery ?? noDelivery).records,
       forget: (delivery ?? noDelivery).forget,
@@ -145,13 +146,14 @@ export class Settlement {
       outboundMaxSeq: mailbox.maxOutboundSeq(session.id),
       nowMs: clock.now(),
     });
+    if (decisions.length > 0) log.debug({ sessionId: session.id }, 'messages settled');
     // Without a pause: what is posted from now on plans its own wake after this one.
     planDueWork(this.#deps, session, {
       open: openNow,
       hasProgress: outcomes.some(({ status }) => status !== 'hasten'),
       deliverAt: delivery === undefined ? undefined : (delivery.dueAt ?? null),
     });
-    if (decisions.length > 0) log.debug({ sessionId: session.id }, 'messages settled');
+    if (decisions.length > 0) log.debug({ sessionId: session.id }, 'next look planned');
     for (const { row, outcome } of decisions) {
       // A failed message is reported when the person has been told; see the notices.
       if (outcome.status !== 'completed' || !isPending(row) || row.address === null) continue;

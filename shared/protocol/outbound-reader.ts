@@ -269,7 +269,7 @@ const rowColumns = `${recordableId} AS id, seq, ${shortText('in_reply_to')} AS i
 
 /**
  * The highest seq in the file, 0 where there is none. Throws database_unreadable where that is too high a number, or
- * none: rows of a runner come after it, and could not be recorded.
+ * none: rows of a runner come after it, and could not be recorded. Throws database_corrupt where damage made it so.
  */
 function highestSeq(db: Db): number {
   const highest = db
@@ -278,6 +278,10 @@ function highestSeq(db: Db): number {
     .get();
   if (highest === undefined) return 0;
   if (typeof highest === 'number' && highest <= maxSeqNumber) return Math.max(0, highest);
+  if (db.pragma('integrity_check(1)', { simple: true }) !== 'ok') {
+    const facts = { path: db.name };
+    throw new BerthError('database_corrupt', 'A message of outbound.db has no number.', { facts });
+  }
   throw new BerthError(
     'database_unreadable',
     'In outbound.db is a message whose number is too high: nothing that comes after it could be recorded.',

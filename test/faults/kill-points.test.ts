@@ -9,10 +9,12 @@ const points = [
   ['after the message is recorded, before its acknowledgement', 'message recorded'],
   ['before a container is started', 'container starting'],
   ['after a container is started', 'container started'],
-  ['before the send', 'sends begun'],
-  ['between the send and its note', 'send ended'],
-  ['after the send is noted', 'sends noted'],
-  ['while settling', 'messages settled'],
+  ['after a pass has read both databases', 'facts read'],
+  ['after the sends are noted as begun, before the first', 'sends begun'],
+  ['after the send, before the outcomes are decided', 'send ended'],
+  ['before outcomes and acks are noted, in one transaction', 'outcomes decided'],
+  ['after they are noted, before the next look is planned', 'messages settled'],
+  ['at the end of a pass, before its channel hears of it', 'next look planned'],
 ] as const;
 
 const chats = ['a', 'b', 'c'];

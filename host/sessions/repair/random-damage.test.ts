@@ -30,6 +30,11 @@ it('after bytes were flipped at random no message is lost without a word, and no
   for (let round = 0; round < roundCount; round += 1) await surviveFlips(random, round);
 });
 
+it('a seq that damage has made too high costs its message, and not the conversation', async () => {
+  const random = new Seeded(1_677_408_503);
+  for (let round = 0; round < roundCount; round += 1) await surviveFlips(random, round);
+});
+
 async function surviveFlips(random: Seeded, round: number): Promise<void> {
   using room = new RecoveryRoom();
   const path = random.between(0, 1) === 0 ? room.inboundPath : room.outboundPath;
