@@ -3,6 +3,7 @@
  * is a full one: claims without fsync would save half a millisecond, and could leave a damaged file after a power cut.
  */
 import { isoAt } from '../base/clock.js';
+import { cutText } from '../base/cut-text.js';
 import { migrateByVersion, type Migration } from '../base/migrate.js';
 import { asForeign, inTransaction, withDatabase, type Db } from '../base/sqlite.js';
 import type { Address } from './session-message.js';
@@ -170,7 +171,7 @@ function writeAcks(db: Db, acks: readonly FinalAck[], nowMs: number): void {
       removeState.run(failureKey(ack.id), triesKey(ack.id));
       continue;
     }
-    writeState(db, failureKey(ack.id), ack.reason.slice(0, maxReasonLength), nowMs);
+    writeState(db, failureKey(ack.id), cutText(ack.reason, maxReasonLength), nowMs);
     writeState(db, triesKey(ack.id), String(ack.tries), nowMs);
   }
 }
