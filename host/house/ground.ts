@@ -8,6 +8,7 @@ import { readMigrations } from '../../shared/base/migrate.js';
 import type { Config } from '../config.js';
 import type { ContainerRuntime } from '../containers/runtime/container-runtime.js';
 import { nextRun } from '../schedule/recurrence.js';
+import type { Nudges } from '../sessions/nudges.js';
 import { buildRecovery } from '../sessions/repair/build-recovery.js';
 import { Mailbox } from '../sessions/mailbox.js';
 import type { Handover } from '../sessions/agent-files.js';
@@ -62,10 +63,7 @@ export interface GroundCalls {
   /** A warm session has found its conversation. */
   readonly onTaken: () => void;
   readonly onSettled: (message: SettledMessage) => void;
-  /** Something has to be said in a chat. */
-  readonly onNotice: () => void;
-  /** A session's files have to be repaired. */
-  readonly onRepairWanted: (sessionId: string) => void;
+  readonly nudges: Nudges;
   /** As MailboxDeps.onBlocked. */
   readonly onBlocked: (sessionId: string) => boolean;
 }
@@ -139,7 +137,7 @@ export function layGround(
     ...deps,
     mailbox,
     onSettled: calls.onSettled,
-    onNotice: calls.onNotice,
+    nudges: calls.nudges,
     nextRun,
     timeZone: config.timeZone,
   });
@@ -150,8 +148,7 @@ export function layGround(
     sessions,
     inboundMigrations,
     outboundMigrations: readMigrations(join(migrationsDir, 'outbound')),
-    onWanted: calls.onRepairWanted,
-    onNotice: calls.onNotice,
+    nudges: calls.nudges,
   });
   const files = { folders, mailbox, inboundThread, readers };
   return { deps, runtime, status, ...files, sessions, settlement, recovery };

@@ -6,8 +6,8 @@ import { TaskCheck } from './task-check.js';
 import { TaskDesk, type TaskDeskDeps } from './task-desk.js';
 
 export type ScheduleDeps = Omit<DueIndexDeps, 'onClockSet'> &
-  Omit<TaskDeskDeps, 'onPlanned'> &
-  Omit<SafetyScanDeps, 'taskCheck' | 'onRound' | 'onMended'> & {
+  TaskDeskDeps &
+  Omit<SafetyScanDeps, 'taskCheck' | 'onRound'> & {
     /** The clock has gone ahead by more than a correction, and may be wrong. */
     readonly onClockAhead: () => void;
     readonly settlement: Pick<Settlement, 'noteSetBack'>;
@@ -38,16 +38,12 @@ export function buildSchedule(deps: ScheduleDeps): Schedule {
     if (byMs > muchMs) deps.onClockAhead();
   };
   const dueIndex = new DueIndex({ ...deps, onClockSet });
-  const refresh = (): void => {
-    dueIndex.refresh();
-  };
-  const taskDesk = new TaskDesk({ ...deps, onPlanned: refresh });
+  const taskDesk = new TaskDesk(deps);
   const taskCheck = new TaskCheck({ ...deps, restore: (id) => taskDesk.restore(id) });
   const safetyScan = new SafetyScan({
     ...deps,
     taskCheck,
     onRound: () => taskDesk.moveStranded(),
-    onMended: refresh,
   });
   const noteLastTime = (lastTime: string): void => {
     const sinceMs = deps.clock.now() - Date.parse(lastTime);

@@ -86,9 +86,7 @@ describe('the index of due work', () => {
   it('is told of what is due sooner', () => {
     index.start();
     plan(first, 1_000);
-    index.refresh();
     plan(second, 5_000);
-    index.refresh();
     pass(1_000);
     expect(due).toEqual(['wake s-1']);
     pass(4_000);
@@ -98,9 +96,7 @@ describe('the index of due work', () => {
   it('reports soon what was due already when it was told', () => {
     index.start();
     plan(first, 0);
-    index.refresh();
     plan(second, -60_000, 'deliver');
-    index.refresh();
     pass(50);
     expect(due).toEqual(['deliver s-2', 'wake s-1']);
   });
@@ -109,7 +105,6 @@ describe('the index of due work', () => {
     index.start();
     for (let told = 0; told < 20; told += 1) {
       plan(first, 0);
-      index.refresh();
       pass(10);
     }
     expect(due.length).toBeGreaterThanOrEqual(3);
@@ -148,7 +143,6 @@ describe('the index of due work', () => {
     pass(1_000);
     expect(due.length).toBeLessThanOrEqual(1_000 / 50);
     plan(second, 100);
-    index.refresh();
     due = [];
     pass(200);
     expect(due).toEqual(['wake s-2']);
@@ -190,7 +184,6 @@ describe('the index of due work', () => {
     pass(5_000);
     expect(due).toEqual([]);
     plan(second, 500);
-    index.refresh();
     pass(500);
     expect(due).toEqual(['wake s-2']);
     pass(3_600_000 - 5_500 + 1_000);
@@ -231,7 +224,6 @@ describe('the index of due work', () => {
       await settled();
       for (let i = 0; i < 20; i += 1) {
         plan(first, 0);
-        index.refresh();
         pass(100);
       }
       expect(due.slice(count).every((item) => item === 'wake s-1')).toBe(true);
@@ -265,13 +257,11 @@ describe('the index of due work', () => {
 
   it('does nothing before its start, and nothing after its end', () => {
     plan(first, 0);
-    index.refresh();
     index.look();
     expect(due).toEqual([]);
     index.start();
     index.stop();
     plan(second, 0);
-    index.refresh();
     index.look();
     pass(60_000);
     expect(due).toEqual(['wake s-1']);

@@ -54,6 +54,9 @@ export class DueIndex {
 
   start(): void {
     this.#isRunning = true;
+    this.#deps.store.dueItems.watch((dueAt) => {
+      this.#noteWrite(dueAt);
+    });
     this.#clockLead = this.#measureLead();
     this.#walk();
   }
@@ -64,23 +67,21 @@ export class DueIndex {
     clearImmediate(this.#nextPage);
   }
 
-  /** Something was put into the index by this process: the next due time may have changed, or have come already. */
-  refresh(): void {
-    if (!this.#isRunning) return;
-    const earliest = this.#deps.store.dueItems.takeEarliestChange();
-    if (earliest === undefined) return;
-    this.#reportFrom(earliest);
-    // Told again and again, it must not begin its shortest sleep anew each time.
-    const soonest = this.#deps.clock.now() + shortestSleepMs;
-    const dueMs = Date.parse(earliest);
-    if (Math.max(dueMs, soonest) < this.#wakesAt) this.#sleepUntil(dueMs);
-  }
-
   /** Another process may have put something into the index. */
   look(): void {
     if (!this.#isRunning) return;
     this.#reportFrom(isoAt(this.#deps.clock.now() - foreignDelayMs));
     this.#walk();
+  }
+
+  /** This process has written a due time: the next one may have changed, or have come already. */
+  #noteWrite(dueAt: string): void {
+    if (!this.#isRunning) return;
+    this.#reportFrom(dueAt);
+    // Told again and again, it must not begin its shortest sleep anew each time.
+    const soonest = this.#deps.clock.now() + shortestSleepMs;
+    const dueMs = Date.parse(dueAt);
+    if (Math.max(dueMs, soonest) < this.#wakesAt) this.#sleepUntil(dueMs);
   }
 
   #reportFrom(iso: string): void {
@@ -91,13 +92,13 @@ export class DueIndex {
   #walk(): void {
     // What is being reported goes on, and is followed by another walk.
     if (this.#nextPage !== undefined) return;
-    const { clock, monotonicNow, store } = this.#deps;
+    const { clock, monotonicNow } = this.#deps;
     if (monotonicNow() >= this.#fullWalkAt) {
       this.#fullWalkAt = monotonicNow() + fullWalkEveryMs;
       this.#reportedBefore = everything;
     }
     const until = isoAt(clock.now());
-    this.#reportFrom(store.dueItems.takeEarliestChange() ?? until);
+    this.#reportFrom(until);
     const from = this.#reportedBefore;
     this.#reportedBefore = until;
     this.#reportPage({ dueAt: from }, until);

@@ -11,6 +11,7 @@ import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import { failureText } from './failure-text.js';
 import type { Mailbox } from './mailbox.js';
+import type { Nudges } from './nudges.js';
 import { isPending } from './open-work.js';
 import { decideEnd, decideSettlement, type Decision } from './pass/decide-settlement.js';
 import { planDueWork } from './pass/due-work.js';
@@ -50,8 +51,7 @@ export interface SettlementDeps {
   readonly log: Logger;
   /** A message has been answered for good. */
   readonly onSettled: (message: SettledMessage) => void;
-  /** Something has to be said in a chat. */
-  readonly onNotice: () => void;
+  readonly nudges: Pick<Nudges, 'notices'>;
   readonly nextRun: NextRun;
   /** The install's. */
   readonly timeZone: string;
@@ -232,12 +232,12 @@ export class Settlement {
   }
 
   #tell(session: Session, row: Decision['row'], said: string | undefined): void {
-    const { store, clock, onNotice } = this.#deps;
+    const { store, clock, nudges } = this.#deps;
     const { id: messageId, address } = row;
     if (address === null) return;
     const text = failureText(row, said, isoAt(clock.now()));
     const id = failureNoticeId(session.id, messageId);
     store.notices.insert({ id, address, inReplyTo: messageId, text }, isoAt(clock.now()));
-    onNotice();
+    nudges.notices();
   }
 }

@@ -3,6 +3,7 @@ import { nextRun } from '../../host/schedule/recurrence.js';
 import { Settlement, type SettledMessage } from '../../host/sessions/settlement.js';
 import type { Session } from '../../host/store/sessions.js';
 import type { FakeRunner } from './fake-runner.js';
+import { nudgesWith } from './nudges.js';
 import { TempHome } from './temp-home.js';
 
 /** One session, its runner, and the settlement between them. Retries wait exactly their backoff. */
@@ -25,7 +26,7 @@ export class SettlingRoom extends TempHome {
       onSettled: (message) => {
         this.settled.push(message);
       },
-      onNotice: () => undefined,
+      nudges: nudgesWith(),
       nextRun,
       timeZone: 'Europe/Berlin',
     });
