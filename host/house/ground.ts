@@ -9,6 +9,7 @@ import type { Config } from '../config.js';
 import type { ContainerRuntime } from '../containers/runtime/container-runtime.js';
 import { nextRun } from '../schedule/recurrence.js';
 import type { Nudges } from '../sessions/nudges.js';
+import { ClockJumps } from '../sessions/clock-jumps.js';
 import { buildRecovery } from '../sessions/repair/build-recovery.js';
 import { Mailbox } from '../sessions/mailbox.js';
 import type { Handover } from '../sessions/agent-files.js';
@@ -54,6 +55,7 @@ export interface Ground {
   readonly inboundThread: InboundThread;
   readonly readers: ReaderPool;
   readonly sessions: SessionRegistry;
+  readonly clockJumps: ClockJumps;
   readonly settlement: Settlement;
   readonly recovery: SessionRecovery;
 }
@@ -133,8 +135,10 @@ export function layGround(
     ...deps,
     onTaken: calls.onTaken,
   });
+  const clockJumps = new ClockJumps({ ...deps, monotonicNow: () => performance.now() });
   const settlement = new Settlement({
     ...deps,
+    clockJumps,
     mailbox,
     onSettled: calls.onSettled,
     nudges: calls.nudges,
@@ -151,5 +155,5 @@ export function layGround(
     nudges: calls.nudges,
   });
   const files = { folders, mailbox, inboundThread, readers };
-  return { deps, runtime, status, ...files, sessions, settlement, recovery };
+  return { deps, runtime, status, ...files, sessions, clockJumps, settlement, recovery };
 }

@@ -85,9 +85,6 @@ export class House {
       timeZone: config.timeZone,
       roundMs: config.safetyScanMs,
       monotonicNow: () => performance.now(),
-      onClockAhead: () => {
-        this.#upkeep.doubtClock();
-      },
       onDue: (item) => {
         handleDue(item, this.#nudges);
       },
@@ -111,7 +108,6 @@ export class House {
       logPath: (sessionId) => sessionLogPath(config, sessionId),
       pollIntervalMs: upkeepIntervalMs,
       pauseMs: upkeepPauseMs,
-      monotonicNow: () => performance.now(),
     });
     this.#centralWatch = new CentralWatch({
       ...this.#ground,
@@ -140,7 +136,7 @@ export class House {
 
   /** `lastTime`: when the last daemon of this home wrote something, ISO-8601. */
   async open(lastTime?: string): Promise<void> {
-    if (lastTime !== undefined) this.#schedule.noteLastTime(lastTime);
+    if (lastTime !== undefined) this.#ground.clockJumps.noteLastTime(lastTime);
     this.#ground.inboundThread.start();
     this.#ground.readers.start();
     this.#centralWatch.start();

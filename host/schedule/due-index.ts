@@ -5,6 +5,7 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { untilSharedTick } from '../../shared/base/shared-tick.js';
+import type { ClockJumps } from '../sessions/clock-jumps.js';
 import type { DueItem, SharedDueKind } from '../store/due-items.js';
 import type { Store } from '../store/store.js';
 
@@ -16,8 +17,7 @@ export interface DueIndexDeps {
   readonly log: Logger;
   /** Called for everything that is due, once soon, and now and then again until it is cleared or put off. */
   readonly onDue: (item: DueItem<SharedDueKind>) => void;
-  /** The system clock was set forward, or back (negative), by as many milliseconds. */
-  readonly onClockSet: (byMs: number) => void;
+  readonly clockJumps: Pick<ClockJumps, 'check'>;
 }
 
 /** The longest sleep: a clock that was set back or forward is noticed this late, in milliseconds. */
@@ -28,8 +28,6 @@ const shortestSleepMs = 50;
 const fullWalkEveryMs = 30_000;
 /** Another process has read its clock some time before what it wrote could be seen. */
 const foreignDelayMs = 5_000;
-/** A clock that is only being corrected moves by less, from one look at it to the next. */
-const clockJumpMs = 500;
 /** How many are reported before others get their turn. */
 const pageSize = 100;
 const afterFailureMs = 1_000;
@@ -45,8 +43,8 @@ export class DueIndex {
   /** What became due before that time (ISO-8601) has been reported. */
   #reportedBefore = everything;
   #fullWalkAt = 0;
-  /** How far the clock is ahead of the uptime. */
-  #clockLead = 0;
+  /** How many jumps of the clock are known. */
+  #jumps = 0;
 
   constructor(deps: DueIndexDeps) {
     this.#deps = deps;
@@ -57,7 +55,7 @@ export class DueIndex {
     this.#deps.store.dueItems.watch((dueAt) => {
       this.#noteWrite(dueAt);
     });
-    this.#clockLead = this.#measureLead();
+    this.#jumps = this.#deps.clockJumps.check();
     this.#walk();
   }
 
@@ -155,18 +153,10 @@ export class DueIndex {
 
   /** All times have come nearer or gone further away: everything is looked at anew. */
   #noticeClock(): void {
-    const { clock, log, onClockSet } = this.#deps;
-    const lead = this.#measureLead();
-    const byMs = Math.round(lead - this.#clockLead);
-    this.#clockLead = lead;
-    if (Math.abs(byMs) < clockJumpMs) return;
-    log.warn({ byMs }, 'system clock was set');
-    onClockSet(byMs);
+    const jumps = this.#deps.clockJumps.check();
+    if (jumps === this.#jumps) return;
+    this.#jumps = jumps;
     this.#reportedBefore = everything;
-    this.#wakesAt = clock.now();
-  }
-
-  #measureLead(): number {
-    return this.#deps.clock.now() - this.#deps.monotonicNow();
+    this.#wakesAt = this.#deps.clock.now();
   }
 }

@@ -9,6 +9,7 @@ import type { NewDeliveryRecord } from '../../shared/protocol/inbound-rows.js';
 import type { Address } from '../../shared/protocol/session-message.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
+import type { ClockJumps } from './clock-jumps.js';
 import { failureText } from './failure-text.js';
 import type { Mailbox } from './mailbox.js';
 import type { Nudges } from './nudges.js';
@@ -46,6 +47,7 @@ export interface SettlementDeps {
   readonly store: Store;
   readonly mailbox: Mailbox;
   readonly clock: Clock;
+  readonly clockJumps: Pick<ClockJumps, 'isReplanning'>;
   /** In [0, 1), for spreading retries. */
   readonly chance: () => number;
   readonly log: Logger;
@@ -102,11 +104,6 @@ export class Settlement {
       return (isItsOwnWord ? ack.reason : null) ?? why;
     };
     await this.#record(session, seen, { decisions, reasonOf, delivery });
-  }
-
-  /** The clock was set back: see TaskSeries. */
-  noteSetBack(): void {
-    this.#series.noteSetBack();
   }
 
   /** Nothing of a session can be run now: what waits in it is given up, and told. What is planned for later stays. */

@@ -1,3 +1,4 @@
+import { ClockJumps } from '../../host/sessions/clock-jumps.js';
 import { readFacts } from '../../host/sessions/pass/facts.js';
 import { nextRun } from '../../host/schedule/recurrence.js';
 import { Settlement, type SettledMessage } from '../../host/sessions/settlement.js';
@@ -13,6 +14,14 @@ export class SettlingRoom extends TempHome {
   readonly agentGroup = this.addAgentGroup({ containerConfig: '{"tries":3,"retryBaseMs":1000}' });
   readonly session: Session = this.addSession();
   readonly runner: FakeRunner = this.runnerOf(this.session.id);
+  /** How long the daemon has been up; a test that moves it with the clock lets time pass, else it sets the clock. */
+  uptimeMs = 0;
+  readonly clockJumps = new ClockJumps({
+    store: this.store,
+    clock: this.clock,
+    monotonicNow: () => this.uptimeMs,
+    log: this.log,
+  });
   settlement: Settlement = this.restart();
 
   /** Another daemon over the same files. */
@@ -21,6 +30,7 @@ export class SettlingRoom extends TempHome {
       store: this.store,
       mailbox: this.mailbox,
       clock: this.clock,
+      clockJumps: this.clockJumps,
       chance: () => 0.5,
       log: this.log,
       onSettled: (message) => {
