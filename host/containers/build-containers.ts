@@ -22,8 +22,7 @@ type Inner =
   | 'executor'
   | 'openWork'
   | 'fingerprints'
-  | 'outdated'
-  | 'onTurn';
+  | 'outdated';
 
 export type ContainersDeps = Omit<ApplyDeps, Inner> &
   Omit<ReconcilerDeps, Inner> &
@@ -46,10 +45,7 @@ export function buildContainers(deps: ContainersDeps): Containers {
   const observed = new ObservedState();
   const notices = new WaitingNotices(deps);
   const startFailures = new StartFailures({ ...deps, notices });
-  const onTurn = (sessionId: string): void => {
-    reconciler.nudge(sessionId);
-  };
-  const waitingRoom = new WaitingRoom({ ...deps, observed, notices, onTurn });
+  const waitingRoom = new WaitingRoom({ ...deps, observed, notices });
   const vitals = new Vitals(deps);
   const openWork = new OpenWork(deps);
   const fingerprints = new Fingerprints(deps);
@@ -63,7 +59,7 @@ export function buildContainers(deps: ContainersDeps): Containers {
     waitingRoom,
     fingerprints,
   });
-  const reconciler: Reconciler = new Reconciler({
+  const reconciler = new Reconciler({
     ...deps,
     observed,
     notices,
@@ -72,5 +68,5 @@ export function buildContainers(deps: ContainersDeps): Containers {
     waitingRoom,
     outdated,
   });
-  return { reconciler, warmPool: new WarmPool({ ...deps, onTurn }) };
+  return { reconciler, warmPool: new WarmPool(deps) };
 }

@@ -27,8 +27,6 @@ export interface PlannerDeps {
   readonly outdated: Outdated;
   readonly runtime: ContainerRuntime;
   readonly clock: Clock;
-  /** The due index has changed. */
-  readonly onPutOff: () => void;
 }
 
 type Comparison = Pick<DesiredFacts, 'difference' | 'isBusy' | 'isImageReady'>;
@@ -178,12 +176,11 @@ export class Planner {
 
   /** One that is planned earlier will find out by itself when to come again: this spares a write for each message. */
   #planLook(sessionId: string, kind: 'idle' | 'stuck', inMs: number): void {
-    const { store, clock, onPutOff } = this.#deps;
+    const { store, clock } = this.#deps;
     const nowMs = clock.now();
     const dueAt = isoAt(nowMs + Math.ceil(inMs));
     const known = store.dueItems.find(sessionId, kind);
     if (known !== undefined && known.dueAt > isoAt(nowMs) && known.dueAt <= dueAt) return;
     store.dueItems.set({ sessionId, kind, dueAt, attempts: 0 });
-    onPutOff();
   }
 }

@@ -17,8 +17,6 @@ export interface StartFailuresDeps {
   readonly notices: WaitingNotices;
   /** The engine answers, but starts nothing (an error), or starts containers again (undefined). */
   readonly onStartTrouble: (problem: BerthError | undefined) => void;
-  /** The wake index has changed. */
-  readonly onPutOff: () => void;
 }
 
 /** The wait after the first failed start, in milliseconds. */
@@ -87,12 +85,11 @@ export class StartFailures {
   }
 
   #putOff(sessionId: string): number {
-    const { store, clock, chance, onPutOff } = this.#deps;
+    const { store, clock, chance } = this.#deps;
     const attempts = (store.dueItems.find(sessionId, 'wake')?.attempts ?? 0) + 1;
     const waitMs = Math.min(backoffMs(attempts, baseMs, chance()), longestWaitMs);
     const dueAt = isoAt(clock.now() + waitMs);
     store.dueItems.set({ sessionId, kind: 'wake', dueAt, attempts });
-    onPutOff();
     return attempts;
   }
 }

@@ -1,6 +1,7 @@
 /** Tells in a chat why the answer takes longer: once for each message that waits, and reason. */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { Mailbox } from '../sessions/mailbox.js';
+import type { Nudges } from '../sessions/nudges.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 
@@ -8,7 +9,7 @@ export interface WaitingNoticesDeps {
   readonly store: Store;
   readonly mailbox: Mailbox;
   readonly clock: Clock;
-  readonly onNotice: () => void;
+  readonly nudges: Pick<Nudges, 'notices'>;
 }
 
 export class WaitingNotices {
@@ -37,7 +38,7 @@ export class WaitingNotices {
   }
 
   async #tell(session: Session, why: string, text: string): Promise<void> {
-    const { store, mailbox, clock, onNotice } = this.#deps;
+    const { store, mailbox, clock, nudges } = this.#deps;
     const now = isoAt(clock.now());
     const open = await mailbox.inbound(session.id, 'listOpen');
     // For what is planned for later nobody waits yet.
@@ -48,6 +49,6 @@ export class WaitingNotices {
     const id = `${why}-${session.id}-${found.id}`;
     const notice = { id, address: found.address, inReplyTo: found.id, text };
     store.notices.insert(notice, now);
-    onNotice();
+    nudges.notices();
   }
 }

@@ -2,6 +2,7 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { PollLoop } from '../../shared/base/poll-loop.js';
+import type { Nudges } from '../sessions/nudges.js';
 import { readContainerConfig } from '../store/container-config.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
@@ -16,8 +17,8 @@ export interface WaitingRoomDeps extends AdmissionLimits {
   readonly notices: WaitingNotices;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Look at this session: it may be its turn, or it is to make room. */
-  readonly onTurn: (sessionId: string) => void;
+  /** It may be a session's turn, or it is to make room. */
+  readonly nudges: Pick<Nudges, 'container'>;
 }
 
 /** Whoever has waited for longer than this is told its place, in milliseconds. */
@@ -107,17 +108,17 @@ export class WaitingRoom {
     if (next?.needsRoom !== true) this.#leaving.clear();
     if (next === undefined) return;
     if (next.needsRoom) this.#makeRoom();
-    else this.#deps.onTurn(next.sessionId);
+    else this.#deps.nudges.container(next.sessionId);
   }
 
   #makeRoom(): void {
-    const { onTurn, log } = this.#deps;
+    const { nudges, log } = this.#deps;
     for (const id of this.#leaving) if (!this.#hasContainer(id)) this.#leaving.delete(id);
     const wanted = Math.min(this.#admission.waiting, maxLeaving) - this.#leaving.size;
     for (const { id } of this.#listIdle().slice(0, Math.max(0, wanted))) {
       this.#leaving.add(id);
       log.info({ sessionId: id }, 'idle container makes room');
-      onTurn(id);
+      nudges.container(id);
     }
   }
 

@@ -5,6 +5,7 @@
 import type { Logger } from '../../shared/base/logger.js';
 import { PollLoop } from '../../shared/base/poll-loop.js';
 import type { Mailbox } from '../sessions/mailbox.js';
+import type { Nudges } from '../sessions/nudges.js';
 import type { SessionFolders } from '../sessions/session-folder.js';
 import type { SessionRegistry } from '../sessions/session-registry.js';
 import { settingsKey } from '../store/agent-groups.js';
@@ -22,8 +23,8 @@ export interface WarmPoolDeps {
   readonly resyncIntervalMs: number;
   /** How long to wait before another is warmed, in milliseconds: starting a container slows all others. */
   readonly refillAfterMs: number;
-  /** Its container is to be started or stopped. */
-  readonly onTurn: (sessionId: string) => void;
+  /** A session's container is to be started or stopped. */
+  readonly nudges: Pick<Nudges, 'container'>;
 }
 
 export class WarmPool {
@@ -64,7 +65,7 @@ export class WarmPool {
   }
 
   async #look(): Promise<void> {
-    const { store, onTurn } = this.#deps;
+    const { store, nudges } = this.#deps;
     const blanks = store.sessions.listBlank();
     const unwanted = new Set(blanks.map(({ id }) => id));
     for (const group of store.agentGroups.list()) {
@@ -75,12 +76,12 @@ export class WarmPool {
       );
       for (const { id } of fitting.slice(0, warmSessions)) unwanted.delete(id);
       for (const { id, containerStatus } of fitting.slice(0, warmSessions)) {
-        if (containerStatus === 'stopped') onTurn(id);
+        if (containerStatus === 'stopped') nudges.container(id);
       }
       for (let count = fitting.length; count < warmSessions; count += 1) {
         const { id } = this.#deps.sessions.makeBlank(group);
         await this.#deps.mailbox.ensure(id);
-        onTurn(id);
+        nudges.container(id);
       }
     }
     for (const blank of blanks) if (unwanted.has(blank.id)) await this.#takeAway(blank);
@@ -88,10 +89,10 @@ export class WarmPool {
 
   /** First its container, then the rest. */
   async #takeAway({ id, status, containerStatus }: BlankSession): Promise<void> {
-    const { store, folders, onTurn, log } = this.#deps;
+    const { store, folders, nudges, log } = this.#deps;
     if (status === 'warm') {
       store.sessions.setStatus(id, 'closed', 'not needed any more');
-      onTurn(id);
+      nudges.container(id);
       // Another look finds whether its container is gone.
       return;
     }

@@ -13,7 +13,7 @@ export type DeliveryDeps = Omit<DeliveryLoopDeps, 'rows' | 'batch'> &
   FailureReportsDeps &
   Omit<DeadLetterDeskDeps, 'loop' | 'reports'> &
   NoticeSenderDeps &
-  Omit<OutboundWatcherDeps, 'onChange'> &
+  Omit<OutboundWatcherDeps, 'nudges'> &
   OutboxFilesDeps;
 
 export interface Delivery {
@@ -31,8 +31,10 @@ export function buildDelivery(deps: DeliveryDeps): Delivery {
   const loop = new DeliveryLoop({ ...deps, rows, batch });
   const watcher = new OutboundWatcher({
     ...deps,
-    onChange: (sessionId) => {
-      loop.nudge(sessionId);
+    nudges: {
+      delivery: (sessionId) => {
+        loop.nudge(sessionId);
+      },
     },
   });
   const deadLetters = new DeadLetterDesk({ ...deps, loop, reports });

@@ -4,6 +4,7 @@ import { isoAt } from '../../shared/base/clock.js';
 import { BerthError, toBerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { retryInbound, type InboundRetryDeps } from '../sessions/inbound-retry.js';
+import type { Nudges } from '../sessions/nudges.js';
 import type { DeadLetter, DeadLetterRef } from '../store/dead-letters.js';
 import type { Session } from '../store/sessions.js';
 import type { DeliveryLoop } from './delivery-loop.js';
@@ -13,8 +14,7 @@ export interface DeadLetterDeskDeps extends InboundRetryDeps {
   readonly loop: DeliveryLoop;
   readonly reports: FailureReports;
   readonly log: Logger;
-  /** A message waits in a session. */
-  readonly onPosted: (sessionId: string) => void;
+  readonly nudges: Pick<Nudges, 'container'>;
 }
 
 /** A request `retry-dead-letter`. */
@@ -109,7 +109,7 @@ export class DeadLetterDesk {
 
   async #retryIn(session: Session, letter: DeadLetter): Promise<boolean> {
     const sessionId = await retryInbound(this.#deps, session, letter);
-    if (sessionId !== undefined) this.#deps.onPosted(sessionId);
+    if (sessionId !== undefined) this.#deps.nudges.container(sessionId);
     return sessionId !== undefined;
   }
 

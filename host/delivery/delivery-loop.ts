@@ -8,6 +8,7 @@ import { delay } from '../../shared/base/lifecycle.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { SingleFlight } from '../../shared/base/single-flight.js';
 import type { Mailbox } from '../sessions/mailbox.js';
+import type { Nudges } from '../sessions/nudges.js';
 import { readFacts, type Acks, type PassFacts } from '../sessions/pass/facts.js';
 import type { SessionRecovery } from '../sessions/repair/session-recovery.js';
 import type { ContainerEnd, Settlement } from '../sessions/settlement.js';
@@ -32,8 +33,7 @@ export interface DeliveryLoopDeps {
   readonly log: Logger;
   /** What becomes of a session whose files cannot be used. */
   readonly recovery: Pick<SessionRecovery, 'assertWhole' | 'repair' | 'report'>;
-  /** When to look again has been planned. */
-  readonly onPlanned: () => void;
+  readonly nudges: Pick<Nudges, 'rest'>;
 }
 
 /** One for each file of a session. */
@@ -114,7 +114,7 @@ export class DeliveryLoop {
   }
 
   async #passOver(sessionId: string, end: ContainerEnd | undefined): Promise<void> {
-    const { store, recovery, onPlanned } = this.#deps;
+    const { store, recovery, nudges } = this.#deps;
     const session = store.sessions.find(sessionId);
     if (session === undefined) return;
     if (session.status === 'set-aside') {
@@ -135,7 +135,7 @@ export class DeliveryLoop {
         if (end === undefined || attempt === maxRepairs) return;
       }
     }
-    onPlanned();
+    nudges.rest();
   }
 
   /** False where the daemon stops before the end. */
@@ -192,11 +192,10 @@ export class DeliveryLoop {
   }
 
   #passAgainSoon(sessionId: string): void {
-    const { store, clock, lookAgainMs, log, onPlanned } = this.#deps;
+    const { store, clock, lookAgainMs, log } = this.#deps;
     const dueAt = isoAt(clock.now() + lookAgainMs);
     try {
       store.dueItems.set({ sessionId, kind: 'deliver', dueAt, attempts: 0 });
-      onPlanned();
     } catch (err) {
       log.error({ err, sessionId }, 'delivery not planned');
       this.#remember(sessionId);

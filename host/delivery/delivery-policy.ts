@@ -4,12 +4,12 @@ import type { DeliveryRecord } from '../../shared/protocol/inbound-rows.js';
 import type { OutboundRow } from '../../shared/protocol/outbound-reader.js';
 import { parseOutboundMessage } from '../../shared/protocol/outbound-message.js';
 import type { Address, ChatOut } from '../../shared/protocol/session-message.js';
-
-/**
- * What becomes of a send whose outcome is not known, on a channel where a repeat would show: sent again, saying that it
- * may be a repeat, or held for the operator.
- */
-export type UnknownSends = 'repeat' | 'hold';
+import {
+  asRepeatText,
+  planSend,
+  wouldShowTwice,
+  type UnknownSends,
+} from './send/outcome-policy.js';
 
 export interface DeliveryFacts {
   /** ISO-8601. */
@@ -74,27 +74,17 @@ function decideSend(
   address: Address,
   { record, maybeSent, unknownSends }: DeliveryFacts,
 ): DeliveryDecision {
-  if (!wouldShowTwice(channel, chat)) {
-    return { kind: 'send', channel, address, chat, isRepeat: false };
+  const plan = planSend({
+    wasBegun: record !== undefined,
+    maybeSent,
+    showsTwice: wouldShowTwice(channel, chat.operation),
+    unknownSends,
+  });
+  if (plan.kind === 'hold') {
+    return { kind: 'refuse', reason: plan.reason, tellsChat: true, isRubbish: false };
   }
-  const wasInterrupted = record !== undefined;
-  if (wasInterrupted && unknownSends === 'hold') {
-    const reason =
-      'the daemon stopped while it was being sent: it may have arrived, and is not sent again by itself';
-    return { kind: 'refuse', reason, tellsChat: true, isRubbish: false };
-  }
-  const isRepeat = wasInterrupted || maybeSent;
+  const { isRepeat } = plan;
   return { kind: 'send', channel, address, chat: isRepeat ? asRepeat(chat) : chat, isRepeat };
-}
-
-/** Sending it twice does harm: an edit or a reaction only does again what it has done. */
-export function wouldShowTwice(channel: Channel, chat: ChatOut): boolean {
-  return !channel.sendsAreIdempotent && chat.operation === 'post';
-}
-
-/** A text that may have arrived before, saying so. */
-export function asRepeatText(text: string): string {
-  return `(Sending this was interrupted before, so it may be a repeat.)\n${text}`;
 }
 
 function asRepeat(chat: ChatOut): ChatOut {

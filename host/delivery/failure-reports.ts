@@ -9,6 +9,7 @@ import type { Logger } from '../../shared/base/logger.js';
 import type { OutboundRow } from '../../shared/protocol/outbound-reader.js';
 import { encodeContent, parseOutboundContent } from '../../shared/protocol/session-message.js';
 import type { Mailbox } from '../sessions/mailbox.js';
+import type { Nudges } from '../sessions/nudges.js';
 import type { DeadLetter } from '../store/dead-letters.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
@@ -20,8 +21,7 @@ export interface FailureReportsDeps {
   readonly mailbox: Mailbox;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Something has to be said in a chat. */
-  readonly onNotice: () => void;
+  readonly nudges: Pick<Nudges, 'notices'>;
 }
 
 /** In characters: platforms and agents say all sorts of things. */
@@ -130,7 +130,7 @@ export class FailureReports {
 
   /** Only where a message was answered: nobody waits for what an agent says of its own accord. */
   async #tellChat(letter: DeadLetter, { row, maybeSent, isPlain }: Undelivered): Promise<void> {
-    const { store, mailbox, clock, onNotice } = this.#deps;
+    const { store, mailbox, clock, nudges } = this.#deps;
     const { inReplyTo } = row;
     if (inReplyTo === null) return;
     const addresses = await mailbox.inbound(letter.sessionId, 'findAddresses', [inReplyTo]);
@@ -145,7 +145,7 @@ export class FailureReports {
     // A platform that is away makes many replies fail; their chat hears of it once.
     if (store.notices.isWaiting(notice)) return;
     store.notices.insert(notice, isoAt(clock.now()));
-    onNotice();
+    nudges.notices();
   }
 }
 

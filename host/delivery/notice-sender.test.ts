@@ -65,6 +65,20 @@ describe('what the host itself has to say', () => {
     expect(room.said).toEqual(['n-1']);
   });
 
+  it('is let wait for as long as the platform asks', async () => {
+    room.channel.willAnswer({
+      ...{ kind: 'failed', reason: 'too many requests', retryable: true },
+      retryAfterMs: 60_000,
+    });
+    room.delivery.notices.start();
+    note('n-1');
+    await until(() => {
+      expect(room.store.notices.listDue(room.clock.iso(), 'fake')).toEqual([]);
+    });
+    expect(room.store.notices.listDue(room.clock.iso(59_999), 'fake')).toEqual([]);
+    expect(room.store.notices.listDue(room.clock.iso(60_000), 'fake')).toHaveLength(1);
+  });
+
   it('is given up at once where there is no channel, or the platform says never', async () => {
     room.channel.willAnswer({ kind: 'failed', reason: 'banned', retryable: false });
     room.delivery.notices.start();

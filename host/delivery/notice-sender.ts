@@ -6,12 +6,20 @@ import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { PollLoop } from '../../shared/base/poll-loop.js';
 import { SingleFlight } from '../../shared/base/single-flight.js';
+import type { ChatOut } from '../../shared/protocol/session-message.js';
 import type { Channel } from '../channels/channel.js';
-import { planRetry, type RetryLimits } from '../sessions/retry-policy.js';
+import type { RetryLimits } from '../sessions/retry-policy.js';
 import type { Notice } from '../store/notices.js';
 import type { Store } from '../store/store.js';
-import { asRepeatText, type UnknownSends } from './delivery-policy.js';
-import { sendBounded } from './sender.js';
+import { sendBounded } from './send/attempt.js';
+import {
+  asRepeatText,
+  judgeOutcome,
+  planSend,
+  wouldShowTwice,
+  type BeforeSend,
+  type UnknownSends,
+} from './send/outcome-policy.js';
 
 export interface NoticeSenderDeps {
   readonly store: Store;
@@ -93,67 +101,62 @@ export class NoticeSender {
       this.#settle(notice, 'failed');
       return;
     }
-    // One channel's notices are said one after the other: what is in `sending` here was left so.
-    if (notice.status === 'sending' && this.#isHeld(channel)) {
-      log.error({ notice: notice.id }, 'notice was interrupted: it may have been said');
+    const plan = planSend({
+      // A channel's notices are said one after the other: what is in `sending` here was left so.
+      wasBegun: notice.status === 'sending',
+      maybeSent: notice.maybeSent,
+      ...this.#policyOf(channel),
+    });
+    if (plan.kind === 'hold') {
+      log.error({ notice: notice.id, reason: plan.reason }, 'notice was interrupted');
       this.#settle(notice, 'failed');
       return;
     }
-    const maybeSent = notice.maybeSent || notice.status === 'sending';
-    await this.#send({ ...notice, maybeSent }, channel);
+    await this.#send(notice, channel, plan.isRepeat);
   }
 
-  async #send(notice: Notice, channel: Channel): Promise<void> {
-    const { store, sendTimeoutMs, log } = this.#deps;
-    const { id, address, inReplyTo, maybeSent } = notice;
-    const text = maybeSent && !channel.sendsAreIdempotent ? asRepeatText(notice.text) : notice.text;
+  /** A notice is a post. */
+  #policyOf(channel: Channel): Pick<BeforeSend, 'showsTwice' | 'unknownSends'> {
+    return {
+      showsTwice: wouldShowTwice(channel, 'post'),
+      unknownSends: this.#deps.unknownSendsOf(channel.type),
+    };
+  }
+
+  async #send(notice: Notice, channel: Channel, isRepeat: boolean): Promise<void> {
+    const { store, clock, chance, retry, sendTimeoutMs, log } = this.#deps;
+    const { id, address, inReplyTo, tries } = notice;
+    const text = isRepeat ? asRepeatText(notice.text) : notice.text;
     store.notices.begin(id);
     log.debug({ notice: id }, 'notice begun');
-    const outcome = await sendBounded(
-      channel,
-      {
-        address,
-        messageId: id,
-        inReplyTo,
-        chat: { operation: 'post', text, files: [] },
-        targetPlatformId: null,
-        files: [],
-      },
-      sendTimeoutMs,
-    );
-    switch (outcome.kind) {
-      case 'sent':
+    const chat: ChatOut = { operation: 'post', text, files: [] };
+    const event = { address, messageId: id, inReplyTo, chat, targetPlatformId: null, files: [] };
+    const outcome = await sendBounded(channel, event, sendTimeoutMs);
+    const verdict = judgeOutcome({
+      outcome,
+      failures: tries,
+      limits: () => retry,
+      isRepeat,
+      ...this.#policyOf(channel),
+      chance,
+    });
+    switch (verdict.kind) {
+      case 'delivered':
         this.#settle(notice, 'sent');
         return;
-      case 'nobody-listening':
-        store.notices.postpone(notice, untilSomebodyListens);
+      case 'await-listener':
+        store.notices.postpone({ ...notice, maybeSent: verdict.maybeSent }, untilSomebodyListens);
         return;
-      case 'failed':
-        this.#postpone(notice, outcome);
-        return;
-      case 'unknown':
-        this.#postpone(
-          { ...notice, maybeSent: true },
-          { ...outcome, retryable: !this.#isHeld(channel) },
+      case 'retry':
+        store.notices.postpone(
+          { ...notice, tries: verdict.failures, maybeSent: verdict.maybeSent },
+          isoAt(clock.now() + verdict.waitMs),
         );
+        return;
+      case 'give-up':
+        log.error({ notice: id, reason: verdict.reason }, 'notice could not be said');
+        this.#settle(notice, 'failed');
     }
-  }
-
-  /** What may have been said is not said again. */
-  #isHeld(channel: Channel): boolean {
-    return !channel.sendsAreIdempotent && this.#deps.unknownSendsOf(channel.type) === 'hold';
-  }
-
-  #postpone(notice: Notice, outcome: { reason: string; retryable: boolean }): void {
-    const { store, clock, chance, retry, log } = this.#deps;
-    const tries = notice.tries + 1;
-    const plan = planRetry(tries, retry, chance());
-    if (plan.kind === 'give-up' || !outcome.retryable) {
-      log.error({ notice: notice.id, reason: outcome.reason }, 'notice could not be said');
-      this.#settle(notice, 'failed');
-      return;
-    }
-    store.notices.postpone({ ...notice, tries }, isoAt(clock.now() + plan.waitMs));
   }
 
   #settle(notice: Notice, status: 'sent' | 'failed'): void {

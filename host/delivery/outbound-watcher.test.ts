@@ -48,8 +48,10 @@ describe('the watch on what containers write', () => {
       pollIntervalMs,
       settlingMs,
       log: createLogger('warn', { write: (line) => logged.push(line) }),
-      onChange: (sessionId) => {
-        changed.push(sessionId);
+      nudges: {
+        delivery: (sessionId) => {
+          changed.push(sessionId);
+        },
       },
     });
     watcher.start();

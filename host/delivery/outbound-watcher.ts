@@ -5,6 +5,7 @@
 import type { Logger } from '../../shared/base/logger.js';
 import { PollLoop } from '../../shared/base/poll-loop.js';
 import { commitMarkPath, outboundDbPath } from '../../shared/protocol/workspace.js';
+import type { Nudges } from '../sessions/nudges.js';
 import { lstatIfThere } from './commit-mark-view.js';
 import { CommitMarkWatcher } from './commit-mark-watcher.js';
 
@@ -21,7 +22,7 @@ export interface OutboundWatcherDeps {
    */
   readonly settlingMs: number;
   readonly log: Logger;
-  readonly onChange: (sessionId: string) => void;
+  readonly nudges: Pick<Nudges, 'delivery'>;
 }
 
 /** How often a session is polled whose commits may make no event, in milliseconds. */
@@ -121,7 +122,7 @@ export class OutboundWatcher {
     // Noted first: what is written from now on is a change once more.
     watched.seen = files.fingerprint;
     this.#judge(watched, files);
-    this.#deps.onChange(watched.sessionId);
+    this.#deps.nudges.delivery(watched.sessionId);
   }
 
   #judge(watched: Watched, { markIno, isMarkOlder }: Files): void {

@@ -12,15 +12,12 @@ import type { SessionRegistry } from '../sessions/session-registry.js';
 import type { DeliveryRetry } from '../store/delivery-retries.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
-import type { DeliveryBatch, PlannedSend } from './delivery-batch.js';
-import {
-  chatKey,
-  decideDelivery,
-  type DeliveryFacts,
-  type UnknownSends,
-} from './delivery-policy.js';
+import type { DeliveryBatch } from './delivery-batch.js';
+import { chatKey, decideDelivery, type DeliveryFacts } from './delivery-policy.js';
 import type { DeliveryDraft } from './delivery-draft.js';
 import { LookStarts, startAfter, type LookStart } from './look-starts.js';
+import type { PlannedSend } from './planned-send.js';
+import type { UnknownSends } from './send/outcome-policy.js';
 import type { Undelivered } from './undelivered.js';
 import { mayWriteTo } from './write-permission.js';
 

@@ -4,18 +4,11 @@ import { handleDue } from './due-handlers.js';
 
 it('due work of each kind goes to the part that takes it', () => {
   const told: string[] = [];
-  const handler = (name: string) => ({
-    nudge: (sessionId: string): void => {
-      told.push(`${name} ${sessionId}`);
-    },
-  });
-  const handlers = { delivery: handler('delivery'), containers: handler('containers') };
+  const handler = (name: string) => (sessionId: string) => {
+    told.push(`${name} ${sessionId}`);
+  };
+  const handlers = { delivery: handler('delivery'), container: handler('container') };
   const shared = Object.keys(dueKinds).filter((kind) => kind !== 'prune') as SharedDueKind[];
   for (const kind of shared) handleDue({ sessionId: kind, kind, dueAt: '', attempts: 0 }, handlers);
-  expect(told).toEqual([
-    'containers wake',
-    'delivery deliver',
-    'containers idle',
-    'containers stuck',
-  ]);
+  expect(told).toEqual(['container wake', 'delivery deliver', 'container idle', 'container stuck']);
 });

@@ -8,6 +8,8 @@ import { readMigrations } from '../../shared/base/migrate.js';
 import type { Config } from '../config.js';
 import type { ContainerRuntime } from '../containers/runtime/container-runtime.js';
 import { nextRun } from '../schedule/recurrence.js';
+import type { Nudges } from '../sessions/nudges.js';
+import { ClockJumps } from '../sessions/clock-jumps.js';
 import { buildRecovery } from '../sessions/repair/build-recovery.js';
 import { Mailbox } from '../sessions/mailbox.js';
 import type { Handover } from '../sessions/agent-files.js';
@@ -53,6 +55,7 @@ export interface Ground {
   readonly inboundThread: InboundThread;
   readonly readers: ReaderPool;
   readonly sessions: SessionRegistry;
+  readonly clockJumps: ClockJumps;
   readonly settlement: Settlement;
   readonly recovery: SessionRecovery;
 }
@@ -62,10 +65,7 @@ export interface GroundCalls {
   /** A warm session has found its conversation. */
   readonly onTaken: () => void;
   readonly onSettled: (message: SettledMessage) => void;
-  /** Something has to be said in a chat. */
-  readonly onNotice: () => void;
-  /** A session's files have to be repaired. */
-  readonly onRepairWanted: (sessionId: string) => void;
+  readonly nudges: Nudges;
   /** As MailboxDeps.onBlocked. */
   readonly onBlocked: (sessionId: string) => boolean;
 }
@@ -135,11 +135,13 @@ export function layGround(
     ...deps,
     onTaken: calls.onTaken,
   });
+  const clockJumps = new ClockJumps({ ...deps, monotonicNow: () => performance.now() });
   const settlement = new Settlement({
     ...deps,
+    clockJumps,
     mailbox,
     onSettled: calls.onSettled,
-    onNotice: calls.onNotice,
+    nudges: calls.nudges,
     nextRun,
     timeZone: config.timeZone,
   });
@@ -150,9 +152,8 @@ export function layGround(
     sessions,
     inboundMigrations,
     outboundMigrations: readMigrations(join(migrationsDir, 'outbound')),
-    onWanted: calls.onRepairWanted,
-    onNotice: calls.onNotice,
+    nudges: calls.nudges,
   });
   const files = { folders, mailbox, inboundThread, readers };
-  return { deps, runtime, status, ...files, sessions, settlement, recovery };
+  return { deps, runtime, status, ...files, sessions, clockJumps, settlement, recovery };
 }

@@ -21,6 +21,7 @@ import { failureNoticePrefix, type SettledMessage } from '../sessions/settlement
 import { Upkeep } from '../sessions/upkeep/upkeep.js';
 import type { DaemonStatus } from '../store/daemon-status.js';
 import { handleDue } from './due-handlers.js';
+import { nudgesFor } from './nudges.js';
 import { sessionLogPath } from './session-logs.js';
 import { layGround, type DaemonDeps, type Ground } from './ground.js';
 
@@ -44,6 +45,11 @@ const firstLookMs = 1_000;
 
 /** The rooms, joined by callbacks. */
 export class House {
+  readonly #nudges = nudgesFor(() => ({
+    reconciler: this.#reconciler,
+    delivery: this.#delivery,
+    schedule: this.#schedule,
+  }));
   readonly #ground: Ground;
   readonly #channels: ChannelSet;
   readonly #router: Router;
@@ -64,13 +70,9 @@ export class House {
           this.#warmPool.noteTaken();
         },
         onSettled: this.#onSettled,
-        onNotice: this.#onNotice,
+        nudges: this.#nudges,
         onBlocked: (sessionId) =>
           this.#reconciler.endStuck(sessionId, 'it held a lock on its inbound.db for seconds'),
-        onRepairWanted: (sessionId) => {
-          this.#reconciler.nudge(sessionId);
-          void this.#schedule.taskDesk.moveStranded();
-        },
       },
     );
     const { config, store, log, newId } = deps;
@@ -83,11 +85,8 @@ export class House {
       timeZone: config.timeZone,
       roundMs: config.safetyScanMs,
       monotonicNow: () => performance.now(),
-      onClockAhead: () => {
-        this.#upkeep.doubtClock();
-      },
       onDue: (item) => {
-        handleDue(item, { delivery: this.#delivery.loop, containers: this.#reconciler });
+        handleDue(item, this.#nudges);
       },
     });
     this.#delivery = this.#joinDelivery();
@@ -109,7 +108,6 @@ export class House {
       logPath: (sessionId) => sessionLogPath(config, sessionId),
       pollIntervalMs: upkeepIntervalMs,
       pauseMs: upkeepPauseMs,
-      monotonicNow: () => performance.now(),
     });
     this.#centralWatch = new CentralWatch({
       ...this.#ground,
@@ -125,7 +123,7 @@ export class House {
       onChange: () => {
         this.#requestDesk.nudge();
         this.#schedule.dueIndex.look();
-        this.#delivery.notices.nudge();
+        this.#nudges.notices();
         this.#reconciler.nudgeAll();
         this.#warmPool.nudge();
       },
@@ -138,7 +136,7 @@ export class House {
 
   /** `lastTime`: when the last daemon of this home wrote something, ISO-8601. */
   async open(lastTime?: string): Promise<void> {
-    if (lastTime !== undefined) this.#schedule.noteLastTime(lastTime);
+    if (lastTime !== undefined) this.#ground.clockJumps.noteLastTime(lastTime);
     this.#ground.inboundThread.start();
     this.#ground.readers.start();
     this.#centralWatch.start();
@@ -148,7 +146,7 @@ export class House {
     this.#warmPool.start();
     this.#delivery.notices.start();
     this.#schedule.dueIndex.start();
-    void this.#schedule.taskDesk.moveStranded();
+    this.#nudges.schedule();
     await this.#channels.start({
       onInbound: (event) => this.#router.route(event),
       onListening: (chat) => {
@@ -215,15 +213,7 @@ export class House {
       findChannel: (type) => this.#channels.find(type),
       unknownSendsOf: (type) =>
         deps.config.unknownSends.byChannel.get(type) ?? deps.config.unknownSends.otherwise,
-      onNotice: this.#onNotice,
-      onPosted: (sessionId) => {
-        this.#schedule.dueIndex.refresh();
-        this.#reconciler.nudge(sessionId);
-      },
-      onPlanned: () => {
-        this.#schedule.dueIndex.refresh();
-        this.#reconciler.noteRest();
-      },
+      nudges: this.#nudges,
       onSaid: ({ id, inReplyTo, address }) => {
         const isAnswer = inReplyTo !== null && id.startsWith(failureNoticePrefix);
         if (!isAnswer) return;
@@ -254,13 +244,10 @@ export class House {
       resyncIntervalMs,
       refillAfterMs,
       stopGraceMs,
-      onNotice: this.#onNotice,
-      onPutOff: () => {
-        this.#schedule.dueIndex.refresh();
-      },
+      nudges: this.#nudges,
       onRunning: (sessionId) => {
         this.#delivery.watcher.add(sessionId);
-        this.#delivery.loop.nudge(sessionId);
+        this.#nudges.delivery(sessionId);
       },
       onEnded: async (sessionId, condemned, why) => {
         this.#delivery.watcher.remove(sessionId);
@@ -293,19 +280,12 @@ export class House {
       onDamaged: (sessionId, reason) => {
         this.#ground.recovery.setAside(sessionId, reason);
       },
-      onPosted: (sessionId) => {
-        this.#reconciler.nudge(sessionId);
-      },
-      onNotice: this.#onNotice,
+      nudges: this.#nudges,
       deliver: async (sessionId) => {
         await new Deadline(lastWordsMs).wait(this.#delivery.loop.look(sessionId));
       },
     });
   }
-
-  readonly #onNotice = (): void => {
-    this.#delivery.notices.nudge();
-  };
 
   readonly #onSettled = (message: SettledMessage): void => {
     this.#channels.find(message.address.channelType)?.settled?.(message);
@@ -314,8 +294,8 @@ export class House {
   #hearAgain(chat: { channelType: string; platformId: string }): void {
     const { store, clock } = this.#ground.deps;
     store.notices.hasten(chat.channelType, chat.platformId, isoAt(clock.now()));
-    this.#onNotice();
+    this.#nudges.notices();
     const waiting = store.awaitedListeners.take(chat.channelType, chat.platformId);
-    for (const sessionId of waiting) this.#delivery.loop.nudge(sessionId);
+    for (const sessionId of waiting) this.#nudges.delivery(sessionId);
   }
 }

@@ -8,6 +8,7 @@ import { idFrom, type NewId } from '../../shared/base/ids.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { InboundStatus } from '../../shared/protocol/session-message.js';
 import type { InboundEvent, InboundOutcome } from '../channels/channel.js';
+import type { Nudges } from '../sessions/nudges.js';
 import type { MessagingGroup } from '../store/messaging-groups.js';
 import type { ReceivedMessage, Verdict } from '../store/received-messages.js';
 import type { Store } from '../store/store.js';
@@ -24,10 +25,7 @@ export interface RouterDeps extends SessionPosterDeps {
   /** The agent group that answers chats which wire themselves. */
   readonly defaultAgentFolder: string;
   readonly wiresItself: (channelType: string) => boolean;
-  /** A message waits in this session. */
-  readonly onPosted: (sessionId: string) => void;
-  /** Something has to be said in a chat. */
-  readonly onNotice: () => void;
+  readonly nudges: Pick<Nudges, 'container' | 'notices'>;
   /** Resolves when what this session has said is sent, as far as that can be done now. */
   readonly deliver: (sessionId: string) => Promise<void>;
 }
@@ -109,7 +107,7 @@ export class Router {
     messageId: string,
     deliveries: readonly Delivery[],
   ): Promise<InboundOutcome> {
-    const { store, clock, onPosted, onNotice, log } = this.#deps;
+    const { store, clock, nudges, log } = this.#deps;
     const { verdicts, missed, isKnown } = await this.#awaitWrites(deliveries);
     log.debug({ messageId }, 'message written');
     const receivedAt = isoAt(clock.now());
@@ -129,10 +127,10 @@ export class Router {
       store.received.insert(received);
       for (const verdict of missed) this.#tellMissed(event, messageId, verdict, receivedAt);
     });
-    if (missed.length > 0) onNotice();
+    if (missed.length > 0) nudges.notices();
     log.debug({ messageId }, 'message recorded');
     for (const { verdict, sessionId = '' } of verdicts) {
-      if (verdict === 'engaged') onPosted(sessionId);
+      if (verdict === 'engaged') nudges.container(sessionId);
     }
     // It was received so long ago that only its sessions know.
     if (isKnown) return await this.#describeDuplicate(received);

@@ -5,6 +5,7 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { untilSharedTick } from '../../shared/base/shared-tick.js';
+import type { ClockJumps } from '../sessions/clock-jumps.js';
 import type { DueItem, SharedDueKind } from '../store/due-items.js';
 import type { Store } from '../store/store.js';
 
@@ -16,8 +17,7 @@ export interface DueIndexDeps {
   readonly log: Logger;
   /** Called for everything that is due, once soon, and now and then again until it is cleared or put off. */
   readonly onDue: (item: DueItem<SharedDueKind>) => void;
-  /** The system clock was set forward, or back (negative), by as many milliseconds. */
-  readonly onClockSet: (byMs: number) => void;
+  readonly clockJumps: Pick<ClockJumps, 'check'>;
 }
 
 /** The longest sleep: a clock that was set back or forward is noticed this late, in milliseconds. */
@@ -28,8 +28,6 @@ const shortestSleepMs = 50;
 const fullWalkEveryMs = 30_000;
 /** Another process has read its clock some time before what it wrote could be seen. */
 const foreignDelayMs = 5_000;
-/** A clock that is only being corrected moves by less, from one look at it to the next. */
-const clockJumpMs = 500;
 /** How many are reported before others get their turn. */
 const pageSize = 100;
 const afterFailureMs = 1_000;
@@ -45,8 +43,8 @@ export class DueIndex {
   /** What became due before that time (ISO-8601) has been reported. */
   #reportedBefore = everything;
   #fullWalkAt = 0;
-  /** How far the clock is ahead of the uptime. */
-  #clockLead = 0;
+  /** How many jumps of the clock are known. */
+  #jumps = 0;
 
   constructor(deps: DueIndexDeps) {
     this.#deps = deps;
@@ -54,7 +52,10 @@ export class DueIndex {
 
   start(): void {
     this.#isRunning = true;
-    this.#clockLead = this.#measureLead();
+    this.#deps.store.dueItems.watch((dueAt) => {
+      this.#noteWrite(dueAt);
+    });
+    this.#jumps = this.#deps.clockJumps.check();
     this.#walk();
   }
 
@@ -64,23 +65,21 @@ export class DueIndex {
     clearImmediate(this.#nextPage);
   }
 
-  /** Something was put into the index by this process: the next due time may have changed, or have come already. */
-  refresh(): void {
-    if (!this.#isRunning) return;
-    const earliest = this.#deps.store.dueItems.takeEarliestChange();
-    if (earliest === undefined) return;
-    this.#reportFrom(earliest);
-    // Told again and again, it must not begin its shortest sleep anew each time.
-    const soonest = this.#deps.clock.now() + shortestSleepMs;
-    const dueMs = Date.parse(earliest);
-    if (Math.max(dueMs, soonest) < this.#wakesAt) this.#sleepUntil(dueMs);
-  }
-
   /** Another process may have put something into the index. */
   look(): void {
     if (!this.#isRunning) return;
     this.#reportFrom(isoAt(this.#deps.clock.now() - foreignDelayMs));
     this.#walk();
+  }
+
+  /** This process has written a due time: the next one may have changed, or have come already. */
+  #noteWrite(dueAt: string): void {
+    if (!this.#isRunning) return;
+    this.#reportFrom(dueAt);
+    // Told again and again, it must not begin its shortest sleep anew each time.
+    const soonest = this.#deps.clock.now() + shortestSleepMs;
+    const dueMs = Date.parse(dueAt);
+    if (Math.max(dueMs, soonest) < this.#wakesAt) this.#sleepUntil(dueMs);
   }
 
   #reportFrom(iso: string): void {
@@ -91,13 +90,13 @@ export class DueIndex {
   #walk(): void {
     // What is being reported goes on, and is followed by another walk.
     if (this.#nextPage !== undefined) return;
-    const { clock, monotonicNow, store } = this.#deps;
+    const { clock, monotonicNow } = this.#deps;
     if (monotonicNow() >= this.#fullWalkAt) {
       this.#fullWalkAt = monotonicNow() + fullWalkEveryMs;
       this.#reportedBefore = everything;
     }
     const until = isoAt(clock.now());
-    this.#reportFrom(store.dueItems.takeEarliestChange() ?? until);
+    this.#reportFrom(until);
     const from = this.#reportedBefore;
     this.#reportedBefore = until;
     this.#reportPage({ dueAt: from }, until);
@@ -154,18 +153,10 @@ export class DueIndex {
 
   /** All times have come nearer or gone further away: everything is looked at anew. */
   #noticeClock(): void {
-    const { clock, log, onClockSet } = this.#deps;
-    const lead = this.#measureLead();
-    const byMs = Math.round(lead - this.#clockLead);
-    this.#clockLead = lead;
-    if (Math.abs(byMs) < clockJumpMs) return;
-    log.warn({ byMs }, 'system clock was set');
-    onClockSet(byMs);
+    const jumps = this.#deps.clockJumps.check();
+    if (jumps === this.#jumps) return;
+    this.#jumps = jumps;
     this.#reportedBefore = everything;
-    this.#wakesAt = clock.now();
-  }
-
-  #measureLead(): number {
-    return this.#deps.clock.now() - this.#deps.monotonicNow();
+    this.#wakesAt = this.#deps.clock.now();
   }
 }

@@ -12,11 +12,13 @@ const hour = 3_600_000;
 describe('the safety scan', () => {
   let room: TaskRoom;
   let scan: SafetyScan;
-  let mended: number;
+  /** Due times that were written. */
+  let planned: number;
 
   beforeEach(() => {
     room = new TaskRoom();
-    mended = 0;
+    planned = 0;
+    room.store.dueItems.watch(() => (planned += 1));
     scan = build();
   });
 
@@ -39,7 +41,6 @@ describe('the safety scan', () => {
       log: room.log,
       roundMs,
       onRound: () => room.desk.moveStranded(),
-      onMended: () => (mended += 1),
     });
   }
 
@@ -62,19 +63,21 @@ describe('the safety scan', () => {
     await room.plan(hour, { recurrence: '0 * * * *' });
     room.runner.say('wait');
     room.store.dueItems.advance(room.session.id, 'deliver', room.clock.iso(5_000));
+    planned = 0;
     await scan.checkNext();
     expect(found()).toEqual([]);
-    expect(mended).toBe(0);
+    expect(planned).toBe(0);
     expect(deliversIn()).toBe(5_000);
   });
 
   it('finds a message that nobody would ever look at, and has it looked at', async () => {
     await room.post(room.session, 'm-1');
     room.store.dueItems.clear(room.session.id, 'wake');
+    planned = 0;
     await scan.checkNext();
     expect(found()).toEqual(['a message that waits']);
     expect(deliversIn()).toBe(0);
-    expect(mended).toBe(1);
+    expect(planned).toBe(1);
     // The look that follows plans what it finds.
     await room.look();
     expect(room.wakesIn()).toBe(0);

@@ -27,8 +27,6 @@ export interface SafetyScanDeps {
   readonly log: Logger;
   /** How long a round through all sessions may take, in milliseconds. */
   readonly roundMs: number;
-  /** The index of due work has changed. */
-  readonly onMended: () => void;
 }
 
 /** Between two sessions, in milliseconds: few sessions are no reason to hurry, and many none to hold others up. */
@@ -171,10 +169,9 @@ export class SafetyScan {
 
   /** A look of the delivery settles what is acked, sends what waits, and plans what comes next. */
   #mend(sessionId: string, finding: string): void {
-    const { store, clock, onMended } = this.#deps;
+    const { store, clock } = this.#deps;
     store.dueItems.advance(sessionId, 'deliver', isoAt(clock.now()));
     this.#report(sessionId, finding);
-    onMended();
   }
 
   #report(sessionId: string, finding: string): void {

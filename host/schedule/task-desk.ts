@@ -22,8 +22,6 @@ export interface TaskDeskDeps {
   readonly log: Logger;
   /** The install's. */
   readonly timeZone: string;
-  /** The index of due work has changed. */
-  readonly onPlanned: () => void;
 }
 
 /** A request `create-task`. The one who asks makes the id: asked twice, it is planned once. */
@@ -89,7 +87,7 @@ export class TaskDesk {
 
   /** Throws not_found, and invalid_input for one that runs once and has begun. */
   async cancel(payload: unknown): Promise<Cancellation> {
-    const { store, mailbox, clock, log, onPlanned } = this.#deps;
+    const { store, mailbox, clock, log } = this.#deps;
     const { id } = cancellationSchema.parse(payload);
     const task = store.tasks.find(id);
     if (task === undefined) {
@@ -107,7 +105,6 @@ export class TaskDesk {
     if (cancelled === 'kept') throw hasBegunAlready(id);
     store.tasks.delete(id);
     log.info({ sessionId: task.sessionId, task: id }, 'task cancelled');
-    onPlanned();
     return { task, cancelled };
   }
 
@@ -151,14 +148,13 @@ export class TaskDesk {
 
   /** The row first: it is the truth, and the index follows. */
   async #write(session: Session, task: Task): Promise<void> {
-    const { store, mailbox, sessions, onPlanned } = this.#deps;
+    const { store, mailbox, sessions } = this.#deps;
     const row = toTaskRow(store, session, task);
     await mailbox.post(session.id, { ...sessions.projectionOf(session), row });
     store.transaction(() => {
       store.tasks.set(task);
       store.dueItems.advance(session.id, 'wake', task.dueAt);
     });
-    onPlanned();
   }
 
   #modeOf({ messagingGroupId, agentGroupId }: z.infer<typeof newTaskSchema>): SessionMode {

@@ -9,8 +9,10 @@ import type { NewDeliveryRecord } from '../../shared/protocol/inbound-rows.js';
 import type { Address } from '../../shared/protocol/session-message.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
+import type { ClockJumps } from './clock-jumps.js';
 import { failureText } from './failure-text.js';
 import type { Mailbox } from './mailbox.js';
+import type { Nudges } from './nudges.js';
 import { isPending } from './open-work.js';
 import { decideEnd, decideSettlement, type Decision } from './pass/decide-settlement.js';
 import { planDueWork } from './pass/due-work.js';
@@ -45,13 +47,13 @@ export interface SettlementDeps {
   readonly store: Store;
   readonly mailbox: Mailbox;
   readonly clock: Clock;
+  readonly clockJumps: Pick<ClockJumps, 'isReplanning'>;
   /** In [0, 1), for spreading retries. */
   readonly chance: () => number;
   readonly log: Logger;
   /** A message has been answered for good. */
   readonly onSettled: (message: SettledMessage) => void;
-  /** Something has to be said in a chat. */
-  readonly onNotice: () => void;
+  readonly nudges: Pick<Nudges, 'notices'>;
   readonly nextRun: NextRun;
   /** The install's. */
   readonly timeZone: string;
@@ -102,11 +104,6 @@ export class Settlement {
       return (isItsOwnWord ? ack.reason : null) ?? why;
     };
     await this.#record(session, seen, { decisions, reasonOf, delivery });
-  }
-
-  /** The clock was set back: see TaskSeries. */
-  noteSetBack(): void {
-    this.#series.noteSetBack();
   }
 
   /** Nothing of a session can be run now: what waits in it is given up, and told. What is planned for later stays. */
@@ -234,12 +231,12 @@ export class Settlement {
   }
 
   #tell(session: Session, row: Decision['row'], said: string | undefined): void {
-    const { store, clock, onNotice } = this.#deps;
+    const { store, clock, nudges } = this.#deps;
     const { id: messageId, address } = row;
     if (address === null) return;
     const text = failureText(row, said, isoAt(clock.now()));
     const id = failureNoticeId(session.id, messageId);
     store.notices.insert({ id, address, inReplyTo: messageId, text }, isoAt(clock.now()));
-    onNotice();
+    nudges.notices();
   }
 }

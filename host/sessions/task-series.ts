@@ -11,6 +11,7 @@ import type { FollowingRow, InboundOutcome } from '../../shared/protocol/inbound
 import { runIdFor, taskIdOf } from '../../shared/protocol/task-run-id.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
+import type { ClockJumps } from './clock-jumps.js';
 
 /** The run after a scheduled one and after now, in epoch milliseconds. Throws for an expression that is none. */
 export type NextRun = (
@@ -23,6 +24,7 @@ export type NextRun = (
 export interface TaskSeriesDeps {
   readonly store: Store;
   readonly clock: Clock;
+  readonly clockJumps: Pick<ClockJumps, 'isReplanning'>;
   readonly log: Logger;
   readonly nextRun: NextRun;
   /** The install's: for tasks and chats that name none. */
@@ -30,13 +32,9 @@ export interface TaskSeriesDeps {
 }
 
 const dayMs = 86_400_000;
-/** Every session with a task is looked at within it, in milliseconds. */
-const replanMs = 60 * 60 * 1_000;
 
 export class TaskSeries {
   readonly #deps: TaskSeriesDeps;
-  /** Epoch milliseconds. */
-  #replansUntil = 0;
 
   constructor(deps: TaskSeriesDeps) {
     this.#deps = deps;
@@ -58,19 +56,14 @@ export class TaskSeries {
     });
   }
 
-  /** The clock was set back: for a while, what was planned while it was ahead is planned anew. */
-  noteSetBack(): void {
-    this.#replansUntil = this.#deps.clock.now() + replanMs;
-  }
-
   /**
    * The clock was set back just now, and the last run was more than a day from now: it was far ahead when this one was
    * planned. By less, it is better to wait than to run again what has run.
    */
   isMisplanned(session: Session, row: OpenInbound): boolean {
-    const { clock, nextRun } = this.#deps;
+    const { clock, clockJumps, nextRun } = this.#deps;
     const now = clock.now();
-    if (now >= this.#replansUntil || row.recurrence === null) return false;
+    if (!clockJumps.isReplanning || row.recurrence === null) return false;
     if (!isPlanned(row, isoAt(now))) return false;
     try {
       const zone = this.#zoneOf(session, row);

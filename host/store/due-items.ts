@@ -36,8 +36,7 @@ const isShared = `kind <> 'prune' AND ${isKnown}`;
 /** Which sessions need a look and from when on: how work is found without looking into every session. */
 export class DueItemStore {
   readonly #statements: StatementCache;
-  /** A hint for the one timer: the earliest due time that was written since it asked. */
-  #earliestChange: string | undefined;
+  #tell: (dueAt: string) => void = () => undefined;
 
   constructor(statements: StatementCache) {
     this.#statements = statements;
@@ -113,7 +112,6 @@ export class DueItemStore {
 
   /** Something new has come: due at the given time unless it was due earlier, or is put off after failures. */
   advance(sessionId: string, kind: DueKind, dueAt: string): void {
-    this.#noteChange(kind, dueAt);
     this.#statements
       .prepare(
         `INSERT INTO due_items (session_id, kind, due_at) VALUES (?, ?, ?)
@@ -121,16 +119,17 @@ export class DueItemStore {
          WHERE attempts = 0`,
       )
       .run(sessionId, kind, dueAt);
+    this.#noteWrite(kind, dueAt);
   }
 
   set(item: DueItem): void {
-    this.#noteChange(item.kind, item.dueAt);
     this.#statements
       .prepare(
         `INSERT INTO due_items (session_id, kind, due_at, attempts) VALUES (@sessionId, @kind, @dueAt, @attempts)
          ON CONFLICT (session_id, kind) DO UPDATE SET due_at = @dueAt, attempts = @attempts`,
       )
       .run(item);
+    this.#noteWrite(item.kind, item.dueAt);
   }
 
   /** Prunes that are planned for after `late` are due now. */
@@ -145,7 +144,6 @@ export class DueItemStore {
    * deliver for it: they know from its files what it waits for.
    */
   lookAgain(now: string, until: string): void {
-    this.#noteChange('deliver', now);
     this.#statements
       .prepare(
         `UPDATE due_items SET due_at = @now
@@ -160,13 +158,16 @@ export class DueItemStore {
          ON CONFLICT (session_id, kind) DO UPDATE SET due_at = @now`,
       )
       .run({ now });
+    this.#noteWrite('deliver', now);
   }
 
-  /** The earliest due time that this process has written since it was last asked. */
-  takeEarliestChange(): string | undefined {
-    const earliest = this.#earliestChange;
-    this.#earliestChange = undefined;
-    return earliest;
+  /**
+   * Calls `listener` for each due time that this process writes from now on, in ISO-8601, without those of 'prune'. It
+   * replaces the listener before it: there is one timer. The call is a hint and comes before the end of the transaction
+   * that writes, so the listener reads nothing and never throws.
+   */
+  watch(listener: (dueAt: string) => void): void {
+    this.#tell = listener;
   }
 
   clear(sessionId: string, kind: DueKind): void {
@@ -175,8 +176,7 @@ export class DueItemStore {
       .run(sessionId, kind);
   }
 
-  #noteChange(kind: DueKind, dueAt: string): void {
-    if (kind === 'prune') return;
-    if (dueAt < (this.#earliestChange ?? '~')) this.#earliestChange = dueAt;
+  #noteWrite(kind: DueKind, dueAt: string): void {
+    if (kind !== 'prune') this.#tell(dueAt);
   }
 }

@@ -7,6 +7,7 @@ import { SessionRegistry } from '../../host/sessions/session-registry.js';
 import type { Session } from '../../host/store/sessions.js';
 import type { BerthError } from '../../shared/base/errors.js';
 import { FakeRuntime } from './fake-runtime.js';
+import { nudgesWith } from './nudges.js';
 import { SettlingRoom } from './settling-room.js';
 
 export interface ContainerRoomOptions {
@@ -27,7 +28,6 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
   /** Before what a container left is dealt with. */
   whenEnded: (sessionId: string) => void = () => undefined;
   readonly ended: string[] = [];
-  putOffs = 0;
   reconciler: Reconciler;
   warmPool!: WarmPool;
   registry!: SessionRegistry;
@@ -52,6 +52,11 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
       clock: this.clock,
       chance: () => 0.5,
       log: this.log,
+      nudges: nudgesWith({
+        container: (sessionId) => {
+          this.reconciler.nudge(sessionId);
+        },
+      }),
     };
     const sessions = new SessionRegistry({
       store: this.store,
@@ -74,8 +79,6 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
       booksWaitMs: 0,
       settlingMs: 0,
       unknownSendsOf: () => 'repeat',
-      onNotice: () => undefined,
-      onPosted: () => undefined,
       retry: { tries: 3, baseMs: 1_000 },
       sendTimeoutMs: 1_000,
       pollIntervalMs: 600_000,
@@ -84,7 +87,6 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
       sentDir: (sessionId) => join(this.folders.folderOf(sessionId), 'sent'),
       findChannel: () => undefined,
       recovery,
-      onPlanned: () => undefined,
       onSaid: () => undefined,
     });
     ({ reconciler: this.reconciler, warmPool: this.warmPool } = buildContainers({
@@ -102,10 +104,6 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
       resyncIntervalMs,
       refillAfterMs: 10,
       stopGraceMs: 1_000,
-      onNotice: () => undefined,
-      onPutOff: () => {
-        this.putOffs += 1;
-      },
       onRunning: (sessionId) => {
         this.running.push(sessionId);
       },
@@ -135,6 +133,11 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
     const session = this.addSession();
     await this.post(session, `m-of-${session.id}`);
     return session;
+  }
+
+  /** How many starts have failed, and were put off. */
+  get putOffs(): number {
+    return this.logged('container not started').length;
   }
 
   /** The fields of what was logged with this message. */

@@ -5,6 +5,7 @@ import { SessionRegistry } from '../../host/sessions/session-registry.js';
 import type { Session } from '../../host/store/sessions.js';
 import type { Address } from '../../shared/protocol/session-message.js';
 import { FakeChannel, type FakeChannelOptions } from './fake-channel.js';
+import { nudgesWith } from './nudges.js';
 import { SettlingRoom } from './settling-room.js';
 
 export interface DeliveryRoomOptions extends FakeChannelOptions {
@@ -27,6 +28,7 @@ export class DeliveryRoom extends SettlingRoom {
   readonly said: string[] = [];
   /** Sessions in which a message was put back. */
   readonly posted: string[] = [];
+  /** How many due times were written. */
   planned = 0;
   delivery: Delivery;
   readonly #options: DeliveryRoomOptions;
@@ -103,6 +105,9 @@ export class DeliveryRoom extends SettlingRoom {
       booksWaitMs = 0,
     } = this.#options;
     const { unknownSends = 'repeat' } = this.#options;
+    this.store.dueItems.watch(() => {
+      this.planned += 1;
+    });
     return buildDelivery({
       store: this.store,
       mailbox: this.mailbox,
@@ -128,13 +133,11 @@ export class DeliveryRoom extends SettlingRoom {
         this.damaged.push(sessionId);
         this.whenWanted(sessionId);
       }),
-      onPlanned: () => {
-        this.planned += 1;
-      },
-      onNotice: () => undefined,
-      onPosted: (sessionId) => {
-        this.posted.push(sessionId);
-      },
+      nudges: nudgesWith({
+        container: (sessionId) => {
+          this.posted.push(sessionId);
+        },
+      }),
       onSaid: ({ id }) => {
         this.said.push(id);
       },

@@ -3,6 +3,7 @@ import { Router } from '../../host/routing/router.js';
 import type { InboundEvent } from '../../host/channels/channel.js';
 import { InboxFiles } from '../../host/sessions/inbox-files.js';
 import { SessionRegistry } from '../../host/sessions/session-registry.js';
+import { nudgesWith } from './nudges.js';
 import { TempHome } from './temp-home.js';
 
 /** A router on real files; remembers what it told its neighbours. */
@@ -26,12 +27,13 @@ export class RoutingRoom extends TempHome {
       this.damaged.push(sessionId);
       this.sessions.setAside(sessionId, reason);
     },
-    onNotice: () => undefined,
     deliver: () => Promise.resolve(),
-    onPosted: (sessionId) => {
-      this.posted.push(sessionId);
-      this.whenPosted();
-    },
+    nudges: nudgesWith({
+      container: (sessionId) => {
+        this.posted.push(sessionId);
+        this.whenPosted();
+      },
+    }),
   });
 
   /** A message of its own from a chat of the `fake` channel. */

@@ -1,8 +1,10 @@
+import { ClockJumps } from '../../host/sessions/clock-jumps.js';
 import { readFacts } from '../../host/sessions/pass/facts.js';
 import { nextRun } from '../../host/schedule/recurrence.js';
 import { Settlement, type SettledMessage } from '../../host/sessions/settlement.js';
 import type { Session } from '../../host/store/sessions.js';
 import type { FakeRunner } from './fake-runner.js';
+import { nudgesWith } from './nudges.js';
 import { TempHome } from './temp-home.js';
 
 /** One session, its runner, and the settlement between them. Retries wait exactly their backoff. */
@@ -12,6 +14,14 @@ export class SettlingRoom extends TempHome {
   readonly agentGroup = this.addAgentGroup({ containerConfig: '{"tries":3,"retryBaseMs":1000}' });
   readonly session: Session = this.addSession();
   readonly runner: FakeRunner = this.runnerOf(this.session.id);
+  /** How long the daemon has been up; a test that moves it with the clock lets time pass, else it sets the clock. */
+  uptimeMs = 0;
+  readonly clockJumps = new ClockJumps({
+    store: this.store,
+    clock: this.clock,
+    monotonicNow: () => this.uptimeMs,
+    log: this.log,
+  });
   settlement: Settlement = this.restart();
 
   /** Another daemon over the same files. */
@@ -20,12 +30,13 @@ export class SettlingRoom extends TempHome {
       store: this.store,
       mailbox: this.mailbox,
       clock: this.clock,
+      clockJumps: this.clockJumps,
       chance: () => 0.5,
       log: this.log,
       onSettled: (message) => {
         this.settled.push(message);
       },
-      onNotice: () => undefined,
+      nudges: nudgesWith(),
       nextRun,
       timeZone: 'Europe/Berlin',
     });

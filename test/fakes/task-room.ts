@@ -6,6 +6,7 @@ import { SettlingRoom } from './settling-room.js';
 /** One session with its runner, whose chat is wired to its agent, and the desk where tasks are planned in it. */
 export class TaskRoom extends SettlingRoom {
   readonly wiring = this.addWiring(this.chat, this.agentGroup);
+  /** How many due times were written. */
   planned = 0;
   readonly desk = new TaskDesk({
     store: this.store,
@@ -14,10 +15,14 @@ export class TaskRoom extends SettlingRoom {
     clock: this.clock,
     log: this.log,
     timeZone: 'Europe/Berlin',
-    onPlanned: () => {
-      this.planned += 1;
-    },
   });
+
+  constructor() {
+    super();
+    this.store.dueItems.watch(() => {
+      this.planned += 1;
+    });
+  }
 
   /** What a command asks; `inMs` from now, once, unless said otherwise. */
   request(inMs: number, more: object = {}): object {

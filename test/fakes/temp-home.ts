@@ -23,6 +23,7 @@ import { inboundDbPath, outboundDbPath } from '../../shared/protocol/workspace.j
 import { FakeClock } from './fake-clock.js';
 import { FakeRunner } from './fake-runner.js';
 import { inlineInbound, inlineOutbound } from './inline-files.js';
+import { nudgesWith } from './nudges.js';
 
 export interface InboundRow {
   readonly id: string;
@@ -175,8 +176,7 @@ export class TempHome implements Disposable {
       outboundMigrations,
       clock: this.clock,
       log: this.log,
-      onWanted,
-      onNotice: () => undefined,
+      nudges: nudgesWith({ container: onWanted }),
     });
     return this.recovery;
   }

@@ -32,6 +32,7 @@ export class UpkeepRoom extends DeliveryRoom {
 
   advanceDays(days: number): void {
     this.clock.advance(days * dayMs);
+    this.uptimeMs += days * dayMs;
   }
 
   /** One message and its answer, sent and settled. */
@@ -66,12 +67,9 @@ export class UpkeepRoom extends DeliveryRoom {
       log: this.log,
       pollIntervalMs: 600_000,
       pauseMs: 0,
-      monotonicNow: () => this.uptimeMs,
+      clockJumps: this.clockJumps,
     });
   }
-
-  /** Of the daemon. */
-  uptimeMs = 0;
 
   planPrune(sessionId: string): void {
     const dueAt = this.clock.iso();

@@ -4,7 +4,8 @@ import type { OpenInbound } from '../../../shared/protocol/inbound-rows.js';
 import type { InboundOutcome } from '../../../shared/protocol/inbound-settlement.js';
 import type { AckRecord } from '../../../shared/protocol/outbound-reader.js';
 import type { Session } from '../../store/sessions.js';
-import { backoffMs, failuresInRound, planRetry, type RetryLimits } from '../retry-policy.js';
+import { waitsTooLong } from '../clock-jumps.js';
+import { failuresInRound, planRetry, type RetryLimits } from '../retry-policy.js';
 import { isPlanned } from '../task-series.js';
 import type { SeenWork } from './facts.js';
 
@@ -103,11 +104,4 @@ function readAck(
   if (ack.tries < row.tries) return 'open';
   if (ack.status === 'failed') return 'failed';
   return containerEnded ? 'failed' : 'open';
-}
-
-/** No retry waits as long as this one: the clock was set back after it was planned. */
-function waitsTooLong(row: OpenInbound, limits: RetryLimits, nowMs: number): boolean {
-  if (row.tries === 0 || row.processAfter === null) return false;
-  const longestMs = backoffMs(failuresInRound(row.tries, limits), limits.baseMs, 1);
-  return row.processAfter > isoAt(nowMs + longestMs);
 }

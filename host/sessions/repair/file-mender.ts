@@ -12,6 +12,7 @@ import type { DeadLetter } from '../../store/dead-letters.js';
 import type { MailboxFile, Repair } from '../../store/repairs.js';
 import type { Session } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
+import type { Nudges } from '../nudges.js';
 import { findDamage } from './damage.js';
 import type { InboundMend, InboundRepair } from './inbound-repair.js';
 import type { LostMessage } from './lost-messages.js';
@@ -31,7 +32,7 @@ export interface FileMenderDeps {
   readonly outboundRepair: OutboundRepair;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly onNotice: () => void;
+  readonly nudges: Pick<Nudges, 'notices'>;
 }
 
 export class FileMender {
@@ -140,7 +141,7 @@ export class FileMender {
   }
 
   #tellLost(session: Session, lost: readonly LostMessage[], unknown: readonly string[]): void {
-    const { store, clock, onNotice } = this.#deps;
+    const { store, clock, nudges } = this.#deps;
     const text = 'Sorry, this message was lost with a damaged file. Please send it again.';
     store.transaction(() => {
       for (const { messageId, address } of lost) {
@@ -154,11 +155,11 @@ export class FileMender {
         this.#bury(session, { direction: 'out', messageId }, reason, true);
       }
     });
-    if (lost.length > 0) onNotice();
+    if (lost.length > 0) nudges.notices();
   }
 
   #tellReplaced(session: Session, file: MailboxFile, lastRouting?: Address): void {
-    const { store, sessions, clock, onNotice } = this.#deps;
+    const { store, sessions, clock, nudges } = this.#deps;
     const address = sessions.projectionOf(session).routing ?? lastRouting;
     if (address === undefined) return;
     const now = isoAt(clock.now());
@@ -166,7 +167,7 @@ export class FileMender {
       'A file of this conversation was damaged and has been replaced. The conversation goes on; should an answer be missing, please ask again.';
     const id = `repaired-${session.id}-${file}-${now}`;
     store.notices.insert({ id, address, inReplyTo: null, text }, now);
-    onNotice();
+    nudges.notices();
   }
 
   #bury(

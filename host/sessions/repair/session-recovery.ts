@@ -9,6 +9,7 @@ import { Deadline } from '../../../shared/base/lifecycle.js';
 import type { Logger } from '../../../shared/base/logger.js';
 import { outboundDbPath } from '../../../shared/protocol/workspace.js';
 import type { Store } from '../../store/store.js';
+import type { Nudges } from '../nudges.js';
 import { findDamage } from './damage.js';
 import type { FileMender } from './file-mender.js';
 import type { Mailbox } from '../mailbox.js';
@@ -24,10 +25,8 @@ export interface SessionRecoveryDeps {
   readonly mender: FileMender;
   readonly clock: Clock;
   readonly log: Logger;
-  /** The session's container must end, or is to be looked at: then `repair` is called. */
-  readonly onWanted: (sessionId: string) => void;
-  /** Something has to be said in a chat. */
-  readonly onNotice: () => void;
+  /** `container`: the session's container must end, or is to be looked at; then `repair` is called. */
+  readonly nudges: Pick<Nudges, 'container' | 'notices' | 'schedule'>;
 }
 
 /** How long a message waits for the repair of its session; after that a new session takes it. In milliseconds. */
@@ -49,8 +48,8 @@ export class SessionRecovery {
 
   /** After a start: repairs that an earlier daemon has not finished. */
   start(): void {
-    const { store, onWanted } = this.#deps;
-    for (const sessionId of store.repairs.listSessionsWanting()) onWanted(sessionId);
+    const { store, nudges } = this.#deps;
+    for (const sessionId of store.repairs.listSessionsWanting()) nudges.container(sessionId);
   }
 
   /** Something went wrong with a session's files. False where that is no damage: it may pass by itself. */
@@ -138,12 +137,13 @@ export class SessionRecovery {
 
   /** Takes a session out of use for good, because its files cannot be used. */
   setAside(sessionId: string, reason: string): void {
-    const { store, sessions, onWanted, onNotice } = this.#deps;
+    const { store, sessions, nudges } = this.#deps;
     sessions.setAside(sessionId, reason);
     store.repairs.giveUp(sessionId);
     this.#wake(sessionId);
-    onWanted(sessionId);
-    onNotice();
+    nudges.container(sessionId);
+    nudges.schedule();
+    nudges.notices();
   }
 
   #want(
@@ -152,10 +152,10 @@ export class SessionRecovery {
     file: 'inbound.db' | 'outbound.db',
     detail: string,
   ): boolean {
-    const { store, clock, onWanted } = this.#deps;
+    const { store, clock, nudges } = this.#deps;
     const wish = { file, action, detail, createdAt: isoAt(clock.now()) };
     const isNews = store.repairs.want(sessionId, wish);
-    onWanted(sessionId);
+    nudges.container(sessionId);
     return isNews;
   }
 

@@ -7,6 +7,7 @@ import { delay } from '../../../shared/base/lifecycle.js';
 import type { Logger } from '../../../shared/base/logger.js';
 import { PollLoop } from '../../../shared/base/poll-loop.js';
 import type { Store } from '../../store/store.js';
+import type { ClockJumps } from '../clock-jumps.js';
 import { FileRetention } from './file-retention.js';
 import type { Mailbox } from '../mailbox.js';
 import { daysAgo, RowRetention } from './row-retention.js';
@@ -27,8 +28,7 @@ export interface UpkeepDeps {
   readonly pollIntervalMs: number;
   /** Between two sessions, in milliseconds. */
   readonly pauseMs: number;
-  /** Milliseconds that go on evenly, whatever the clock is set to. */
-  readonly monotonicNow: () => number;
+  readonly clockJumps: Pick<ClockJumps, 'isInDoubt'>;
 }
 
 /** A message that its platform sends again within this time is known for a repeat. */
@@ -36,9 +36,6 @@ const keepReceivedDays = 30;
 const keepSettledDays = 30;
 /** What waits for a person who does not come back, and threads that nobody writes in. */
 const keepUnusedDays = 365;
-
-/** What was taken away by a clock that was wrong does not come back: a clock in doubt has a day to be set right. */
-const doubtMs = 24 * 60 * 60 * 1_000;
 
 const rowsAtOnce = 50;
 const slicePauseMs = 20;
@@ -49,8 +46,6 @@ export class Upkeep {
   readonly #loop: PollLoop;
   readonly #trash: Trash;
   readonly #sessions: SessionUpkeep;
-  /** By monotonicNow. */
-  #trustsClockFrom = 0;
 
   constructor(deps: UpkeepDeps) {
     this.#deps = deps;
@@ -70,17 +65,8 @@ export class Upkeep {
     this.#loop.start();
   }
 
-  /** The clock has gone far ahead, and may be wrong: nothing is taken away for a day. */
-  doubtClock(): void {
-    this.#trustsClockFrom = this.#deps.monotonicNow() + doubtMs;
-    this.#deps.log.warn(
-      { forMs: doubtMs },
-      'clock in doubt: nothing old is taken away for a while',
-    );
-  }
-
   #trustsClock(): boolean {
-    return this.#deps.monotonicNow() >= this.#trustsClockFrom;
+    return !this.#deps.clockJumps.isInDoubt();
   }
 
   /** Resolves after the slice at hand; the rest waits for the next daemon. */

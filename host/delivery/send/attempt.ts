@@ -1,9 +1,12 @@
-import { toBerthError } from '../../shared/base/errors.js';
-import { Deadline } from '../../shared/base/lifecycle.js';
-import { toWellFormed } from '../../shared/base/well-formed.js';
-import type { Channel, OutboundEvent, SendOutcome } from '../channels/channel.js';
+import { toBerthError } from '../../../shared/base/errors.js';
+import { Deadline } from '../../../shared/base/lifecycle.js';
+import { toWellFormed } from '../../../shared/base/well-formed.js';
+import type { Channel, OutboundEvent, SendOutcome } from '../../channels/channel.js';
 
-/** Sends through a channel that may throw or hang: always an outcome, within the time. */
+/**
+ * Sends through a channel that may throw or hang. Resolves with an outcome within `timeoutMs` milliseconds and never
+ * rejects: an attempt that threw, or took longer, is `unknown`.
+ */
 export async function sendBounded(
   channel: Channel,
   event: OutboundEvent,
@@ -16,7 +19,7 @@ export async function sendBounded(
   return { kind: 'unknown', reason };
 }
 
-/** It may also throw at once. How far it came by then, nobody knows. */
+/** Nobody knows how far a channel that threw had come; it may also throw before it returns a promise. */
 async function attempt(channel: Channel, event: OutboundEvent): Promise<SendOutcome> {
   try {
     return await channel.send(withWellFormedText(event));

@@ -1,0 +1,15 @@
+import type { OutboundRow } from '../../shared/protocol/outbound-reader.js';
+import type { Address, ChatOut } from '../../shared/protocol/session-message.js';
+import type { Channel } from '../channels/channel.js';
+
+/** A row of messages_out that is to be sent now. */
+export interface PlannedSend {
+  readonly row: OutboundRow;
+  readonly channel: Channel;
+  readonly address: Address;
+  readonly chat: ChatOut;
+  /** It may have arrived before, and says so. */
+  readonly isRepeat: boolean;
+  /** A send of it was begun before. */
+  readonly wasBegun: boolean;
+}
