@@ -23,6 +23,7 @@ const longAwayMs = 7 * 24 * 60 * 60 * 1_000;
 export interface Schedule {
   readonly dueIndex: DueIndex;
   readonly taskDesk: TaskDesk;
+  readonly taskCheck: TaskCheck;
   readonly safetyScan: SafetyScan;
   /** What the clock says now against what it said when a daemon last wrote something (ISO-8601). */
   readonly noteLastTime: (lastTime: string) => void;
@@ -53,5 +54,5 @@ export function buildSchedule(deps: ScheduleDeps): Schedule {
     const sinceMs = deps.clock.now() - Date.parse(lastTime);
     if (sinceMs < -clockSlackMs || sinceMs > longAwayMs) onClockSet(sinceMs);
   };
-  return { dueIndex, taskDesk, safetyScan, noteLastTime };
+  return { dueIndex, taskDesk, taskCheck, safetyScan, noteLastTime };
 }

@@ -2,7 +2,7 @@
 import { cpSync, existsSync, mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { listPending, readMigrations } from '../../shared/base/migrate.js';
 import { withDatabase } from '../../shared/base/sqlite.js';
 import { BerthHome, mainScript } from '../fakes/berth-home.js';
@@ -19,21 +19,16 @@ interface Said {
   readonly status: string;
 }
 
-let home: BerthHome;
-
-beforeEach(() => {
+function copyHome(): BerthHome {
   const folder = mkdtempSync(join(tmpdir(), 'berth-earlier-'));
   for (const name of ['data', 'groups']) {
     cpSync(join(fixture, name), join(folder, name), { recursive: true });
   }
-  home = new BerthHome('process', {}, { home: folder });
-});
-
-afterEach(async () => {
-  await home[Symbol.asyncDispose]();
-});
+  return new BerthHome('process', {}, { home: folder });
+}
 
 it('goes on with the conversations, the open message, the task and the dead letter', async () => {
+  await using home = copyHome();
   await home.start();
   await using wire = await home.wire();
   wire.subscribe('local');
@@ -59,6 +54,7 @@ it('goes on with the conversations, the open message, the task and the dead lett
 });
 
 it('takes no message a second time, and knows what was said before', async () => {
+  await using home = copyHome();
   await home.start();
   await using wire = await home.wire();
   wire.say('hello', { id: 'one' });
@@ -79,6 +75,7 @@ it('takes no message a second time, and knows what was said before', async () =>
 });
 
 it('cannot be used by the version before any more, which says so', async () => {
+  await using home = copyHome();
   await home.start();
   await home.berth('stop');
   const path = join(home.home, 'data', 'central.db');

@@ -16,6 +16,7 @@ import {
   type CancelRequest,
 } from '../../../shared/protocol/inbound-writer.js';
 import type { NewDeliveryRecord } from '../../../shared/protocol/inbound-rows.js';
+import { summarizeInbound } from '../../../shared/protocol/inbound-summary.js';
 import type { InboundSettlement } from '../../../shared/protocol/inbound-settlement.js';
 import type { Address, Destination } from '../../../shared/protocol/session-message.js';
 
@@ -55,6 +56,7 @@ export const inboundCalls = {
   listOpen: ({ writer }: InboundFile) => writer.listOpen(),
   settle: ({ writer }: InboundFile, settlement: InboundSettlement) => writer.settle(settlement),
   cancelTask: ({ writer }: InboundFile, request: CancelRequest) => writer.cancelTask(request),
+  summarize: ({ handle }: InboundFile) => handle.read(summarizeInbound),
   hasHistory: ({ writer }: InboundFile) => writer.hasHistory(),
   findStatus: ({ writer }: InboundFile, messageId: string) => writer.findStatus(messageId),
   findTexts: ({ writer }: InboundFile, messageIds: readonly string[]) =>
