@@ -1,5 +1,5 @@
 /** A central.db that is older than the sessions' folders, as after a restore of it alone. */
-import { copyFileSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { withDatabase } from '../../shared/base/sqlite.js';
@@ -68,7 +68,13 @@ it('answers what was accepted since, runs what was planned, and says so', async 
   await expect.poll(async () => taskTexts(home)).toEqual(['known', 'newer']);
   const { remarks } = await home.json<Status>('status');
   expect(remarks).toEqual([expect.stringMatching(new RegExp(`adopted.*${newer}`))]);
-  expect((await home.berth('logs')).stdout).toContain('session adopted from its folder');
+  const said = readLog(home).filter((line) => line['sessionId'] === newer);
+  const messages = said.map((line) => line['msg']);
+  expect(messages).toContain('session adopted from its folder');
+  // Its container has outlived the daemon and the row, and goes on with its turn.
+  expect(messages).toContain('container adopted');
+  expect(messages).not.toContain('container stopped');
+  expect(messages).not.toContain('message will be tried again');
 
   // The platform sends again what it has sent before: known by the same id, though the chat was recorded anew.
   wire.say('hello', { platformId: 'newer', id: 'n-1' });
@@ -82,6 +88,39 @@ it('answers what was accepted since, runs what was planned, and says so', async 
   await home.berth('restart');
   expect(await home.json<Status>('status')).toMatchObject({ remarks: [] });
   expect(await home.json<ListedSession[]>('sessions', 'list')).toHaveLength(before.length);
+});
+
+it('keeps as history what has another session in its conversation, and loses nothing of it', async () => {
+  await using home = new BerthHome('process');
+  await makeBackup(home);
+  const [present] = await home.json<ListedSession[]>('sessions', 'list');
+  await home.start();
+  await home.berth('sessions', 'close', present?.id ?? '');
+  {
+    await using wire = await home.wire();
+    wire.say('!sleep 60000 late', { platformId: 'known', id: 'k-2' });
+    wire.say('open', { platformId: 'known', id: 'k-3' });
+    await wire.until(() => wire.of('ack').length === 2);
+    await planTask(home, 'known');
+  }
+  await home.crash();
+  putBack(home);
+
+  await home.start();
+  await using wire = await home.wire();
+  wire.subscribe('known');
+  await wire.until(() => wire.replies('known').length === 2);
+  for (const reply of wire.replies('known')) expect(reply).toContain('could not be handled');
+  const sessions = await home.json<ListedSession[]>('sessions', 'list');
+  expect(sessions.map(({ status }) => status).sort()).toEqual(['active', 'closed']);
+  expect(sessions.find(({ status }) => status === 'active')?.id).toBe(present?.id);
+  expect(await home.json('tasks', 'list')).toMatchObject([
+    { text: 'known', sessionId: present?.id, timeZone: 'Asia/Tokyo' },
+  ]);
+  const letters = await home.json<{ messageId: string; text?: string }[]>('dead-letters', 'list');
+  expect(letters).toHaveLength(2);
+  const { remarks } = await home.json<Status>('status');
+  expect(remarks).toEqual([expect.stringContaining('adopted as closed')]);
 });
 
 it('names a session whose folder is gone, and goes on with it', async () => {
@@ -98,6 +137,11 @@ it('names a session whose folder is gone, and goes on with it', async () => {
   await wire.until(() => wire.replies('known').length === 1);
   expect(wire.replies('known')).toEqual(['echo: again']);
 });
+
+function readLog(home: BerthHome): readonly Record<string, unknown>[] {
+  const lines = readFileSync(join(home.home, 'data', 'logs', 'daemon.log'), 'utf8').trim();
+  return lines.split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+}
 
 async function taskTexts(home: BerthHome): Promise<readonly string[]> {
   const tasks = await home.json<{ text: string }[]>('tasks', 'list');
