@@ -79,7 +79,7 @@ function worldFor(deps: AdoptFolderDeps, address: Address | null): KnownWorld {
 
 /** It waits for a conversation again; the warm pool takes it away where it is not wanted. */
 async function takeBlank(
-  { store, folders, clock, log }: AdoptFolderDeps,
+  { store, mailbox, folders, clock, log }: AdoptFolderDeps,
   sessionId: string,
   { agentGroup }: Blank,
 ): Promise<void> {
@@ -88,6 +88,7 @@ async function takeBlank(
     log.info({ sessionId }, 'folder of a blank session removed');
     return;
   }
+  await mailbox.ensure(sessionId);
   const session = newRow(sessionId, agentGroup.id, clock);
   store.transaction(() => {
     store.sessions.insertBlank({ ...session, status: 'warm', madeFor: settingsKey(agentGroup) });

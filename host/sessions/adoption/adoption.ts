@@ -73,7 +73,10 @@ export class Adoption {
   async #adoptFolders(): Promise<void> {
     const { store, clock, log, status } = this.#deps;
     const { since } = store.daemonState.findAdoption();
-    const { newer, older } = await this.#listUnknown();
+    // Folders before rows: a session begins with its row.
+    const names = await this.#listFolders();
+    await this.#nameFolderless(new Set(names));
+    const { newer, older } = await this.#listUnknown(names);
     if (older.length > 0) {
       const sessionIds = older.slice(0, idsAtOnce);
       log.info({ count: older.length, sessionIds }, 'folders of sessions that are off the lists');
@@ -113,19 +116,42 @@ export class Adoption {
     }
   }
 
-  /** `newer`: than what central.db knows of, the newest first. Folders are listed before rows: a session begins with its row. */
-  async #listUnknown(): Promise<{
-    readonly newer: readonly string[];
-    readonly older: readonly string[];
-  }> {
-    const { store, sessionsDir } = this.#deps;
+  async #listFolders(): Promise<readonly string[]> {
+    const entries = await readdir(this.#deps.sessionsDir, { withFileTypes: true });
+    return entries.flatMap((entry) =>
+      entry.isDirectory() && entry.name.startsWith('s-') ? [entry.name] : [],
+    );
+  }
+
+  /** Before their files are made anew. */
+  async #nameFolderless(names: ReadonlySet<string>): Promise<void> {
+    const { store, folders, log, status } = this.#deps;
+    const folderless: string[] = [];
+    for (let after = ''; ;) {
+      const sessions = store.sessions.listActiveAfter(after, idsAtOnce);
+      for (const { id, isUsed } of sessions) {
+        if (isUsed && !names.has(id) && !existsSync(folders.folderOf(id))) folderless.push(id);
+      }
+      const last = sessions.at(-1);
+      if (last === undefined) break;
+      after = last.id;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    if (folderless.length === 0) return;
+    log.error({ sessionIds: folderless }, 'sessions have no folder');
+    status.remark(describeFolderless(folderless));
+  }
+
+  /** `newer`: than what central.db knows of, the newest first. */
+  async #listUnknown(
+    names: readonly string[],
+  ): Promise<{ readonly newer: readonly string[]; readonly older: readonly string[] }> {
+    const { store } = this.#deps;
     const { since, pending } = store.daemonState.findAdoption();
-    const entries = await readdir(sessionsDir, { withFileTypes: true });
-    const names = entries.filter((entry) => entry.isDirectory() && entry.name.startsWith('s-'));
     const newer: { readonly sessionId: string; readonly madeMs: number }[] = [];
     const older: string[] = [];
     for (let from = 0; from < names.length; from += idsAtOnce) {
-      const ids = names.slice(from, from + idsAtOnce).map(({ name }) => name);
+      const ids = names.slice(from, from + idsAtOnce);
       for (const sessionId of store.sessions.listUnknown(ids)) {
         const madeMs = madeAtMs(sessionId) ?? (await this.#writtenAtMs(sessionId));
         const isNewer = since !== null && (since === '' || madeMs > Date.parse(since));
@@ -139,25 +165,19 @@ export class Adoption {
   }
 
   async #catchUp(): Promise<void> {
-    const { store, clock, log, status } = this.#deps;
+    const { store, clock } = this.#deps;
     const { since, pending } = store.daemonState.findAdoption();
     if (since === null) return;
-    const folderless: string[] = [];
     for (let after = ''; ;) {
       const sessions = store.sessions.listActiveAfter(after, sessionsAtOnce);
-      for (const { id, isUsed } of sessions) {
+      for (const { id } of sessions) {
         if (this.#stopping.signal.aborted) return;
-        if (isUsed && !existsSync(this.#deps.folders.folderOf(id))) folderless.push(id);
-        else await this.#catchUpOne(id, since);
+        await this.#catchUpOne(id, since);
       }
       const last = sessions.at(-1);
       if (last === undefined) break;
       after = last.id;
       await delay(pauseMs, this.#stopping.signal);
-    }
-    if (folderless.length > 0) {
-      log.error({ sessionIds: folderless }, 'sessions have no folder');
-      status.remark(describeFolderless(folderless));
     }
     store.daemonState.writeAdoption({ since: null, pending }, isoAt(clock.now()));
   }
