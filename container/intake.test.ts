@@ -1,5 +1,6 @@
 import { renameSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openDatabase, type Db } from '../shared/base/sqlite.js';
 import { systemClock } from '../shared/base/clock.js';
 import { silentLogger } from '../shared/base/logger.js';
 import { InboundReader } from '../shared/protocol/inbound-reader.js';
@@ -45,6 +46,30 @@ describe('the intake', () => {
     renameSync(`${path}-away`, path);
     await host.post(chatRow('m-3', 'three'));
     expect(takenIds()).toEqual(['m-3']);
+  });
+
+  it('runs what it has claimed where the host commits at that moment', async () => {
+    await host.post(chatRow('m-1', 'one'));
+    let committing: Db | undefined;
+    /** From the end of the claim on, the host holds the lock of inbound.db. */
+    class Overtaken extends OutboundWriter {
+      override claim: OutboundWriter['claim'] = (choose, nowMs) => {
+        const claimed = super.claim(choose, nowMs);
+        const path = inboundDbPath(host.workspace.inDir);
+        committing = openDatabase(path, { mode: 'write', busyTimeoutMs: 0 });
+        committing.exec('BEGIN EXCLUSIVE');
+        return claimed;
+      };
+    }
+    intake = new Intake({
+      inbound: new InboundReader(inboundDbPath(host.workspace.inDir)),
+      outbound: new Overtaken(outboundDbPath(host.workspace.outDir)),
+      batchSize: 2,
+      clock: systemClock,
+      log: silentLogger,
+    });
+    expect(takenIds()).toEqual(['m-1']);
+    committing?.close();
   });
 
   it('takes what it has given back, and a newer try of what has failed', async () => {

@@ -56,8 +56,10 @@ export class Intake {
   take(): Intaken {
     return this.#deps.inbound.look((inbound) => {
       const now = this.#now();
+      // Nothing is read after the claim: a host that commits then would make it fail, and nobody would run what was claimed.
+      const nextDueAt = inbound.findNextDueAt(now);
       const claimed = this.#claim(inbound, now, true, new Set());
-      const rest = { isDue: claimed?.isAll === false, nextDueAt: inbound.findNextDueAt(now) };
+      const rest = { isDue: claimed?.isAll === false, nextDueAt };
       const batch = claimed?.batch;
       return batch === undefined ? { kind: 'nothing', rest } : { kind: 'batch', batch, rest };
     });

@@ -2,7 +2,7 @@ import { isoAt } from '../../shared/base/clock.js';
 import { BerthError, hasCode } from '../../shared/base/errors.js';
 import { assertTimeZone } from '../schedule/recurrence.js';
 import { terminalChannelType } from '../channels/terminal-protocol.js';
-import type { MessagingGroup } from '../store/messaging-groups.js';
+import { messagingGroupIdFor, type MessagingGroup } from '../store/messaging-groups.js';
 import type { Store } from '../store/store.js';
 import { parseGiven, usageError, type CommandContext } from './command-context.js';
 import { removeEndedSessions } from './ended-sessions.js';
@@ -130,9 +130,11 @@ function insertChat(
   chat: string,
   options: MessagingGroupOptions,
 ): MessagingGroup {
+  const { channelType, platformId } = parseChatName(chat);
   const group = withOptions(options, {
-    ...parseChatName(chat),
-    id: context.newId('mg'),
+    channelType,
+    platformId,
+    id: messagingGroupIdFor(channelType, platformId),
     name: null,
     isGroup: false,
     adminUserId: null,

@@ -134,6 +134,7 @@ async function runWithStore(
   const { store, applied, backup } = openStore(paths, clock.now());
   store.limitWaits(centralWaitMs);
   try {
+    beginAdoption(context, store, log);
     if (applied.length > 0) log.info({ applied, backup }, 'central database migrated');
     const install = ensureInstall(config.paths);
     noteHome(context, { store, log, install });
@@ -142,6 +143,15 @@ async function runWithStore(
     return await live(zoned, options, { store, log, stops, install });
   } finally {
     store.close();
+  }
+}
+
+/** A full disk does not keep the daemon from running. */
+function beginAdoption({ clock }: CommandContext, store: Store, log: Logger): void {
+  try {
+    store.daemonState.beginAdoption(isoAt(clock.now()));
+  } catch (err) {
+    log.warn({ err }, 'start not noted for the adoption of folders');
   }
 }
 

@@ -1,6 +1,5 @@
 /** The rooms of the daemon, joined by callbacks, and the order in which they open and close. */
 import { join } from 'node:path';
-import { isoAt } from '../../shared/base/clock.js';
 import { BerthError } from '../../shared/base/errors.js';
 import { Deadline } from '../../shared/base/lifecycle.js';
 import { builtinChannels } from '../channels/builtin-channels.js';
@@ -12,6 +11,7 @@ import type { WarmPool } from '../containers/warm-pool.js';
 import { buildDelivery, type Delivery } from '../delivery/build-delivery.js';
 import { Router } from '../routing/router.js';
 import { buildSchedule, type Schedule } from '../schedule/build-schedule.js';
+import type { Adoption } from '../sessions/adoption/adoption.js';
 import { CentralWatch } from '../sessions/central-watch.js';
 import { defaultAgentFolder } from '../sessions/default-agent-group.js';
 import { InboxFiles } from '../sessions/inbox-files.js';
@@ -21,6 +21,8 @@ import { failureNoticePrefix, type SettledMessage } from '../sessions/settlement
 import { Upkeep } from '../sessions/upkeep/upkeep.js';
 import type { DaemonStatus } from '../store/daemon-status.js';
 import { handleDue } from './due-handlers.js';
+import { hearAgain } from './hear-again.js';
+import { joinAdoption } from './join-adoption.js';
 import { nudgesFor } from './nudges.js';
 import { sessionLogPath } from './session-logs.js';
 import { layGround, type DaemonDeps, type Ground } from './ground.js';
@@ -60,6 +62,7 @@ export class House {
   readonly #centralWatch: CentralWatch;
   readonly #requestDesk: RequestDesk;
   readonly #upkeep: Upkeep;
+  readonly #adoption: Adoption;
 
   constructor(deps: DaemonDeps, runtime: ContainerRuntime, status: DaemonStatus) {
     this.#ground = layGround(
@@ -109,6 +112,7 @@ export class House {
       pollIntervalMs: upkeepIntervalMs,
       pauseMs: upkeepPauseMs,
     });
+    this.#adoption = joinAdoption(this.#ground, this.#channels, this.#schedule, this.#nudges);
     this.#centralWatch = new CentralWatch({
       ...this.#ground,
       store,
@@ -139,6 +143,8 @@ export class House {
     if (lastTime !== undefined) this.#ground.clockJumps.noteLastTime(lastTime);
     this.#ground.inboundThread.start();
     this.#ground.readers.start();
+    // A container whose session has no row would be stopped.
+    await this.#adoption.begin();
     this.#centralWatch.start();
     this.#delivery.watcher.start();
     this.#reconciler.start();
@@ -150,11 +156,12 @@ export class House {
     await this.#channels.start({
       onInbound: (event) => this.#router.route(event),
       onListening: (chat) => {
-        this.#hearAgain(chat);
+        hearAgain(this.#ground.deps, this.#nudges, chat);
       },
     });
     // So that who waits for the start hears of an engine that is away.
     await new Deadline(firstLookMs).wait(this.#reconciler.firstLook);
+    void this.#adoption.catchUp();
     this.#upkeep.start();
     this.#schedule.safetyScan.start();
   }
@@ -174,6 +181,7 @@ export class House {
     this.#channels.refuse();
     this.#delivery.loop.beginStop();
     await step('router', this.#router.drain());
+    await step('adoption', this.#adoption.stop());
     await step('upkeep', this.#upkeep.stop());
     await step('safety scan', this.#schedule.safetyScan.stop());
     this.#schedule.dueIndex.stop();
@@ -290,12 +298,4 @@ export class House {
   readonly #onSettled = (message: SettledMessage): void => {
     this.#channels.find(message.address.channelType)?.settled?.(message);
   };
-
-  #hearAgain(chat: { channelType: string; platformId: string }): void {
-    const { store, clock } = this.#ground.deps;
-    store.notices.hasten(chat.channelType, chat.platformId, isoAt(clock.now()));
-    this.#nudges.notices();
-    const waiting = store.awaitedListeners.take(chat.channelType, chat.platformId);
-    for (const sessionId of waiting) this.#nudges.delivery(sessionId);
-  }
 }

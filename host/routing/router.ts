@@ -9,7 +9,7 @@ import type { Logger } from '../../shared/base/logger.js';
 import type { InboundStatus } from '../../shared/protocol/session-message.js';
 import type { InboundEvent, InboundOutcome } from '../channels/channel.js';
 import type { Nudges } from '../sessions/nudges.js';
-import type { MessagingGroup } from '../store/messaging-groups.js';
+import { messagingGroupIdFor, type MessagingGroup } from '../store/messaging-groups.js';
 import type { ReceivedMessage, Verdict } from '../store/received-messages.js';
 import type { Store } from '../store/store.js';
 import type { Wiring } from '../store/wirings.js';
@@ -231,12 +231,12 @@ export class Router {
 
   /** An unknown chat is recorded, so that an admin can see and wire it. */
   #ensureMessagingGroup(event: InboundEvent): MessagingGroup {
-    const { store, clock, newId, log } = this.#deps;
+    const { store, clock, log } = this.#deps;
     const { channelType, platformId } = event.address;
     const known = store.messagingGroups.findByPlatform(channelType, platformId);
     if (known !== undefined) return known;
     const chat: MessagingGroup = {
-      id: newId('mg'),
+      id: messagingGroupIdFor(channelType, platformId),
       channelType,
       platformId,
       name: event.chatName ?? null,

@@ -10,6 +10,7 @@ export type ScheduleDeps = DueIndexDeps &
 export interface Schedule {
   readonly dueIndex: DueIndex;
   readonly taskDesk: TaskDesk;
+  readonly taskCheck: TaskCheck;
   readonly safetyScan: SafetyScan;
 }
 
@@ -23,5 +24,5 @@ export function buildSchedule(deps: ScheduleDeps): Schedule {
     taskCheck,
     onRound: () => taskDesk.moveStranded(),
   });
-  return { dueIndex, taskDesk, safetyScan };
+  return { dueIndex, taskDesk, taskCheck, safetyScan };
 }

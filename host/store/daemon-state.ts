@@ -40,6 +40,16 @@ export const daemonStateSchema = z.object({
 
 export type DaemonState = z.infer<typeof daemonStateSchema>;
 
+/** Folders of sessions that central.db does not know: see host/sessions/adoption. */
+const adoptionSchema = z.object({
+  /** Until when its own records are complete, ISO-8601: what was made later may be unknown to it. Null: it knows all of them. */
+  since: z.string().nullable(),
+  /** Sessions whose folders could not be adopted yet. */
+  pending: z.array(z.string()).readonly(),
+});
+
+export type AdoptionState = z.infer<typeof adoptionSchema>;
+
 const crashTimesSchema = z.array(z.string());
 const keptCrashes = 20;
 
@@ -70,6 +80,24 @@ export class DaemonStateStore {
       .pluck<[], string | null>('SELECT max(updated_at) FROM daemon_state')
       .get();
     return found ?? undefined;
+  }
+
+  findAdoption(): AdoptionState {
+    const json = this.#statements
+      .pluck<[], string>(`SELECT value FROM daemon_state WHERE key = 'adoption'`)
+      .get();
+    const parsed = adoptionSchema.safeParse(JSON.parse(json ?? 'null'));
+    return parsed.success ? parsed.data : { since: null, pending: [] };
+  }
+
+  /** At a start, before anything else is written: what is newer than this database may have been made with a later one. */
+  beginAdoption(now: string): void {
+    const { since, pending } = this.findAdoption();
+    this.writeAdoption({ since: since ?? this.findLastTime() ?? '', pending }, now);
+  }
+
+  writeAdoption(state: AdoptionState, now: string): void {
+    this.#set('adoption', state, now);
   }
 
   /** Into which session the safety scan has looked last; empty: a round begins. */

@@ -53,6 +53,11 @@ export class DaemonStatus {
     this.#write();
   }
 
+  /** As say, beside the sentences that are there already. */
+  remark(...sentences: readonly string[]): void {
+    if (sentences.length > 0) this.say({ remarks: [...this.#state.remarks, ...sentences] });
+  }
+
   #write(): void {
     const { store, clock, log } = this.#deps;
     const isRetry = this.#retry !== undefined;

@@ -1,3 +1,4 @@
+import { idFrom } from '../../shared/base/ids.js';
 import type { StatementCache } from '../../shared/base/statement-cache.js';
 
 export interface MessagingGroup {
@@ -21,6 +22,14 @@ interface Row {
   admin_user_id: string | null;
   time_zone: string | null;
   created_at: string;
+}
+
+/**
+ * A chat that is recorded again has the id of before: ids of messages are made from it, so that a message which the platform
+ * repeats is known even where central.db has lost the chat.
+ */
+export function messagingGroupIdFor(channelType: string, platformId: string): string {
+  return idFrom('mg', channelType, platformId);
 }
 
 export class MessagingGroupStore {

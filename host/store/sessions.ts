@@ -68,6 +68,29 @@ export class SessionStore {
       .get(id);
   }
 
+  /** Those of the given ids that are of no session. */
+  listUnknown(ids: readonly string[]): readonly string[] {
+    return this.#statements
+      .pluck<[string], string>(
+        `SELECT value FROM json_each(?) WHERE value NOT IN (SELECT id FROM sessions)`,
+      )
+      .all(JSON.stringify(ids));
+  }
+
+  /** Active sessions after the given id, in the order of their ids; `isUsed`: somebody has written to it. */
+  listActiveAfter(
+    id: string,
+    limit: number,
+  ): readonly { readonly id: string; readonly isUsed: boolean }[] {
+    return this.#statements
+      .prepare<[string, number], { id: string; lastActive: string | null }>(
+        `SELECT id, last_active AS lastActive FROM sessions
+         WHERE id > ? AND status = 'active' ORDER BY id LIMIT ?`,
+      )
+      .all(id, limit)
+      .map((row) => ({ id: row.id, isUsed: row.lastActive !== null }));
+  }
+
   /** The active session with the next id, if there is one. */
   findActiveAfter(id: string): string | undefined {
     return this.#statements

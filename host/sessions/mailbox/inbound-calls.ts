@@ -18,6 +18,7 @@ import {
   type CancelRequest,
 } from '../../../shared/protocol/inbound-writer.js';
 import type { NewDeliveryRecord } from '../../../shared/protocol/inbound-rows.js';
+import { summarizeInbound } from '../../../shared/protocol/inbound-summary.js';
 import type { InboundSettlement } from '../../../shared/protocol/inbound-settlement.js';
 import type { Address, Destination } from '../../../shared/protocol/session-message.js';
 
@@ -66,6 +67,7 @@ export const inboundCalls = {
     return open;
   },
   cancelTask: ({ writer }: InboundFile, request: CancelRequest) => writer.cancelTask(request),
+  summarize: ({ handle }: InboundFile) => handle.read(summarizeInbound),
   hasHistory: ({ writer }: InboundFile) => writer.hasHistory(),
   findStatus: ({ writer }: InboundFile, messageId: string) => writer.findStatus(messageId),
   findTexts: ({ writer }: InboundFile, messageIds: readonly string[]) =>

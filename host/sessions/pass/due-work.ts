@@ -68,6 +68,8 @@ function findWake(
     .sort()[0];
   if (earliest === undefined) return undefined;
   const known = store.dueItems.find(sessionId, 'wake');
+  // What could not be started for is gone. A time to come that counts failures would hold off whatever is said before it.
+  if (earliest > now) return { sessionId, kind: 'wake', dueAt: earliest, attempts: 0 };
   // Also after a try that failed: then how often that may be tried is the limit, and not how often it may be started.
   const attempts = hasProgress ? 0 : (known?.attempts ?? 0);
   // While a start is being put off, its own time holds; and who waits already is not due later than before.
