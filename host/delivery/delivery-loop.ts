@@ -31,7 +31,7 @@ export interface DeliveryLoopDeps {
   readonly booksWaitMs: number;
   readonly log: Logger;
   /** What becomes of a session whose files cannot be used. */
-  readonly recovery: Pick<SessionRecovery, 'assertWhole' | 'repair' | 'report'>;
+  readonly recovery: Pick<SessionRecovery, 'assertWhole' | 'noteWell' | 'repair' | 'report'>;
   /** When to look again has been planned. */
   readonly onPlanned: () => void;
 }
@@ -135,6 +135,7 @@ export class DeliveryLoop {
         if (end === undefined || attempt === maxRepairs) return;
       }
     }
+    recovery.noteWell(sessionId);
     onPlanned();
   }
 

@@ -19,6 +19,7 @@ import type { SessionRecovery } from '../sessions/repair/session-recovery.js';
 import { SessionRegistry } from '../sessions/session-registry.js';
 import { Settlement, type SettledMessage } from '../sessions/settlement.js';
 import { DiskWatch } from './disk-watch.js';
+import { ShortageWatch } from './shortage-watch.js';
 import type { DaemonState } from '../store/daemon-state.js';
 import type { DaemonStatus } from '../store/daemon-status.js';
 import type { Store } from '../store/store.js';
@@ -52,6 +53,7 @@ export interface Ground {
   /** Use inbound.db and outbound.db files for the mailbox; started before anything else, stopped after it. */
   readonly inboundThread: InboundThread;
   readonly readers: ReaderPool;
+  readonly shortage: ShortageWatch;
   readonly sessions: SessionRegistry;
   readonly settlement: Settlement;
   readonly recovery: SessionRecovery;
@@ -100,6 +102,7 @@ export function layGround(
   const { migrationsDir, workersDir } = config.program;
   const inboundMigrations = readMigrations(join(migrationsDir, 'inbound'));
   const disk = new DiskWatch(status);
+  const shortage = new ShortageWatch({ status, log: deps.log });
   const inboundThread = new InboundThread({
     script: join(workersDir, 'inbound-thread.cjs'),
     settings: { migrations: inboundMigrations, maxOpen: maxOpenFiles, idleMs: idleFileMs },
@@ -126,6 +129,7 @@ export function layGround(
     inboundMigrations,
     lockTimeoutMs,
     onBlocked: calls.onBlocked,
+    onShort: (reason) => shortage.note(reason),
     recovery: {
       isInUse: (sessionId) => recovery.isInUse(sessionId),
       restore: (sessionId, error) => recovery.restore(sessionId, error),
@@ -153,6 +157,6 @@ export function layGround(
     onWanted: calls.onRepairWanted,
     onNotice: calls.onNotice,
   });
-  const files = { folders, mailbox, inboundThread, readers };
+  const files = { folders, mailbox, inboundThread, readers, shortage };
   return { deps, runtime, status, ...files, sessions, settlement, recovery };
 }

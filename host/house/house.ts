@@ -139,6 +139,7 @@ export class House {
   /** `lastTime`: when the last daemon of this home wrote something, ISO-8601. */
   async open(lastTime?: string): Promise<void> {
     if (lastTime !== undefined) this.#schedule.noteLastTime(lastTime);
+    this.#ground.shortage.start();
     this.#ground.inboundThread.start();
     this.#ground.readers.start();
     this.#centralWatch.start();
@@ -194,6 +195,7 @@ export class House {
     await this.#channels.stop(deadline);
     await step('runtime', this.#ground.runtime.close());
     this.#ground.readers.stop();
+    await step('shortage', this.#ground.shortage.stop());
     await step('inbound files', this.#ground.inboundThread.stop());
   }
 
@@ -290,9 +292,7 @@ export class House {
       inboxFiles: new InboxFiles(this.#ground.folders),
       defaultAgentFolder,
       wiresItself: (type) => this.#channels.find(type)?.wiresItself ?? false,
-      onDamaged: (sessionId, reason) => {
-        this.#ground.recovery.setAside(sessionId, reason);
-      },
+      onDamaged: (sessionId, error) => this.#ground.recovery.abandon(sessionId, error),
       onPosted: (sessionId) => {
         this.#reconciler.nudge(sessionId);
       },

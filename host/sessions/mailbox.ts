@@ -2,10 +2,10 @@
  * The host's half of the protocol, for all sessions. A locked file is tried again within milliseconds without
  * holding up anybody; a damaged one is that session's trouble alone.
  */
-import { existsSync } from 'node:fs';
 import { BerthError, hasCode } from '../../shared/base/errors.js';
 import { delay } from '../../shared/base/lifecycle.js';
 import type { Migration } from '../../shared/base/migrate.js';
+import { isThere } from '../../shared/base/sqlite.js';
 import { linkView } from '../../shared/protocol/outbound-view.js';
 import type { Address, Destination, InboundStatus } from '../../shared/protocol/session-message.js';
 import { inboundDbPath, outboundDbPath } from '../../shared/protocol/workspace.js';
@@ -37,6 +37,8 @@ export interface MailboxDeps {
    * because of that, so that waiting is of use.
    */
   readonly onBlocked?: (sessionId: string) => boolean;
+  /** The system has run short of something. True: some of it was given back, so that another try may go well. */
+  readonly onShort?: (reason: string) => boolean;
 }
 
 export interface MailboxRecovery {
@@ -49,6 +51,17 @@ export interface MailboxRecovery {
 /** A commit takes a few milliseconds: so often a file is tried again at once, and then more and more slowly. */
 const commitTries = 8;
 const longestPauseMs = 25;
+
+/** A damaged file is repaired or not; one that is out of reach may come back, and is waited for. */
+function restoresFor(error: unknown): number {
+  if (hasCode(error, 'database_unreadable')) return 4;
+  return hasCode(error, 'database_corrupt', 'database_missing') ? 1 : 0;
+}
+
+/** The system has said itself that something has run short. */
+function isShort(error: unknown): error is BerthError {
+  return hasCode(error, 'resources_short') && error.facts['errno'] !== undefined;
+}
 
 /** How long half of a commit is waited for, in milliseconds. */
 const journalPatienceMs = 1_000;
@@ -81,33 +94,27 @@ export class Mailbox {
     const { folders, inboundMigrations: migrations, recovery } = this.#deps;
     // A fresh file would not know what waits, nor what has been delivered: that would be lost, or sent again.
     const wasUsed =
-      existsSync(outboundDbPath(folders.outDir(sessionId))) ||
-      recovery?.isInUse(sessionId) === true;
+      isThere(outboundDbPath(folders.outDir(sessionId))) || recovery?.isInUse(sessionId) === true;
     await this.inbound(sessionId, 'create', { migrations, wasUsed });
   }
 
   /** What comes meanwhile waits behind it, so that the order holds. */
   async #appendAfterAll(sessionId: string, posts: readonly Post[]): Promise<readonly string[]> {
     const { recovery } = this.#deps;
-    try {
-      return await this.#append(sessionId, posts);
-    } catch (error) {
-      const isDamage = hasCode(
-        error,
-        'database_corrupt',
-        'database_missing',
-        'database_unreadable',
-      );
-      if (recovery === undefined || !isDamage) throw error;
-      await recovery.restore(sessionId, error);
-      return await this.#append(sessionId, posts);
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#append(sessionId, posts);
+      } catch (error) {
+        if (recovery === undefined || tries > restoresFor(error)) throw error;
+        await recovery.restore(sessionId, error);
+      }
     }
   }
 
   async #append(sessionId: string, posts: readonly Post[]): Promise<readonly string[]> {
     const rows = posts.map(({ row }) => row);
     await this.#held.get(sessionId);
-    if (!existsSync(this.#pathOf(sessionId))) await this.ensure(sessionId);
+    if (!isThere(this.#pathOf(sessionId))) await this.ensure(sessionId);
     const outboundMaxSeq = this.maxOutboundSeq(sessionId);
     return await this.inbound(sessionId, 'append', { ...posts.at(-1), rows, outboundMaxSeq });
   }
@@ -231,6 +238,7 @@ export class Mailbox {
 
   /** `sessionId`: it has to wait where that one's inbound.db is held. */
   async #patiently<T>(sessionId: string | undefined, use: () => Promise<T>): Promise<T> {
+    const { onShort } = this.#deps;
     const beganAt = performance.now();
     const patience = this.#newPatience(sessionId);
     for (let attempt = 0; ; attempt += 1) {
@@ -239,6 +247,7 @@ export class Mailbox {
       try {
         return await use();
       } catch (error) {
+        if (isShort(error) && onShort?.(error.message) === true) continue;
         if (!hasCode(error, 'database_busy')) throw error;
         const waitedMs = performance.now() - beganAt;
         if (waitedMs > patience.allowMs(error, waitedMs)) throw error;
