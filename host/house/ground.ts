@@ -9,7 +9,7 @@ import type { Config } from '../config.js';
 import type { ContainerRuntime } from '../containers/runtime/container-runtime.js';
 import { nextRun } from '../schedule/recurrence.js';
 import { buildRecovery } from '../sessions/repair/build-recovery.js';
-import { Mailbox } from '../sessions/mailbox.js';
+import { Mailbox, type MailboxDeps } from '../sessions/mailbox.js';
 import type { Handover } from '../sessions/agent-files.js';
 import { InboundThread } from '../sessions/mailbox/inbound-thread.js';
 import { readerUserFor } from '../sessions/reader/reader-user.js';
@@ -69,7 +69,7 @@ export interface GroundCalls {
   /** A session's files have to be repaired. */
   readonly onRepairWanted: (sessionId: string) => void;
   /** As MailboxDeps.onBlocked. */
-  readonly onBlocked: (sessionId: string) => boolean;
+  readonly onBlocked: NonNullable<MailboxDeps['onBlocked']>;
 }
 
 const lockTimeoutMs = 5_000;

@@ -14,6 +14,8 @@ import { Router } from '../routing/router.js';
 import { buildSchedule, type Schedule } from '../schedule/build-schedule.js';
 import { CentralWatch } from '../sessions/central-watch.js';
 import { defaultAgentFolder } from '../sessions/default-agent-group.js';
+import { BlockedSessions } from '../sessions/mailbox/blocked-sessions.js';
+import { LockHolders } from '../sessions/mailbox/lock-holders.js';
 import { InboxFiles } from '../sessions/inbox-files.js';
 import { RequestDesk } from '../sessions/request-desk.js';
 import { agentUidFor, agentUserFor } from '../sessions/session-folder.js';
@@ -47,6 +49,7 @@ export class House {
   readonly #ground: Ground;
   readonly #channels: ChannelSet;
   readonly #router: Router;
+  readonly #locks: BlockedSessions;
   readonly #reconciler: Reconciler;
   readonly #warmPool: WarmPool;
   readonly #delivery: Delivery;
@@ -65,8 +68,7 @@ export class House {
         },
         onSettled: this.#onSettled,
         onNotice: this.#onNotice,
-        onBlocked: (sessionId) =>
-          this.#reconciler.endStuck(sessionId, 'it held a lock on its inbound.db for seconds'),
+        onBlocked: (sessionId, path) => this.#locks.help(sessionId, path),
         onRepairWanted: (sessionId) => {
           this.#reconciler.nudge(sessionId);
           void this.#schedule.taskDesk.moveStranded();
@@ -89,6 +91,16 @@ export class House {
       onDue: (item) => {
         handleDue(item, { delivery: this.#delivery.loop, containers: this.#reconciler });
       },
+    });
+    this.#locks = new BlockedSessions({
+      holders: new LockHolders(),
+      log,
+      isOfContainer: async (sessionId, pid) => {
+        const containerId = this.#reconciler.findRunning(sessionId);
+        return containerId !== undefined && (await runtime.hasProcess(containerId, pid));
+      },
+      endContainer: (sessionId) =>
+        this.#reconciler.endStuck(sessionId, 'it held a lock on its inbound.db for seconds'),
     });
     this.#delivery = this.#joinDelivery();
     ({ reconciler: this.#reconciler, warmPool: this.#warmPool } = this.#joinContainers());

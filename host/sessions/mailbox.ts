@@ -15,6 +15,7 @@ import type {
   InboundPort,
   InboundResult,
 } from './mailbox/inbound-calls.js';
+import { LockPatience, type BlockedAnswer } from './mailbox/lock-patience.js';
 import { PostQueue, type Post } from './mailbox/post-queue.js';
 import type { ReaderResults } from './reader/reader-answers.js';
 import { placeOf, type ReaderArgs, type ReaderCallName } from './reader/reader-calls.js';
@@ -33,10 +34,10 @@ export interface MailboxDeps {
   /** What to do when a message cannot be written because of damage; without it, nothing. */
   readonly recovery?: MailboxRecovery;
   /**
-   * Somebody holds a lock on the session's inbound.db for much longer than a commit takes. True: its container is ended
-   * because of that, so that waiting is of use.
+   * Somebody holds a lock on the session's inbound.db, at `path`, for much longer than a commit takes: finds out who, and
+   * what to do about it. Must not reject.
    */
-  readonly onBlocked?: (sessionId: string) => boolean;
+  readonly onBlocked?: (sessionId: string, path: string) => Promise<BlockedAnswer>;
   /** The system has run short of something. True: some of it was given back, so that another try may go well. */
   readonly onShort?: (reason: string) => boolean;
 }
@@ -62,9 +63,6 @@ function restoresFor(error: unknown): number {
 function isShort(error: unknown): error is BerthError {
   return hasCode(error, 'resources_short') && error.facts['errno'] !== undefined;
 }
-
-/** How long half of a commit is waited for, in milliseconds. */
-const journalPatienceMs = 1_000;
 
 export class Mailbox {
   readonly #deps: MailboxDeps;
@@ -239,8 +237,7 @@ export class Mailbox {
   /** `sessionId`: it has to wait where that one's inbound.db is held. */
   async #patiently<T>(sessionId: string | undefined, use: () => Promise<T>): Promise<T> {
     const { onShort } = this.#deps;
-    const beganAt = performance.now();
-    const patience = this.#newPatience(sessionId);
+    const patience = new LockPatience(this.#deps.lockTimeoutMs, this.#helpFor(sessionId));
     for (let attempt = 0; ; attempt += 1) {
       const held = sessionId === undefined ? undefined : this.#held.get(sessionId);
       if (held !== undefined) await held;
@@ -249,28 +246,15 @@ export class Mailbox {
       } catch (error) {
         if (isShort(error) && onShort?.(error.message) === true) continue;
         if (!hasCode(error, 'database_busy')) throw error;
-        const waitedMs = performance.now() - beganAt;
-        if (waitedMs > patience.allowMs(error, waitedMs)) throw error;
+        patience.assertLeft(error);
       }
       await delay(Math.min(Math.max(1, attempt - commitTries), longestPauseMs));
     }
   }
 
-  /** How long in all to wait for a file, after the time that it took so far. */
-  #newPatience(sessionId: string | undefined): {
-    allowMs: (error: BerthError, waitedMs: number) => number;
-  } {
-    const { lockTimeoutMs, onBlocked } = this.#deps;
-    let isHelped: boolean | undefined;
-    return {
-      allowMs: (error, waitedMs) => {
-        // A journal that stays is a killed writer's: waiting for it keeps its repair from beginning.
-        if (error.facts['journal'] === true) return Math.min(lockTimeoutMs, journalPatienceMs);
-        if (sessionId !== undefined && waitedMs > lockTimeoutMs / 2) {
-          isHelped ??= onBlocked?.(sessionId) ?? false;
-        }
-        return isHelped === true ? 3 * lockTimeoutMs : lockTimeoutMs;
-      },
-    };
+  #helpFor(sessionId: string | undefined): (() => Promise<BlockedAnswer>) | undefined {
+    const { onBlocked } = this.#deps;
+    if (sessionId === undefined || onBlocked === undefined) return undefined;
+    return () => onBlocked(sessionId, this.#pathOf(sessionId));
   }
 }

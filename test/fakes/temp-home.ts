@@ -175,6 +175,7 @@ export class TempHome implements Disposable {
       outboundMigrations,
       clock: this.clock,
       log: this.log,
+      monotonicNow: () => this.clock.now(),
       onWanted,
       onNotice: () => undefined,
     });
