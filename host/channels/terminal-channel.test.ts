@@ -291,23 +291,6 @@ describe('TerminalChannel', () => {
     expect(await terminal.waitFor('ack')).toMatchObject([{ id: 'c-2' }]);
   });
 
-  it('sends a client beyond the limit away with a sentence, and takes one again when another has left', async () => {
-    channel = makeChannel(socketPath, { maxConnections: 1 });
-    await start();
-    const first = await open();
-    const second = await open();
-    await until(() => {
-      expect(second.lines).toMatchObject([{ type: 'error', code: 'too_many_clients' }]);
-      expect(second.socket.closed).toBe(true);
-    });
-    await first.close();
-    await until(async () => {
-      const third = await open();
-      third.write('?\n');
-      expect(await third.waitFor('error')).toMatchObject([{ code: 'not_json' }]);
-    });
-  });
-
   it('says shutting_down after refuse', async () => {
     await start();
     const terminal = await open();

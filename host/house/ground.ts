@@ -18,6 +18,7 @@ import { agentUserFor, SessionFolders } from '../sessions/session-folder.js';
 import type { SessionRecovery } from '../sessions/repair/session-recovery.js';
 import { SessionRegistry } from '../sessions/session-registry.js';
 import { Settlement, type SettledMessage } from '../sessions/settlement.js';
+import { CheckpointWatch, maxLogPages } from './checkpoint-watch.js';
 import { DiskWatch } from './disk-watch.js';
 import { ShortageWatch } from './shortage-watch.js';
 import type { DaemonState } from '../store/daemon-state.js';
@@ -54,6 +55,7 @@ export interface Ground {
   readonly inboundThread: InboundThread;
   readonly readers: ReaderPool;
   readonly shortage: ShortageWatch;
+  readonly checkpoints: CheckpointWatch;
   readonly sessions: SessionRegistry;
   readonly settlement: Settlement;
   readonly recovery: SessionRecovery;
@@ -111,6 +113,13 @@ export function layGround(
     },
     onFatal: deps.onFatal,
   });
+  deps.store.leaveCheckpoints(maxLogPages);
+  const checkpoints = new CheckpointWatch({
+    path: config.paths.centralDb,
+    checkpoint: (path) => inboundThread.checkpoint(path),
+    isDiskSlow: () => disk.isSlow,
+    log: deps.log,
+  });
   const readers = new ReaderPool({
     settings: {
       script: join(workersDir, 'reader.cjs'),
@@ -157,6 +166,6 @@ export function layGround(
     onWanted: calls.onRepairWanted,
     onNotice: calls.onNotice,
   });
-  const files = { folders, mailbox, inboundThread, readers, shortage };
+  const files = { folders, mailbox, inboundThread, readers, shortage, checkpoints };
   return { deps, runtime, status, ...files, sessions, settlement, recovery };
 }

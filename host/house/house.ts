@@ -14,8 +14,6 @@ import { Router } from '../routing/router.js';
 import { buildSchedule, type Schedule } from '../schedule/build-schedule.js';
 import { CentralWatch } from '../sessions/central-watch.js';
 import { defaultAgentFolder } from '../sessions/default-agent-group.js';
-import { BlockedSessions } from '../sessions/mailbox/blocked-sessions.js';
-import { LockHolders } from '../sessions/mailbox/lock-holders.js';
 import { InboxFiles } from '../sessions/inbox-files.js';
 import { RequestDesk } from '../sessions/request-desk.js';
 import { agentUidFor, agentUserFor } from '../sessions/session-folder.js';
@@ -23,6 +21,7 @@ import { failureNoticePrefix, type SettledMessage } from '../sessions/settlement
 import { Upkeep } from '../sessions/upkeep/upkeep.js';
 import type { DaemonStatus } from '../store/daemon-status.js';
 import { handleDue } from './due-handlers.js';
+import { joinLocks } from './join-locks.js';
 import { sessionLogPath } from './session-logs.js';
 import { layGround, type DaemonDeps, type Ground } from './ground.js';
 
@@ -49,7 +48,6 @@ export class House {
   readonly #ground: Ground;
   readonly #channels: ChannelSet;
   readonly #router: Router;
-  readonly #locks: BlockedSessions;
   readonly #reconciler: Reconciler;
   readonly #warmPool: WarmPool;
   readonly #delivery: Delivery;
@@ -68,7 +66,7 @@ export class House {
         },
         onSettled: this.#onSettled,
         onNotice: this.#onNotice,
-        onBlocked: (sessionId, path) => this.#locks.help(sessionId, path),
+        onBlocked: joinLocks(deps.log, runtime, () => this.#reconciler),
         onRepairWanted: (sessionId) => {
           this.#reconciler.nudge(sessionId);
           void this.#schedule.taskDesk.moveStranded();
@@ -91,16 +89,6 @@ export class House {
       onDue: (item) => {
         handleDue(item, { delivery: this.#delivery.loop, containers: this.#reconciler });
       },
-    });
-    this.#locks = new BlockedSessions({
-      holders: new LockHolders(),
-      log,
-      isOfContainer: async (sessionId, pid) => {
-        const containerId = this.#reconciler.findRunning(sessionId);
-        return containerId !== undefined && (await runtime.hasProcess(containerId, pid));
-      },
-      endContainer: (sessionId) =>
-        this.#reconciler.endStuck(sessionId, 'it held a lock on its inbound.db for seconds'),
     });
     this.#delivery = this.#joinDelivery();
     ({ reconciler: this.#reconciler, warmPool: this.#warmPool } = this.#joinContainers());
@@ -154,6 +142,7 @@ export class House {
     this.#ground.shortage.start();
     this.#ground.inboundThread.start();
     this.#ground.readers.start();
+    this.#ground.checkpoints.start();
     this.#centralWatch.start();
     this.#delivery.watcher.start();
     this.#reconciler.start();
@@ -207,6 +196,7 @@ export class House {
     await this.#channels.stop(deadline);
     await step('runtime', this.#ground.runtime.close());
     this.#ground.readers.stop();
+    await step('checkpoints', this.#ground.checkpoints.stop());
     await step('shortage', this.#ground.shortage.stop());
     await step('inbound files', this.#ground.inboundThread.stop());
   }

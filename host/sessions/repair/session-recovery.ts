@@ -10,7 +10,7 @@ import type { Logger } from '../../../shared/base/logger.js';
 import { isThere } from '../../../shared/base/sqlite.js';
 import { outboundDbPath } from '../../../shared/protocol/workspace.js';
 import type { Store } from '../../store/store.js';
-import { findDamage } from './damage.js';
+import { findDamage, type Damage } from './damage.js';
 import { LastingTrouble } from './lasting-trouble.js';
 import type { FileMender } from './file-mender.js';
 import type { Mailbox } from '../mailbox.js';
@@ -65,7 +65,7 @@ export class SessionRecovery {
 
   /** Something went wrong with a session's files. False where that is no damage: it may pass by itself. */
   report(sessionId: string, error: unknown): boolean {
-    const { store, log } = this.#deps;
+    const { store } = this.#deps;
     const damage = findDamage(error);
     const session = store.sessions.find(sessionId);
     if (damage === undefined || session === undefined) return false;
@@ -77,22 +77,30 @@ export class SessionRecovery {
         this.#want(sessionId, 'rollback-wanted', 'outbound.db', damage.reason);
         return true;
       case 'damaged':
-        if (this.#wasNeverWritten(sessionId, error)) return true;
-        if (this.#isHopeless(sessionId)) {
-          this.setAside(sessionId, `its files are damaged again and again: ${damage.reason}`);
-          return true;
-        }
-        if (this.#want(sessionId, 'wanted', damage.file, damage.reason)) {
-          log.error(
-            { sessionId, file: damage.file, reason: damage.reason },
-            'session file damaged',
-          );
-        }
+        this.#reportDamaged(sessionId, damage, error);
         return true;
       case 'out-of-reach':
         if (damage.mayPass && !this.#lasts(sessionId, damage.reason)) return false;
         this.setAside(sessionId, damage.reason);
         return true;
+    }
+  }
+
+  #reportDamaged(
+    sessionId: string,
+    damage: Extract<Damage, { kind: 'damaged' }>,
+    error: unknown,
+  ): void {
+    if (this.#wasNeverWritten(sessionId, error)) return;
+    if (this.#isHopeless(sessionId)) {
+      this.setAside(sessionId, `its files are damaged again and again: ${damage.reason}`);
+      return;
+    }
+    if (this.#want(sessionId, 'wanted', damage.file, damage.reason)) {
+      this.#deps.log.error(
+        { sessionId, file: damage.file, reason: damage.reason },
+        'session file damaged',
+      );
     }
   }
 
