@@ -56,16 +56,20 @@ describe.skipIf(isMissing('a slow disk', whyNoShim()))(
     it('does not hold the event loop, loses nothing, and is said in the status', async () => {
       await using home = new BerthHome('process', { LD_PRELOAD: shim, SLOW_DISK_MARK: mark });
       await home.start();
-      const before = stateOf(home).loopDelay?.longestMs ?? 0;
-      writeFileSync(mark, '');
       const ledger = new Ledger(home.socket);
-      try {
-        // More than a commit's own checkpoint would leave in the log.
-        const log = join(home.home, 'data', 'central.db-wal');
-        for (let round = 0; round < 40 && statSync(log).size <= 4.5 * 1024 * 1024; round += 1) {
+      const log = join(home.home, 'data', 'central.db-wal');
+      const sayUntilLogHas = async (mib: number): Promise<void> => {
+        for (let round = 0; round < 60 && statSync(log).size <= mib * 1024 ** 2; round += 1) {
           const said = Array.from({ length: 20 }, (_, i) => ledger.say(`chat-${i % 4}`));
           await ledger.until(() => said.every(({ messageId }) => messageId !== undefined));
         }
+      };
+      await sayUntilLogHas(3.6);
+      writeFileSync(mark, '');
+      const before = stateOf(home).loopDelay?.longestMs ?? 0;
+      try {
+        // At 4 MiB a commit of its own would copy the log into the database, and wait for the disk.
+        await sayUntilLogHas(4.2);
         await ledger.untilOver();
         expect(statSync(log).size).toBeGreaterThan(4 * 1024 * 1024);
         await until(() => {
