@@ -17,7 +17,7 @@ export interface CheckpointWatchDeps {
 /** As journal_size_limit: a log that begins anew is cut to it, and is longer only when so much was written. In bytes. */
 export const longLogBytes = 4_194_304;
 /** The same where the disk is slow. */
-export const longLogBytesIfSlow = 8 * longLogBytes;
+const longLogBytesIfSlow = 8 * longLogBytes;
 /** Where the other thread does not come to it, a commit does it by itself at that length; in pages of 4 KiB. */
 export const maxLogPages = (16 * longLogBytes) / 4_096;
 

@@ -1,11 +1,22 @@
-import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
 import { toBerthError } from './errors.js';
 import { parseDescriptorLimit } from './descriptors.js';
-import { fromSqlite } from './sqlite.js';
+import { fromSqlite, openDatabase } from './sqlite.js';
 
 function systemError(code: string): Error {
   return Object.assign(new Error(`${code}: it went wrong`), { code });
+}
+
+/** As SQLite fails, with another code. */
+function sqliteError(code: string): unknown {
+  const db = openDatabase(':memory:', { mode: 'create', busyTimeoutMs: 0 });
+  try {
+    return db.exec('nonsense');
+  } catch (error) {
+    return Object.assign(error as Error, { code, message: 'x' });
+  } finally {
+    db.close();
+  }
 }
 
 describe('a failure of the system', () => {
@@ -32,7 +43,7 @@ describe('a failure of the system', () => {
     ['SQLITE_READONLY', 'database_unreadable', true],
     ['SQLITE_CORRUPT', 'database_corrupt', undefined],
   ])('%s is %s, which may pass: %s', (sqlite, code, mayPass) => {
-    const failure = fromSqlite(new Database.SqliteError('x', sqlite), '/s/in/inbound.db');
+    const failure = fromSqlite(sqliteError(sqlite), '/s/in/inbound.db');
     expect(failure).toMatchObject({ code });
     expect(failure.facts['mayPass']).toBe(mayPass);
   });
