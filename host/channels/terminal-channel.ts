@@ -1,6 +1,7 @@
 /** Chats of this machine's user: programs write to and hear from a Unix socket. Every platformId is a chat. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { rm } from 'node:fs/promises';
+import { readDescriptorLimit } from '../../shared/base/descriptors.js';
 import { toBerthError } from '../../shared/base/errors.js';
 import type { NewId } from '../../shared/base/ids.js';
 import { Deadline } from '../../shared/base/lifecycle.js';
@@ -31,7 +32,7 @@ import {
   type MessageLine,
   type ServerLine,
 } from './terminal-protocol.js';
-import { listenPrivately } from './terminal-socket.js';
+import { connectionLimit, listenPrivately, sendAway } from './terminal-socket.js';
 
 export interface TerminalChannelDeps {
   /** At most 107 bytes; its folder is made if missing, and closed to other users. */
@@ -39,6 +40,8 @@ export interface TerminalChannelDeps {
   readonly newId: NewId;
   readonly log: Logger;
   readonly limits?: ConnectionLimits;
+  /** How many clients at once; a quarter of the process's file descriptors where left out, 2048 at the most. */
+  readonly maxConnections?: number;
   /** How long stop waits for messages that are being taken. */
   readonly drainTimeoutMs?: number;
 }
@@ -50,6 +53,7 @@ export class TerminalChannel implements Channel {
   readonly #deps: TerminalChannelDeps;
   readonly #connections = new Set<TerminalConnection>();
   readonly #listeners = new TerminalListeners();
+  readonly #maxConnections: number;
   #server: Server | undefined;
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -57,6 +61,7 @@ export class TerminalChannel implements Channel {
 
   constructor(deps: TerminalChannelDeps) {
     this.#deps = deps;
+    this.#maxConnections = deps.maxConnections ?? connectionLimit(readDescriptorLimit());
   }
 
   start(events: ChannelEvents): Promise<void> {
@@ -131,6 +136,11 @@ export class TerminalChannel implements Channel {
 
   #welcome(socket: Socket, events: ChannelEvents): void {
     const log = this.#deps.log.child({ channel: this.type });
+    if (this.#connections.size >= this.#maxConnections) {
+      log.warn({ maxConnections: this.#maxConnections }, 'too many terminal clients, one refused');
+      sendAway(socket, encodeLine(tooManyClients));
+      return;
+    }
     const connection: TerminalConnection = new TerminalConnection({
       socket,
       limits: this.#deps.limits ?? defaultConnectionLimits,
@@ -208,6 +218,10 @@ const lineTooLong = errorLine(
   `The line is longer than ${maxClientLineBytes} bytes; it was skipped.`,
   null,
 );
+const tooManyClients: ErrorLine = {
+  ...errorLine('too_many_clients', 'Too many clients are connected; this one is not heard.', null),
+  next: 'End clients that nobody uses, then try again: they take the file descriptors that messages need.',
+};
 const notUtf8 = errorLine('not_json', 'The line is not UTF-8 text.', null);
 
 function errorLine(code: string, message: string, id: string | null): ErrorLine {

@@ -1,5 +1,5 @@
 import { chmod, lstat, mkdir, rename, rm } from 'node:fs/promises';
-import type { Server } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 import { BerthError, errnoOf, toBerthError } from '../../shared/base/errors.js';
 import { closeToOthers } from '../../shared/base/private-file.js';
@@ -26,6 +26,25 @@ export async function listenPrivately(server: Server, path: string): Promise<voi
   await chmod(bound, 0o600);
   await rename(bound, path);
   await rm(privateFolder, { recursive: true, force: true });
+}
+
+/** Clients may take a quarter of the file descriptors: the rest is for what they write to. */
+export function connectionLimit(descriptorLimit = 1_024): number {
+  return Math.max(4, Math.min(2_048, Math.floor(descriptorLimit / 4)));
+}
+
+/** How long a client that is sent away may take to read why, in milliseconds. */
+const sendAwayMs = 1_000;
+
+/** Says one line to a client, and closes. */
+export function sendAway(socket: Socket, line: string): void {
+  const timer = setTimeout(() => socket.destroy(), sendAwayMs);
+  socket.on('error', () => undefined);
+  socket.once('close', () => {
+    clearTimeout(timer);
+  });
+  socket.write(line);
+  socket.destroySoon();
 }
 
 async function assertReplaceable(path: string): Promise<void> {

@@ -11,6 +11,7 @@ const state: DaemonState = {
   activity: null,
   problem: null,
   disk: null,
+  shortage: null,
   channels: { terminal: 'running' },
   loopDelay: null,
   timeZone: null,

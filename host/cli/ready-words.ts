@@ -20,9 +20,15 @@ export function describeReady(facts: ReadyFacts): string {
 }
 
 /** What is wrong with a daemon that is ready: its runtime, and channels that do not run. */
-export function listProblems({ phase, problem, disk, channels }: DaemonState): readonly string[] {
+export function listProblems({
+  phase,
+  problem,
+  disk,
+  shortage,
+  channels,
+}: DaemonState): readonly string[] {
   const down = Object.entries(channels)
     .filter(([, how]) => phase === 'ready' && how !== 'running')
     .map(([type, how]) => `the channel ${type} does not run (${how})`);
-  return [problem, disk, ...down].filter((one) => one !== null);
+  return [problem, disk, shortage, ...down].filter((one) => one !== null);
 }

@@ -95,6 +95,12 @@ export class Reconciler {
     void this.#looks.request(sessionId);
   }
 
+  /** Of the session's running container; undefined where none runs, as far as is known. */
+  findRunning(sessionId: string): string | undefined {
+    const { observed } = this.#deps;
+    return observed.listForSession(sessionId).find(({ state }) => state === 'running')?.containerId;
+  }
+
   /** Its container keeps others from the session: it is ended like one whose turn hangs. False: none runs. */
   endStuck(sessionId: string, reason: string): boolean {
     if (!this.#isRunning(sessionId)) return false;

@@ -44,6 +44,7 @@ export class StartFailures {
       'engine_failed',
       'image_failed',
       'disk_full',
+      'resources_short',
     );
     const attempts = this.#putOff(session.id);
     const fields = { err: error, sessionId: session.id, attempt: attempts };

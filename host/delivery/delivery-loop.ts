@@ -32,7 +32,7 @@ export interface DeliveryLoopDeps {
   readonly booksWaitMs: number;
   readonly log: Logger;
   /** What becomes of a session whose files cannot be used. */
-  readonly recovery: Pick<SessionRecovery, 'assertWhole' | 'repair' | 'report'>;
+  readonly recovery: Pick<SessionRecovery, 'assertWhole' | 'noteWell' | 'repair' | 'report'>;
   readonly nudges: Pick<Nudges, 'rest'>;
 }
 
@@ -135,6 +135,7 @@ export class DeliveryLoop {
         if (end === undefined || attempt === maxRepairs) return;
       }
     }
+    recovery.noteWell(sessionId);
     nudges.rest();
   }
 

@@ -19,6 +19,10 @@ export class DiskWatch {
     this.#status = status;
   }
 
+  get isSlow(): boolean {
+    return this.#isSlow;
+  }
+
   /** A use of a session's file took so long, in milliseconds. */
   note(ms: number): void {
     if (ms >= slowMs) {

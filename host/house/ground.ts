@@ -11,7 +11,7 @@ import { nextRun } from '../schedule/recurrence.js';
 import type { Nudges } from '../sessions/nudges.js';
 import { ClockJumps } from '../sessions/clock-jumps.js';
 import { buildRecovery } from '../sessions/repair/build-recovery.js';
-import { Mailbox } from '../sessions/mailbox.js';
+import { Mailbox, type MailboxDeps } from '../sessions/mailbox.js';
 import type { Handover } from '../sessions/agent-files.js';
 import { InboundThread } from '../sessions/mailbox/inbound-thread.js';
 import { readerUserFor } from '../sessions/reader/reader-user.js';
@@ -20,7 +20,9 @@ import { agentUserFor, SessionFolders } from '../sessions/session-folder.js';
 import type { SessionRecovery } from '../sessions/repair/session-recovery.js';
 import { SessionRegistry } from '../sessions/session-registry.js';
 import { Settlement, type SettledMessage } from '../sessions/settlement.js';
+import { CheckpointWatch, maxLogPages } from './checkpoint-watch.js';
 import { DiskWatch } from './disk-watch.js';
+import { ShortageWatch } from './shortage-watch.js';
 import type { DaemonState } from '../store/daemon-state.js';
 import type { DaemonStatus } from '../store/daemon-status.js';
 import type { Store } from '../store/store.js';
@@ -54,6 +56,8 @@ export interface Ground {
   /** Use inbound.db and outbound.db files for the mailbox; started before anything else, stopped after it. */
   readonly inboundThread: InboundThread;
   readonly readers: ReaderPool;
+  readonly shortage: ShortageWatch;
+  readonly checkpoints: CheckpointWatch;
   readonly sessions: SessionRegistry;
   readonly clockJumps: ClockJumps;
   readonly settlement: Settlement;
@@ -67,7 +71,7 @@ export interface GroundCalls {
   readonly onSettled: (message: SettledMessage) => void;
   readonly nudges: Nudges;
   /** As MailboxDeps.onBlocked. */
-  readonly onBlocked: (sessionId: string) => boolean;
+  readonly onBlocked: NonNullable<MailboxDeps['onBlocked']>;
 }
 
 const lockTimeoutMs = 5_000;
@@ -100,6 +104,7 @@ export function layGround(
   const { migrationsDir, workersDir } = config.program;
   const inboundMigrations = readMigrations(join(migrationsDir, 'inbound'));
   const disk = new DiskWatch(status);
+  const shortage = new ShortageWatch({ status, log: deps.log });
   const inboundThread = new InboundThread({
     script: join(workersDir, 'inbound-thread.cjs'),
     settings: { migrations: inboundMigrations, maxOpen: maxOpenFiles, idleMs: idleFileMs },
@@ -107,6 +112,13 @@ export function layGround(
       disk.note(ms);
     },
     onFatal: deps.onFatal,
+  });
+  deps.store.leaveCheckpoints(maxLogPages);
+  const checkpoints = new CheckpointWatch({
+    path: config.paths.centralDb,
+    checkpoint: (path) => inboundThread.checkpoint(path),
+    isDiskSlow: () => disk.isSlow,
+    log: deps.log,
   });
   const readers = new ReaderPool({
     settings: {
@@ -126,6 +138,7 @@ export function layGround(
     inboundMigrations,
     lockTimeoutMs,
     onBlocked: calls.onBlocked,
+    onShort: (reason) => shortage.note(reason),
     recovery: {
       isInUse: (sessionId) => recovery.isInUse(sessionId),
       restore: (sessionId, error) => recovery.restore(sessionId, error),
@@ -154,6 +167,6 @@ export function layGround(
     outboundMigrations: readMigrations(join(migrationsDir, 'outbound')),
     nudges: calls.nudges,
   });
-  const files = { folders, mailbox, inboundThread, readers };
+  const files = { folders, mailbox, inboundThread, readers, shortage, checkpoints };
   return { deps, runtime, status, ...files, sessions, clockJumps, settlement, recovery };
 }

@@ -23,6 +23,7 @@ import type { DaemonStatus } from '../store/daemon-status.js';
 import { handleDue } from './due-handlers.js';
 import { hearAgain } from './hear-again.js';
 import { joinAdoption } from './join-adoption.js';
+import { joinLocks } from './join-locks.js';
 import { nudgesFor } from './nudges.js';
 import { sessionLogPath } from './session-logs.js';
 import { layGround, type DaemonDeps, type Ground } from './ground.js';
@@ -74,8 +75,7 @@ export class House {
         },
         onSettled: this.#onSettled,
         nudges: this.#nudges,
-        onBlocked: (sessionId) =>
-          this.#reconciler.endStuck(sessionId, 'it held a lock on its inbound.db for seconds'),
+        onBlocked: joinLocks(deps.log, runtime, () => this.#reconciler),
       },
     );
     const { config, store, log, newId } = deps;
@@ -141,10 +141,12 @@ export class House {
   /** `lastTime`: when the last daemon of this home wrote something, ISO-8601. */
   async open(lastTime?: string): Promise<void> {
     if (lastTime !== undefined) this.#ground.clockJumps.noteLastTime(lastTime);
+    this.#ground.shortage.start();
     this.#ground.inboundThread.start();
     this.#ground.readers.start();
     // A container whose session has no row would be stopped.
     await this.#adoption.begin();
+    this.#ground.checkpoints.start();
     this.#centralWatch.start();
     this.#delivery.watcher.start();
     this.#reconciler.start();
@@ -200,6 +202,8 @@ export class House {
     await this.#channels.stop(deadline);
     await step('runtime', this.#ground.runtime.close());
     this.#ground.readers.stop();
+    await step('checkpoints', this.#ground.checkpoints.stop());
+    await step('shortage', this.#ground.shortage.stop());
     await step('inbound files', this.#ground.inboundThread.stop());
   }
 
@@ -285,9 +289,7 @@ export class House {
       inboxFiles: new InboxFiles(this.#ground.folders),
       defaultAgentFolder,
       wiresItself: (type) => this.#channels.find(type)?.wiresItself ?? false,
-      onDamaged: (sessionId, reason) => {
-        this.#ground.recovery.setAside(sessionId, reason);
-      },
+      onDamaged: (sessionId, error) => this.#ground.recovery.abandon(sessionId, error),
       nudges: this.#nudges,
       deliver: async (sessionId) => {
         await new Deadline(lastWordsMs).wait(this.#delivery.loop.look(sessionId));

@@ -1,6 +1,6 @@
 /** Puts a message into the session that it belongs to. */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
-import { hasCode, toBerthError } from '../../shared/base/errors.js';
+import { hasCode, type BerthError } from '../../shared/base/errors.js';
 import { encodeContent } from '../../shared/protocol/session-message.js';
 import type { InboundEvent } from '../channels/channel.js';
 import type { InboxFiles } from '../sessions/inbox-files.js';
@@ -16,8 +16,8 @@ export interface SessionPosterDeps {
   readonly mailbox: Mailbox;
   readonly inboxFiles: InboxFiles;
   readonly clock: Clock;
-  /** A session's files cannot be used: it is to be set aside. */
-  readonly onDamaged: (sessionId: string, reason: string) => void;
+  /** A session's files cannot be used. True: the session was set aside. False: that may pass. */
+  readonly onDamaged: (sessionId: string, error: BerthError) => boolean;
 }
 
 /** Where a message is on disk. */
@@ -54,7 +54,7 @@ export class SessionPoster {
       if (!hasCode(error, 'database_corrupt', 'database_missing', 'database_unreadable'))
         throw error;
       // It could not be repaired. That must not close the chat: it is set aside, and the next one takes over.
-      onDamaged(session.id, toBerthError(error).message);
+      if (!onDamaged(session.id, error)) throw error;
       const next = sessions.ensure(key);
       const { written: again } = await this.#queue(next, event, messageId, kind);
       return await again;

@@ -163,7 +163,7 @@ describe('the mailbox of a session', () => {
         asked.push(sessionId);
         // Later than it waits where nobody helps.
         setTimeout(() => db.close(), 250);
-        return true;
+        return Promise.resolve({ isHelped: true });
       },
     });
     await helped.post(session.id, message('m-2'));

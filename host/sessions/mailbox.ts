@@ -2,10 +2,10 @@
  * The host's half of the protocol, for all sessions. A locked file is tried again within milliseconds without
  * holding up anybody; a damaged one is that session's trouble alone.
  */
-import { existsSync } from 'node:fs';
 import { BerthError, hasCode } from '../../shared/base/errors.js';
 import { delay } from '../../shared/base/lifecycle.js';
 import type { Migration } from '../../shared/base/migrate.js';
+import { isThere } from '../../shared/base/sqlite.js';
 import type { OpenInbound } from '../../shared/protocol/inbound-rows.js';
 import type { InboundSettlement } from '../../shared/protocol/inbound-settlement.js';
 import { linkView } from '../../shared/protocol/outbound-view.js';
@@ -17,6 +17,7 @@ import type {
   InboundPort,
   InboundResult,
 } from './mailbox/inbound-calls.js';
+import { LockPatience, type BlockedAnswer } from './mailbox/lock-patience.js';
 import { PostQueue, type Post } from './mailbox/post-queue.js';
 import type { ReaderResults } from './reader/reader-answers.js';
 import { placeOf, type ReaderArgs, type ReaderCallName } from './reader/reader-calls.js';
@@ -35,10 +36,12 @@ export interface MailboxDeps {
   /** What to do when a message cannot be written because of damage; without it, nothing. */
   readonly recovery?: MailboxRecovery;
   /**
-   * Somebody holds a lock on the session's inbound.db for much longer than a commit takes. True: its container is ended
-   * because of that, so that waiting is of use.
+   * Somebody holds a lock on the session's inbound.db, at `path`, for much longer than a commit takes: finds out who, and
+   * what to do about it. Must not reject.
    */
-  readonly onBlocked?: (sessionId: string) => boolean;
+  readonly onBlocked?: (sessionId: string, path: string) => Promise<BlockedAnswer>;
+  /** The system has run short of something. True: some of it was given back, so that another try may go well. */
+  readonly onShort?: (reason: string) => boolean;
 }
 
 export interface MailboxRecovery {
@@ -52,8 +55,16 @@ export interface MailboxRecovery {
 const commitTries = 8;
 const longestPauseMs = 25;
 
-/** How long half of a commit is waited for, in milliseconds. */
-const journalPatienceMs = 1_000;
+/** A damaged file is repaired or not; one that is out of reach may come back, and is waited for. */
+function restoresFor(error: unknown): number {
+  if (hasCode(error, 'database_unreadable')) return 4;
+  return hasCode(error, 'database_corrupt', 'database_missing') ? 1 : 0;
+}
+
+/** The system has said itself that something has run short. */
+function isShort(error: unknown): error is BerthError {
+  return hasCode(error, 'resources_short') && error.facts['errno'] !== undefined;
+}
 
 export class Mailbox {
   readonly #deps: MailboxDeps;
@@ -85,33 +96,27 @@ export class Mailbox {
     const { folders, inboundMigrations: migrations, recovery } = this.#deps;
     // A fresh file would not know what waits, nor what has been delivered: that would be lost, or sent again.
     const wasUsed =
-      existsSync(outboundDbPath(folders.outDir(sessionId))) ||
-      recovery?.isInUse(sessionId) === true;
+      isThere(outboundDbPath(folders.outDir(sessionId))) || recovery?.isInUse(sessionId) === true;
     await this.inbound(sessionId, 'create', { migrations, wasUsed });
   }
 
   /** What comes meanwhile waits behind it, so that the order holds. */
   async #appendAfterAll(sessionId: string, posts: readonly Post[]): Promise<readonly string[]> {
     const { recovery } = this.#deps;
-    try {
-      return await this.#append(sessionId, posts);
-    } catch (error) {
-      const isDamage = hasCode(
-        error,
-        'database_corrupt',
-        'database_missing',
-        'database_unreadable',
-      );
-      if (recovery === undefined || !isDamage) throw error;
-      await recovery.restore(sessionId, error);
-      return await this.#append(sessionId, posts);
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.#append(sessionId, posts);
+      } catch (error) {
+        if (recovery === undefined || tries > restoresFor(error)) throw error;
+        await recovery.restore(sessionId, error);
+      }
     }
   }
 
   async #append(sessionId: string, posts: readonly Post[]): Promise<readonly string[]> {
     const rows = posts.map(({ row }) => row);
     await this.#held.get(sessionId);
-    if (!existsSync(this.#pathOf(sessionId))) await this.ensure(sessionId);
+    if (!isThere(this.#pathOf(sessionId))) await this.ensure(sessionId);
     const outboundMaxSeq = this.maxOutboundSeq(sessionId);
     const request = { ...posts.at(-1), rows, outboundMaxSeq };
     const added = await this.inbound(sessionId, 'append', request);
@@ -253,37 +258,25 @@ export class Mailbox {
 
   /** `sessionId`: it has to wait where that one's inbound.db is held. */
   async #patiently<T>(sessionId: string | undefined, use: () => Promise<T>): Promise<T> {
-    const beganAt = performance.now();
-    const patience = this.#newPatience(sessionId);
+    const { onShort } = this.#deps;
+    const patience = new LockPatience(this.#deps.lockTimeoutMs, this.#helpFor(sessionId));
     for (let attempt = 0; ; attempt += 1) {
       const held = sessionId === undefined ? undefined : this.#held.get(sessionId);
       if (held !== undefined) await held;
       try {
         return await use();
       } catch (error) {
+        if (isShort(error) && onShort?.(error.message) === true) continue;
         if (!hasCode(error, 'database_busy')) throw error;
-        const waitedMs = performance.now() - beganAt;
-        if (waitedMs > patience.allowMs(error, waitedMs)) throw error;
+        patience.assertLeft(error);
       }
       await delay(Math.min(Math.max(1, attempt - commitTries), longestPauseMs));
     }
   }
 
-  /** How long in all to wait for a file, after the time that it took so far. */
-  #newPatience(sessionId: string | undefined): {
-    allowMs: (error: BerthError, waitedMs: number) => number;
-  } {
-    const { lockTimeoutMs, onBlocked } = this.#deps;
-    let isHelped: boolean | undefined;
-    return {
-      allowMs: (error, waitedMs) => {
-        // A journal that stays is a killed writer's: waiting for it keeps its repair from beginning.
-        if (error.facts['journal'] === true) return Math.min(lockTimeoutMs, journalPatienceMs);
-        if (sessionId !== undefined && waitedMs > lockTimeoutMs / 2) {
-          isHelped ??= onBlocked?.(sessionId) ?? false;
-        }
-        return isHelped === true ? 3 * lockTimeoutMs : lockTimeoutMs;
-      },
-    };
+  #helpFor(sessionId: string | undefined): (() => Promise<BlockedAnswer>) | undefined {
+    const { onBlocked } = this.#deps;
+    if (sessionId === undefined || onBlocked === undefined) return undefined;
+    return () => onBlocked(sessionId, this.#pathOf(sessionId));
   }
 }

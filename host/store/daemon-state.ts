@@ -20,6 +20,8 @@ export const daemonStateSchema = z.object({
   problem: z.string().nullable(),
   /** A sentence where the disk is slow. */
   disk: z.string().nullable().default(null),
+  /** A sentence where the daemon is short of file descriptors, memory or processes. */
+  shortage: z.string().nullable().default(null),
   channels: z.record(z.string(), z.string()),
   loopDelay: loopDelaySchema.nullable().default(null),
   /** IANA name of the install's time zone: what commands and the next daemon go by. Null: an older version's word. */

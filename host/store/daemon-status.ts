@@ -34,6 +34,7 @@ export class DaemonStatus {
       activity: null,
       problem: null,
       disk: null,
+      shortage: null,
       channels: {},
       loopDelay: null,
       timeZone: deps.timeZone?.name ?? null,

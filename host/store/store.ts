@@ -77,6 +77,14 @@ export class Store {
     this.#db.pragma(`busy_timeout = ${ms}`);
   }
 
+  /**
+   * Leaves the write-ahead log to another connection, which copies it into the database: no commit of this one waits for the
+   * disk then, unless the log has grown beyond `maxPages` all the same.
+   */
+  leaveCheckpoints(maxPages: number): void {
+    this.#db.pragma(`wal_autocheckpoint = ${maxPages}`);
+  }
+
   /** All of it or nothing. Throws what SQLite fails with as a BerthError, and what the work throws as it is. */
   transaction<T>(work: () => T): T {
     try {

@@ -86,6 +86,24 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
+const shortages: Readonly<Record<string, string>> = {
+  EMFILE: 'This process is short of file descriptors.',
+  ENFILE: 'The machine is short of file descriptors.',
+  ENOMEM: 'The machine is short of memory.',
+  EAGAIN: 'The machine is short of processes or threads.',
+};
+
+/** Undefined where the errno does not say that something has run short. Source: errno(3). */
+export function shortageOf(errno: string | undefined, cause: unknown): BerthError | undefined {
+  const message = errno === undefined ? undefined : shortages[errno];
+  if (errno === undefined || message === undefined) return undefined;
+  return new BerthError('resources_short', message, {
+    next: 'Try again in a few seconds: nothing is lost. Where it lasts, end what uses so much, or raise the limit.',
+    cause,
+    facts: { errno },
+  });
+}
+
 /** Anything thrown, as a BerthError: ours unchanged, an operating-system error by its errno, the rest as `internal`. */
 export function toBerthError(error: unknown): BerthError {
   if (error instanceof BerthError) return error;
@@ -97,6 +115,8 @@ export function toBerthError(error: unknown): BerthError {
       cause: error,
     });
   }
+  const shortage = shortageOf(errno, error);
+  if (shortage !== undefined) return shortage;
   if (errno !== undefined && /^E[A-Z0-9]+$/.test(errno)) {
     return new BerthError('io_failed', message, { cause: error, facts: { errno } });
   }

@@ -1,7 +1,8 @@
-import { existsSync, lstatSync } from 'node:fs';
+import { existsSync, lstatSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
-import { BerthError, errnoOf, hasCode, toBerthError } from './errors.js';
+import { BerthError, errnoOf, hasCode, shortageOf, toBerthError } from './errors.js';
+import { probeShortage } from './shortage.js';
 
 /** The one door to better-sqlite3. */
 export type Db = Database.Database;
@@ -22,7 +23,7 @@ export interface OpenOptions {
  * FULL, and DELETE is SQLite's own first journal mode. Its test holds it to that.
  *
  * Opens an ordinary file, never a link or a pipe. Throws database_missing, database_unreadable,
- * database_corrupt, database_busy or disk_full.
+ * database_corrupt, database_busy, disk_full or resources_short.
  */
 export function openDatabase(path: string, options: OpenOptions): Db {
   assertOrdinaryFile(path, options.mode === 'create');
@@ -77,26 +78,38 @@ export function inTransaction<T>(db: Db, use: () => T): T {
 }
 
 function assertOrdinaryFile(path: string, mayBeMissing: boolean): void {
-  let stat;
+  const stat = statOf(path);
+  if (stat?.isFile() === true) return;
+  if (stat !== undefined) throw notAFile(path);
+  if (mayBeMissing && existsSync(dirname(path))) return;
+  throw new BerthError('database_missing', `There is no database at ${path}.`, { facts: { path } });
+}
+
+/** Whether something stands there. Throws resources_short, or database_unreadable where nobody can say. */
+export function isThere(path: string): boolean {
+  return statOf(path) !== undefined;
+}
+
+function statOf(path: string): Stats | undefined {
   try {
-    stat = lstatSync(path);
+    return lstatSync(path);
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') {
-      if (mayBeMissing && existsSync(dirname(path))) return;
-      throw new BerthError('database_missing', `There is no database at ${path}.`, {
-        cause: error,
-        facts: { path },
-      });
-    }
-    throw new BerthError('database_unreadable', `The database ${path} cannot be reached.`, {
-      cause: error,
-      facts: { path },
-    });
-  }
-  if (!stat.isFile()) {
-    throw notAFile(path);
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT') return undefined;
+    throw shortageOf(errno, error) ?? outOfReach(path, error);
   }
 }
+
+/** A path on which something stands that is no folder does not pass by itself; every other reason may. */
+function outOfReach(path: string, cause: unknown): BerthError {
+  const errno = errnoOf(cause) ?? '';
+  return new BerthError('database_unreadable', `The database ${path} cannot be reached.`, {
+    cause,
+    facts: { path, errno, mayPass: !lastingErrnos.has(errno) },
+  });
+}
+
+const lastingErrnos = new Set(['ENOTDIR', 'ELOOP', 'ENAMETOOLONG']);
 
 /** In place of the file stands something else. */
 export function notAFile(path: string): BerthError {
@@ -129,6 +142,7 @@ export function asForeign(error: unknown, path: string): unknown {
 const busyCodes = /^SQLITE_(BUSY|LOCKED)/;
 const corruptCodes = /^SQLITE_(CORRUPT|NOTADB|FORMAT)/;
 const unreadableCodes = /^SQLITE_(CANTOPEN|READONLY|PERM|IOERR|AUTH)/;
+const memoryCodes = /^SQLITE_(IOERR_)?NOMEM/;
 
 /** As fromSqlite, and anything else as it is. */
 export function ifFromSqlite(error: unknown, path: string): unknown {
@@ -153,12 +167,15 @@ export function fromSqlite(error: unknown, path: string): BerthError {
       next: 'Free some space where BERTH_HOME lies, then try again.',
     });
   }
+  const shortage = memoryCodes.test(code) ? shortageOf('ENOMEM', error) : undefined;
+  if (shortage !== undefined) return shortage;
   if (unreadableCodes.test(code)) {
-    return new BerthError(
-      'database_unreadable',
-      `The database ${path} cannot be read or written.`,
-      details,
-    );
+    // SQLite does not tell why the system refused it, so that the system is asked at once.
+    const probed = probeShortage();
+    if (probed !== undefined) return probed;
+    const facts = { ...details.facts, mayPass: true };
+    const message = `The database ${path} cannot be read or written.`;
+    return new BerthError('database_unreadable', message, { cause: error, facts });
   }
   return new BerthError('internal', error.message, details);
 }

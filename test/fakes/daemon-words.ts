@@ -10,6 +10,7 @@ export const daemonWords: DaemonState = {
   activity: null,
   problem: null,
   disk: null,
+  shortage: null,
   channels: { terminal: 'running' },
   loopDelay: null,
   timeZone: null,

@@ -91,6 +91,10 @@ export class FakeRuntime implements ContainerRuntime {
     this.followed.push(container.containerId);
   }
 
+  hasProcess(): Promise<boolean> {
+    return Promise.resolve(false);
+  }
+
   watchExits(onExit: (exit: ContainerExit) => void): void {
     this.#onExit = onExit;
   }

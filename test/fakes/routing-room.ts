@@ -23,9 +23,10 @@ export class RoutingRoom extends TempHome {
     log: this.log,
     defaultAgentFolder: 'main',
     wiresItself: (type) => type === 'open',
-    onDamaged: (sessionId, reason) => {
+    onDamaged: (sessionId, { message }) => {
       this.damaged.push(sessionId);
-      this.sessions.setAside(sessionId, reason);
+      this.sessions.setAside(sessionId, message);
+      return true;
     },
     deliver: () => Promise.resolve(),
     nudges: nudgesWith({

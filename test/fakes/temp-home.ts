@@ -176,6 +176,7 @@ export class TempHome implements Disposable {
       outboundMigrations,
       clock: this.clock,
       log: this.log,
+      monotonicNow: () => this.clock.now(),
       nudges: nudgesWith({ container: onWanted }),
     });
     return this.recovery;

@@ -81,6 +81,8 @@ export interface ContainerRuntime {
   followLog(container: ObservedContainer, logPath: string): void;
   /** Resolves when what an ended container printed is in its log, or after a moment. Missing: it is there at once. */
   settleLog?(containerId: string): Promise<void>;
+  /** Whether a process of this machine, by its pid as the daemon sees it, surely runs in the container. */
+  hasProcess(containerId: string, pid: number): Promise<boolean>;
   /** Hints that a container ended. May come late, twice or never: `list` tells. */
   watchExits(onExit: (exit: ContainerExit) => void): void;
   /** Lets go of streams and timers; containers go on. */

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../../shared/base/clock.js';
 import { BerthError } from '../../../shared/base/errors.js';
 import type { Logger } from '../../../shared/base/logger.js';
@@ -101,6 +102,12 @@ export class DockerRuntime implements ContainerRuntime {
     await this.#deps.engine.stopContainer(containerId, 0);
     await this.#logs.settle(containerId, settleMs);
     await this.#deps.engine.removeContainer(containerId);
+  }
+
+  /** The path of a process's control group names its container, with Docker and Podman, cgroup v1 and v2. */
+  async hasProcess(containerId: string, pid: number): Promise<boolean> {
+    const groups = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '');
+    return containerId !== '' && groups.includes(containerId);
   }
 
   async settleLog(containerId: string): Promise<void> {

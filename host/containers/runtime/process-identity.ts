@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { execa } from 'execa';
-import { errnoOf } from '../../../shared/base/errors.js';
+import { errnoOf, toBerthError } from '../../../shared/base/errors.js';
 
 /**
  * When a process began, in a form that is the same at every look and differs from that of another process
@@ -10,16 +10,38 @@ export async function findProcessStart(pid: number): Promise<string | undefined>
   return process.platform === 'linux' ? await findInProc(pid) : await findWithPs(pid);
 }
 
-/** /proc/<pid>/stat: the name in brackets may hold anything; after it come the state (3) and the start in ticks (22). */
 async function findInProc(pid: number): Promise<string | undefined> {
-  let stat;
+  const fields = await readStat(pid);
+  return fields === undefined || isDead(fields[0]) ? undefined : fields[19];
+}
+
+/**
+ * /proc/<pid>/stat: the name in brackets may hold anything; after it come the state (3), the parent (4), the group (5), the
+ * session (6) and the start in ticks (22). Throws resources_short: then nobody can say.
+ */
+async function readStat(pid: number): Promise<readonly string[] | undefined> {
   try {
-    stat = await readFile(`/proc/${pid}/stat`, 'latin1');
-  } catch {
+    const stat = await readFile(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  } catch (error) {
+    const failure = toBerthError(error);
+    if (failure.code === 'resources_short') throw failure;
     return undefined;
   }
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return isDead(fields[0]) ? undefined : fields[19];
+}
+
+/** Deeper than any process tree that Berth starts. */
+const maxDepth = 64;
+
+/** Whether a process is `leader`, was started by it, or belongs to its group or session. Linux only. */
+export async function isOfGroup(pid: number, leader: number): Promise<boolean> {
+  let current = pid;
+  for (let depth = 0; depth < maxDepth && current > 1; depth += 1) {
+    const [, parent, group, session] = (await readStat(current)) ?? [];
+    if ([String(current), group, session].includes(String(leader))) return true;
+    current = Number(parent ?? 0);
+  }
+  return false;
 }
 
 async function findWithPs(pid: number): Promise<string | undefined> {

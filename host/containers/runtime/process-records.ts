@@ -2,7 +2,7 @@ import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { errnoOf } from '../../../shared/base/errors.js';
+import { errnoOf, toBerthError } from '../../../shared/base/errors.js';
 import type { Logger } from '../../../shared/base/logger.js';
 
 const recordSchema = z.object({
@@ -54,6 +54,9 @@ export class ProcessRecords {
     try {
       return recordSchema.parse(JSON.parse(await readFile(path, 'utf8')));
     } catch (err) {
+      // A record that cannot be read for a moment is not gone: its process would be started twice.
+      const failure = toBerthError(err);
+      if (failure.code === 'resources_short') throw failure;
       if (errnoOf(err) !== 'ENOENT')
         this.#deps.log.warn({ err, path }, 'process record unreadable');
       return undefined;

@@ -17,7 +17,7 @@ import type {
   ContainerSpec,
   ObservedContainer,
 } from './container-runtime.js';
-import { findProcessStart, signalGroup } from './process-identity.js';
+import { findProcessStart, isOfGroup, signalGroup } from './process-identity.js';
 import { spawnRunner } from './process-spawn.js';
 import { ProcessRecords, type ProcessRecord } from './process-records.js';
 
@@ -118,6 +118,12 @@ export class ProcessRuntime implements ContainerRuntime {
     if (record === undefined) return;
     if (await this.#isRunning(record)) await this.#kill(record);
     await this.#records.delete(containerId);
+  }
+
+  async hasProcess(containerId: string, pid: number): Promise<boolean> {
+    const record = await this.#records.find(containerId);
+    if (record === undefined || !(await this.#isRunning(record))) return false;
+    return await isOfGroup(pid, record.pid);
   }
 
   /** Nothing to do: a process writes to its log by itself. */

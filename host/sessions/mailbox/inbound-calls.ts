@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BerthError, errnoOf } from '../../../shared/base/errors.js';
 import type { Migration } from '../../../shared/base/migrate.js';
+import { isThere } from '../../../shared/base/sqlite.js';
 import { touchMark } from '../../../shared/protocol/commit-mark.js';
 import { InboundHandle } from '../../../shared/protocol/inbound-handle.js';
 import { postMarkPath } from '../../../shared/protocol/workspace.js';
@@ -150,7 +151,7 @@ function concernsRunner({ outcomes, following }: InboundSettlement): boolean {
 
 /** Under another name first: a crash or a full disk in the middle leaves no half of a file behind. */
 function createUnlessThere(path: string, { migrations, wasUsed }: CreateRequest): void {
-  if (existsSync(path)) return;
+  if (isThere(path)) return;
   if (wasUsed) throw new BerthError('database_missing', `${path} is gone.`, { facts: { path } });
   makeFolder(path);
   const draft = `${path}.new`;
@@ -166,11 +167,12 @@ function makeFolder(path: string): void {
     mkdirSync(dirname(dirname(path)), { recursive: true, mode: 0o711 });
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
   } catch (cause) {
-    if (!['ENOTDIR', 'EEXIST', 'EACCES', 'EPERM', 'ELOOP'].includes(errnoOf(cause) ?? ''))
-      throw cause;
+    const errno = errnoOf(cause) ?? '';
+    const mayPass = ['EACCES', 'EPERM', 'EIO', 'ESTALE'].includes(errno);
+    if (!mayPass && !['ENOTDIR', 'EEXIST', 'ELOOP'].includes(errno)) throw cause;
     throw new BerthError('database_unreadable', `The database ${path} cannot be made.`, {
       cause,
-      facts: { path },
+      facts: { path, errno, mayPass },
     });
   }
 }

@@ -18,7 +18,7 @@ export interface ThreadSettings {
 export interface ThreadRequest {
   readonly id: number;
   readonly path: string;
-  readonly name: InboundCallName | 'release';
+  readonly name: InboundCallName | 'release' | 'checkpoint';
   readonly args: readonly unknown[];
 }
 
@@ -88,6 +88,11 @@ export class InboundThread implements InboundPort {
 
   async release(path: string): Promise<void> {
     await this.#ask(path, 'release', []);
+  }
+
+  /** Copies the write-ahead log of the database at `path` into it, as far as nobody is held up by that. */
+  async checkpoint(path: string): Promise<void> {
+    await this.#ask(path, 'checkpoint', []);
   }
 
   /** Resolves when every call before it has been done and no file is open. */

@@ -1,4 +1,5 @@
 /** Requests that share a few reader processes: first come, first served. A reader that has failed is replaced. */
+import { errnoOf } from '../../../shared/base/errors.js';
 import { ReaderProcess, type ReaderOutcome, type ReaderSettings } from './reader-process.js';
 
 export interface ReaderLaneDeps {
@@ -21,6 +22,10 @@ interface Waiting {
 /** A request that has waited for so long is worth another reader, in milliseconds. */
 const spareAfterMs = 5;
 const idleMs = 30_000;
+/** Until another is started in the place of one that did not begin to work, in milliseconds. */
+const restartMs = 1_000;
+/** A reader that has too little of something, as one that was started under a low limit, has it for its whole life. */
+const shortAnswer = '{"failure":{"code":"resources_short"';
 /** To begin to work, in milliseconds. */
 const startBudgetMs = 15_000;
 /** What one reader answers in its life: it has used a small part of its CPU time by then. */
@@ -35,6 +40,7 @@ export class ReaderLane {
   readonly #waiting: Waiting[] = [];
   #spareTimer: NodeJS.Timeout | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
+  #restartTimer: NodeJS.Timeout | undefined;
   #isStopping = false;
 
   constructor(deps: ReaderLaneDeps) {
@@ -59,6 +65,7 @@ export class ReaderLane {
     this.#isStopping = true;
     clearTimeout(this.#spareTimer);
     clearTimeout(this.#idleTimer);
+    clearTimeout(this.#restartTimer);
     for (const reader of this.#readers) reader.kill();
     for (const { resolve } of this.#waiting.splice(0)) resolve({ kind: 'unavailable' });
   }
@@ -85,19 +92,23 @@ export class ReaderLane {
 
   async #add(): Promise<void> {
     const { settings, onSlowDisk, onProblem } = this.#deps;
-    const reader = new ReaderProcess(settings, onSlowDisk);
-    this.#readers.add(reader);
+    const reader = spawnReader(settings, onSlowDisk);
+    if (reader !== undefined) this.#readers.add(reader);
     const { folder, user } = settings;
     this.#starting += 1;
-    const outcome = await reader.ask(JSON.stringify({ folder, user }), startBudgetMs);
+    const outcome = (await reader?.ask(JSON.stringify({ folder, user }), startBudgetMs)) ?? none;
     this.#starting -= 1;
     const isReady = outcome.kind === 'answer' && outcome.line.startsWith('{"result"');
-    if (isReady) {
-      this.#free(reader);
-      return;
+    if (reader !== undefined) {
+      if (isReady) {
+        this.#free(reader);
+        return;
+      }
+      reader.kill();
+      this.#readers.delete(reader);
     }
-    this.#drop(reader);
     if (this.#isStopping) return;
+    this.#restartLater();
     onProblem(outcome.kind === 'answer' ? outcome.line.slice(0, 300) : 'it did not begin to work');
     // Who waits is told, and comes again later: a reader that cannot start is tried once for each.
     this.#waiting.shift()?.resolve({ kind: 'unavailable' });
@@ -107,9 +118,19 @@ export class ReaderLane {
   async #use(reader: ReaderProcess, { line, budgetMs, resolve }: Waiting): Promise<void> {
     const outcome = await reader.ask(line, budgetMs);
     resolve(outcome);
-    if (outcome.kind === 'answer' && reader.answered < maxAnswers) this.#free(reader);
+    const isWell = outcome.kind === 'answer' && !outcome.line.startsWith(shortAnswer);
+    if (isWell && reader.answered < maxAnswers) this.#free(reader);
     else this.#drop(reader);
     this.#serve();
+  }
+
+  /** While the system has no process to give, it is not asked for one all the time. */
+  #restartLater(): void {
+    if (!this.#deps.keepsOne) return;
+    this.#restartTimer ??= setTimeout(() => {
+      this.#restartTimer = undefined;
+      if (!this.#isStopping && this.#readers.size === 0) void this.#add();
+    }, restartMs).unref();
   }
 
   #free(reader: ReaderProcess): void {
@@ -137,5 +158,17 @@ export class ReaderLane {
     const place = this.#idle.indexOf(reader);
     if (place !== -1) this.#idle.splice(place, 1);
     if (!this.#isStopping && this.#deps.keepsOne && this.#readers.size === 0) void this.#add();
+  }
+}
+
+const none: ReaderOutcome = { kind: 'unavailable' };
+
+/** Undefined where the system gives no process: Node reports some reasons later, and throws others. */
+function spawnReader(settings: ReaderSettings, onSlowDisk: () => void): ReaderProcess | undefined {
+  try {
+    return new ReaderProcess(settings, onSlowDisk);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    return undefined;
   }
 }

@@ -9,8 +9,8 @@ export type Damage =
   | { readonly kind: 'interrupted'; readonly reason: string }
   /** That file can be replaced. */
   | { readonly kind: 'damaged'; readonly file: MailboxFile; readonly reason: string }
-  /** The files cannot be reached at all: nothing can be replaced either. */
-  | { readonly kind: 'out-of-reach'; readonly reason: string };
+  /** The files cannot be reached at all: nothing can be replaced either. `mayPass`: unless it lasts, that is no damage. */
+  | { readonly kind: 'out-of-reach'; readonly reason: string; readonly mayPass: boolean };
 
 /** Undefined: the failure is of another kind, and may pass. */
 export function findDamage(error: unknown): Damage | undefined {
@@ -23,5 +23,5 @@ export function findDamage(error: unknown): Damage | undefined {
   const path = String(error.facts['path'] ?? '');
   const file = [inboundDbName, outboundDbName].find((name) => path.endsWith(name));
   if (isReplaceable && file !== undefined) return { kind: 'damaged', file, reason };
-  return { kind: 'out-of-reach', reason };
+  return { kind: 'out-of-reach', reason, mayPass: error.facts['mayPass'] === true };
 }

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { BerthError } from '../../../shared/base/errors.js';
 import { withDatabase } from '../../../shared/base/sqlite.js';
 import { damageMarkPath } from '../../../shared/protocol/workspace.js';
 import { damages, RecoveryRoom } from '../../../test/fakes/recovery-room.js';
@@ -404,6 +405,26 @@ describe('the files of a session', () => {
       }
       expect(room.store.sessions.find(room.session.id)).toMatchObject({ status: 'set-aside' });
       expect(room.repairs().length).toBeLessThanOrEqual(10);
+    });
+
+    it('leaves a session alone whose files are out of reach for a moment, and ends it where that lasts', async () => {
+      await haveAConversation();
+      const { recovery } = room;
+      const facts = { path: room.inboundPath, errno: 'EIO', mayPass: true };
+      const error = new BerthError('database_unreadable', 'It cannot be reached.', { facts });
+      const look = (afterMs: number): boolean | undefined => {
+        room.clock.advance(afterMs);
+        return recovery?.report(room.session.id, error);
+      };
+      const status = () => room.store.sessions.find(room.session.id)?.status;
+      expect([0, 2_000, 2_000].map(look)).toEqual([false, false, false]);
+      expect(recovery?.abandon(room.session.id, error)).toBe(false);
+      expect(status()).toBe('active');
+      await room.deliver();
+      expect([2_000, 2_000, 2_000].map(look)).toEqual([false, false, false]);
+      expect(status()).toBe('active');
+      expect(look(2_000)).toBe(true);
+      expect(status()).toBe('set-aside');
     });
 
     it('ends a session whose folder cannot be reached', async () => {

@@ -5,12 +5,14 @@
 import { existsSync } from 'node:fs';
 import { isoAt, type Clock } from '../../../shared/base/clock.js';
 import { BerthError, toBerthError } from '../../../shared/base/errors.js';
-import { Deadline } from '../../../shared/base/lifecycle.js';
+import { Deadline, delay } from '../../../shared/base/lifecycle.js';
 import type { Logger } from '../../../shared/base/logger.js';
+import { isThere } from '../../../shared/base/sqlite.js';
 import { outboundDbPath } from '../../../shared/protocol/workspace.js';
 import type { Store } from '../../store/store.js';
 import type { Nudges } from '../nudges.js';
-import { findDamage } from './damage.js';
+import { findDamage, type Damage } from './damage.js';
+import { LastingTrouble } from './lasting-trouble.js';
 import type { FileMender } from './file-mender.js';
 import type { Mailbox } from '../mailbox.js';
 import { findStat } from './repair-files.js';
@@ -25,12 +27,17 @@ export interface SessionRecoveryDeps {
   readonly mender: FileMender;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Milliseconds of a clock that is never set. Left out: performance.now(). */
+  readonly monotonicNow?: () => number;
   /** `container`: the session's container must end, or is to be looked at; then `repair` is called. */
   readonly nudges: Pick<Nudges, 'container' | 'notices' | 'schedule'>;
 }
 
 /** How long a message waits for the repair of its session; after that a new session takes it. In milliseconds. */
 const restoreTimeoutMs = 15_000;
+
+/** Until files that were out of reach are tried again, in milliseconds. */
+const tryAgainMs = 2_000;
 
 const maxTries = 3;
 
@@ -42,8 +49,11 @@ export class SessionRecovery {
   readonly #deps: SessionRecoveryDeps;
   readonly #waiters = new Map<string, (() => void)[]>();
 
+  readonly #outOfReach: LastingTrouble;
+
   constructor(deps: SessionRecoveryDeps) {
     this.#deps = deps;
+    this.#outOfReach = new LastingTrouble(deps.monotonicNow);
   }
 
   /** After a start: repairs that an earlier daemon has not finished. */
@@ -54,7 +64,7 @@ export class SessionRecovery {
 
   /** Something went wrong with a session's files. False where that is no damage: it may pass by itself. */
   report(sessionId: string, error: unknown): boolean {
-    const { store, log } = this.#deps;
+    const { store } = this.#deps;
     const damage = findDamage(error);
     const session = store.sessions.find(sessionId);
     if (damage === undefined || session === undefined) return false;
@@ -66,22 +76,45 @@ export class SessionRecovery {
         this.#want(sessionId, 'rollback-wanted', 'outbound.db', damage.reason);
         return true;
       case 'damaged':
-        if (this.#wasNeverWritten(sessionId, error)) return true;
-        if (this.#isHopeless(sessionId)) {
-          this.setAside(sessionId, `its files are damaged again and again: ${damage.reason}`);
-          return true;
-        }
-        if (this.#want(sessionId, 'wanted', damage.file, damage.reason)) {
-          log.error(
-            { sessionId, file: damage.file, reason: damage.reason },
-            'session file damaged',
-          );
-        }
+        this.#reportDamaged(sessionId, damage, error);
         return true;
       case 'out-of-reach':
+        if (damage.mayPass && !this.#lasts(sessionId, damage.reason)) return false;
         this.setAside(sessionId, damage.reason);
         return true;
     }
+  }
+
+  #reportDamaged(
+    sessionId: string,
+    damage: Extract<Damage, { kind: 'damaged' }>,
+    error: unknown,
+  ): void {
+    if (this.#wasNeverWritten(sessionId, error)) return;
+    if (this.#isHopeless(sessionId)) {
+      this.setAside(sessionId, `its files are damaged again and again: ${damage.reason}`);
+      return;
+    }
+    if (this.#want(sessionId, 'wanted', damage.file, damage.reason)) {
+      this.#deps.log.error(
+        { sessionId, file: damage.file, reason: damage.reason },
+        'session file damaged',
+      );
+    }
+  }
+
+  /** The session's files were used without trouble. */
+  noteWell(sessionId: string): void {
+    this.#outOfReach.clear(sessionId);
+  }
+
+  /** A message could not be written, whatever was tried. Sets the session aside; false where the reason may pass. */
+  abandon(sessionId: string, error: BerthError): boolean {
+    const damage = findDamage(error);
+    const isAside = this.#deps.store.sessions.find(sessionId)?.status === 'set-aside';
+    if (damage?.kind === 'out-of-reach' && damage.mayPass && !isAside) return false;
+    this.setAside(sessionId, error.message);
+    return true;
   }
 
   /** Somebody has written to the session, and waits for it. */
@@ -93,7 +126,9 @@ export class SessionRecovery {
 
   /** Resolves when it may be tried again: the session's files are whole, or it was set aside, or that takes too long. */
   async restore(sessionId: string, error: unknown): Promise<void> {
-    if (!this.report(sessionId, error) || !this.#deps.store.repairs.isWanted(sessionId)) return;
+    const isDealtWith = this.report(sessionId, error);
+    if (!isDealtWith && findDamage(error)?.kind === 'out-of-reach') await delay(tryAgainMs);
+    if (!isDealtWith || !this.#deps.store.repairs.isWanted(sessionId)) return;
     const done = new Promise<void>((resolve) => {
       this.#waiters.set(sessionId, [...(this.#waiters.get(sessionId) ?? []), resolve]);
     });
@@ -106,6 +141,8 @@ export class SessionRecovery {
     const path = outboundDbPath(folders.outDir(sessionId));
     const stat = findStat(path);
     if (stat !== undefined && (!stat.isFile() || stat.size > 0)) return;
+    // Throws where it may be there, and cannot be reached.
+    isThere(path);
     if (!(await mailbox.inbound(sessionId, 'hasHistory'))) return;
     throw new BerthError('database_missing', `${path} is gone.`, { facts: { path } });
   }
@@ -178,12 +215,22 @@ export class SessionRecovery {
 
   #giveUpInTime(sessionId: string, error: unknown): void {
     const { code, message } = toBerthError(error);
-    const isLasting = findDamage(error)?.kind === 'out-of-reach';
-    // A full disk is no reason to give up a conversation.
-    if (code === 'disk_full') return;
+    const damage = findDamage(error);
+    // A full disk is no reason to give up a conversation, nor is a system that has run short of something.
+    if (code === 'disk_full' || code === 'resources_short') return;
+    const isOutOfReach = damage?.kind === 'out-of-reach';
+    if (isOutOfReach && damage.mayPass && !this.#lasts(sessionId, message)) return;
+    const isLasting = isOutOfReach;
     if (this.#deps.store.repairs.noteFailure(sessionId) >= maxTries || isLasting) {
       this.setAside(sessionId, `its files could not be repaired: ${message}`);
     }
+  }
+
+  /** Files that cannot be reached for a moment are whole: only what lasts is taken for damage. */
+  #lasts(sessionId: string, reason: string): boolean {
+    const { isFirst, lasts } = this.#outOfReach.note(sessionId);
+    if (isFirst) this.#deps.log.warn({ sessionId, reason }, 'session files out of reach');
+    return lasts;
   }
 
   #wake(sessionId: string): void {
