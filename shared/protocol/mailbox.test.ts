@@ -283,7 +283,7 @@ describe('a mailbox', () => {
         status: 'failed',
         tries: 2,
         statusChanged: now,
-        reason: 'y'.repeat(500),
+        reason: `${'y'.repeat(499)}…`,
       });
       complete('m-1');
       expect(outboundReader.findAcks(['m-1']).get('m-1')).toMatchObject({ tries: 0, reason: null });
