@@ -39,6 +39,7 @@ describe('the write-ahead log of the central database', () => {
       script: bundles.inboundThread,
       settings: { migrations: [], maxOpen: 2, idleMs: 60_000 },
       onTook: () => undefined,
+      onPutRight: () => undefined,
       onFatal: () => undefined,
     });
     thread.start();

@@ -111,6 +111,9 @@ export function layGround(
     onTook: (ms) => {
       disk.note(ms);
     },
+    onPutRight: ({ path, changes }) => {
+      deps.log.warn({ path, changes }, 'inbound database put right');
+    },
     onFatal: deps.onFatal,
   });
   deps.store.leaveCheckpoints(maxLogPages);

@@ -24,18 +24,25 @@ export interface InboundHandleOptions {
   readonly migrations?: readonly Migration[];
   /** Stays open until `close`. */
   readonly isKept?: boolean;
+  /** Takes what was put right in a file that somebody else had changed, in words for a log. */
+  readonly onPutRight?: (changes: readonly string[]) => void;
 }
 
 export class InboundHandle {
   readonly path: string;
   readonly #migrations: readonly Migration[];
   readonly #isKept: boolean;
+  readonly #onPutRight: InboundHandleOptions['onPutRight'];
   #opened: Opened | undefined;
 
-  constructor(path: string, { migrations = [], isKept = false }: InboundHandleOptions = {}) {
+  constructor(
+    path: string,
+    { migrations = [], isKept = false, onPutRight }: InboundHandleOptions = {},
+  ) {
     this.path = path;
     this.#migrations = migrations;
     this.#isKept = isKept;
+    this.#onPutRight = onPutRight;
   }
 
   /** Makes the file or brings it up to date. */
@@ -86,7 +93,8 @@ export class InboundHandle {
     if (!this.#isKept || opened.mark === markOf(statements)) return opened;
     rollBack(db);
     this.#bringUpToDate(db);
-    assertInboundSchema(db);
+    const changes = assertInboundSchema(db);
+    if (changes.length > 0) this.#onPutRight?.(changes);
     statements.prepare(begin).run();
     opened.mark = markOf(statements);
     return opened;

@@ -13,6 +13,8 @@ export interface InboundFilesDeps {
   readonly migrations: readonly Migration[];
   /** How many files stay open at the most; 0: none. */
   readonly maxOpen: number;
+  /** As of InboundHandle, of the file at `path`. */
+  readonly onPutRight?: (path: string, changes: readonly string[]) => void;
 }
 
 export class InboundFiles {
@@ -41,11 +43,19 @@ export class InboundFiles {
   }
 
   #fileOf(path: string): InboundFile {
-    const { migrations, maxOpen } = this.#deps;
+    const { migrations, maxOpen, onPutRight } = this.#deps;
     const known = this.#files.get(path);
     this.#files.delete(path);
     const isKept = maxOpen > 0;
-    const file = known ?? new InboundFile(new InboundHandle(path, { migrations, isKept }));
+    const file =
+      known ??
+      new InboundFile(
+        new InboundHandle(path, {
+          migrations,
+          isKept,
+          onPutRight: (changes) => onPutRight?.(path, changes),
+        }),
+      );
     if (!isKept) return file;
     this.#files.set(path, file);
     const oldest = this.#files.keys().next().value;

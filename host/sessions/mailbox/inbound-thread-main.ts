@@ -3,11 +3,14 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { toBerthError } from '../../../shared/base/errors.js';
 import { withDatabase } from '../../../shared/base/sqlite.js';
 import { InboundFiles } from './inbound-files.js';
-import type { ThreadAnswer, ThreadRequest, ThreadSettings } from './inbound-thread.js';
+import type { PutRight, ThreadAnswer, ThreadRequest, ThreadSettings } from './inbound-thread.js';
 
 const settings = workerData as ThreadSettings;
-const files = new InboundFiles(settings);
 const port = parentPort;
+const files = new InboundFiles({
+  ...settings,
+  onPutRight: (path, changes) => port?.postMessage({ path, changes } satisfies PutRight),
+});
 
 /** Files that nobody has used for a while are closed. */
 const idleCheck = setTimeout(() => {

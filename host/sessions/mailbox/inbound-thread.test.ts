@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { bundleWorkers, type WorkerBundles } from '../../../test/fakes/worker-bundles.js';
 import type { BerthError } from '../../../shared/base/errors.js';
 import { readMigrations } from '../../../shared/base/migrate.js';
-import { openDatabase } from '../../../shared/base/sqlite.js';
+import { openDatabase, withDatabase } from '../../../shared/base/sqlite.js';
 import type { NewInboundRow } from '../../../shared/protocol/inbound-rows.js';
 import { inboundDbPath } from '../../../shared/protocol/workspace.js';
 import { InboundThread } from './inbound-thread.js';
@@ -31,6 +31,7 @@ describe('the thread that uses inbound.db files', () => {
   let path: string;
   let thread: InboundThread;
   let failures: BerthError[];
+  let putRight: string[];
 
   beforeAll(async () => {
     bundles = await bundleWorkers();
@@ -44,10 +45,14 @@ describe('the thread that uses inbound.db files', () => {
     folder = mkdtempSync(join(tmpdir(), 'berth-thread-'));
     path = inboundDbPath(join(folder, 's-1', 'in'));
     failures = [];
+    putRight = [];
     thread = new InboundThread({
       script: bundles.inboundThread,
       settings: { migrations, maxOpen: 2, idleMs: 60_000 },
       onTook: () => undefined,
+      onPutRight: ({ changes }) => {
+        putRight.push(...changes);
+      },
       onFatal: (error) => {
         failures.push(error);
       },
@@ -71,6 +76,14 @@ describe('the thread that uses inbound.db files', () => {
       }
     }).length;
   }
+
+  it('tells what it has put right in a file that somebody changed', async () => {
+    withDatabase(path, { mode: 'write', busyTimeoutMs: 0 }, (db) => {
+      db.exec('CREATE INDEX by_kind ON messages_in (kind)');
+    });
+    await thread.call(path, 'listOpen', []);
+    expect(putRight).toEqual(['foreign index "by_kind" dropped']);
+  });
 
   it('answers in the order of the calls', async () => {
     const order: string[] = [];

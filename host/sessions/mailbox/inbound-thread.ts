@@ -28,6 +28,12 @@ export type ThreadAnswer = {
   readonly ms: number;
 } & ({ readonly result: unknown } | { readonly failure: Failure });
 
+/** What somebody else had changed in a file, and was put right; in words for a log. */
+export interface PutRight {
+  readonly path: string;
+  readonly changes: readonly string[];
+}
+
 interface Failure {
   readonly code: ErrorCode;
   readonly message: string;
@@ -41,6 +47,7 @@ export interface InboundThreadDeps {
   readonly settings: ThreadSettings;
   /** How long each call has taken, in milliseconds. */
   readonly onTook: (ms: number) => void;
+  readonly onPutRight: (putRight: PutRight) => void;
   /** The thread has ended by itself: nothing can be written any more. */
   readonly onFatal: (error: BerthError) => void;
 }
@@ -62,11 +69,15 @@ export class InboundThread implements InboundPort {
   }
 
   start(): void {
-    const { script, settings, onTook } = this.#deps;
+    const { script, settings, onTook, onPutRight } = this.#deps;
     const worker = new Worker(script, { workerData: settings, env: {}, execArgv: [] });
-    worker.on('message', (answer: ThreadAnswer) => {
-      onTook(answer.ms);
-      this.#take(answer);
+    worker.on('message', (message: ThreadAnswer | PutRight) => {
+      if ('changes' in message) {
+        onPutRight(message);
+        return;
+      }
+      onTook(message.ms);
+      this.#take(message);
     });
     worker.on('error', (error) => {
       this.#end(error);
