@@ -32,8 +32,17 @@ export async function copyOrdinary(from: string, to: string, maxBytes: number): 
     const errno = error.facts['errno'];
     if (errno === 'ENOENT') return 'missing';
     if (errno === null) return 'odd';
+    // Opened so that nothing is waited for. Nobody is short of anything then. Source: open(2), EWOULDBLOCK.
+    if (errno === 'EAGAIN') throw leased(from, error);
     throw error.cause;
   }
+}
+
+function leased(path: string, cause: unknown): BerthError {
+  return new BerthError('io_failed', `Another program holds a lease on ${path}.`, {
+    next: 'End that program.',
+    cause,
+  });
 }
 
 /** Undefined where nothing is there, and where it cannot be reached. */
