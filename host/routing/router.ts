@@ -12,7 +12,7 @@ import type { Nudges } from '../sessions/nudges.js';
 import { messagingGroupIdFor, type MessagingGroup } from '../store/messaging-groups.js';
 import type { ReceivedMessage, Verdict } from '../store/received-messages.js';
 import type { Store } from '../store/store.js';
-import type { Wiring } from '../store/wirings.js';
+import { openWiring, type Wiring } from '../store/wirings.js';
 import { decideEngagement } from './engagement.js';
 import { findGateReason } from './gates.js';
 import { SessionPoster, type SessionPosterDeps, type Written } from './session-poster.js';
@@ -258,16 +258,8 @@ export class Router {
     const { store, clock, newId, defaultAgentFolder, log } = this.#deps;
     const agentGroup = store.agentGroups.findByFolder(defaultAgentFolder);
     if (agentGroup === undefined) return;
-    store.wirings.insert({
-      id: newId('w'),
-      messagingGroupId: chat.id,
-      agentGroupId: agentGroup.id,
-      triggerRules: null,
-      responseScope: 'all',
-      sessionMode: 'shared',
-      priority: 0,
-      createdAt: isoAt(clock.now()),
-    });
+    const of = { messagingGroupId: chat.id, agentGroupId: agentGroup.id };
+    store.wirings.insert(openWiring({ id: newId('w'), ...of, createdAt: isoAt(clock.now()) }));
     log.info({ messagingGroup: chat.id, agentGroup: agentGroup.id }, 'chat wired itself');
   }
 

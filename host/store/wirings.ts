@@ -19,6 +19,14 @@ export interface Wiring {
   readonly createdAt: string;
 }
 
+/** That of a chat that wires itself: its agent answers everything, in one session. */
+export function openWiring(
+  wiring: Pick<Wiring, 'id' | 'messagingGroupId' | 'agentGroupId' | 'createdAt'>,
+): Wiring {
+  const rules = { triggerRules: null, responseScope: 'all', sessionMode: 'shared', priority: 0 };
+  return { ...wiring, ...rules };
+}
+
 const columns = `id, messaging_group_id AS messagingGroupId, agent_group_id AS agentGroupId,
   trigger_rules AS triggerRules, response_scope AS responseScope, session_mode AS sessionMode,
   priority, created_at AS createdAt`;

@@ -10,6 +10,7 @@ import { settingsKey } from '../../store/agent-groups.js';
 import { messagingGroupIdFor, type MessagingGroup } from '../../store/messaging-groups.js';
 import type { Session, SessionKey } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
+import { openWiring } from '../../store/wirings.js';
 import type { Mailbox } from '../mailbox.js';
 import { isPending } from '../open-work.js';
 import type { SessionFolders } from '../session-folder.js';
@@ -182,16 +183,8 @@ function ensureChat(deps: AdoptFolderDeps, { agentGroup, address }: Adopted): vo
   };
   store.messagingGroups.insert(chat);
   if (!wiresItself(channelType) || agentGroup.folder !== defaultAgentFolder) return;
-  store.wirings.insert({
-    id: newId('w'),
-    messagingGroupId: chat.id,
-    agentGroupId: agentGroup.id,
-    triggerRules: null,
-    responseScope: 'all',
-    sessionMode: 'shared',
-    priority: 0,
-    createdAt,
-  });
+  const of = { messagingGroupId: chat.id, agentGroupId: agentGroup.id };
+  store.wirings.insert(openWiring({ id: newId('w'), ...of, createdAt }));
 }
 
 function noteTasks(store: Store, session: Session, tasks: readonly FoundTask[]): void {
