@@ -167,6 +167,31 @@ describe('an interrupted delivery', () => {
     expect(room.texts()).toEqual(['o-1']);
   });
 
+  it.each([true, false])(
+    'whose outcome could not be noted is neither forgotten nor repeated (idempotent: %s)',
+    async (sendsAreIdempotent) => {
+      room = new DeliveryRoom({ sendsAreIdempotent });
+      await room.post(room.session, 'm-1');
+      room.runner.say('o-1', { inReplyTo: 'm-1' });
+      room.runner.complete('m-1');
+      room.inbound(room.session.id, (db) => {
+        db.exec(`CREATE TRIGGER full BEFORE UPDATE ON delivered
+                 BEGIN SELECT raise(ABORT, 'database or disk is full'); END`);
+      });
+      await room.deliver();
+      await room.deliver();
+      expect(room.texts()).toEqual(['o-1']);
+      expect(room.deliveries(room.session.id)).toEqual({ 'o-1': 'sending' });
+      room.inbound(room.session.id, (db) => {
+        db.exec('DROP TRIGGER full');
+      });
+      await room.deliver();
+      expect(room.texts()).toEqual(['o-1']);
+      expect(room.deliveries(room.session.id)).toEqual({ 'o-1': 'delivered' });
+      expect(room.messagesIn(room.session.id)).toMatchObject([{ status: 'completed' }]);
+    },
+  );
+
   it('never brings the daemon down, not even where nothing can be written at all', async () => {
     room = new DeliveryRoom();
     room.runner.say('o-1');

@@ -43,6 +43,8 @@ export class DeliveryLoop {
   readonly #deps: DeliveryLoopDeps;
   readonly #passes: SingleFlight;
   readonly #endedContainers = new Map<string, ContainerEnd>();
+  /** Outcomes of sends that could not be written: they are, before anything else is sent. */
+  readonly #unwritten = new Map<string, DeliveryDraft>();
   /** Passes that could not be planned in the database, as when the disk is full. */
   readonly #timers = new Map<string, NodeJS.Timeout>();
   #isStopping = false;
@@ -143,9 +145,11 @@ export class DeliveryLoop {
   async #goThrough(session: Session, end: ContainerEnd | undefined): Promise<boolean> {
     const { settlement, rows, batch, booksWaitMs } = this.#deps;
     const ended = end === undefined ? undefined : await this.#repair(session, end);
+    const draft = this.#unwritten.get(session.id) ?? new DeliveryDraft();
+    await batch.write(session, draft);
+    this.#unwritten.delete(session.id);
     const { start, facts } = await this.#readFacts(session);
     this.#deps.log.debug({ sessionId: session.id }, 'facts read');
-    const draft = new DeliveryDraft();
     try {
       const isStopping = (): boolean => this.#isStopping;
       const delivered = await rows.deliver(session, { start, page: facts.page, draft }, isStopping);
@@ -163,7 +167,9 @@ export class DeliveryLoop {
       }
     } catch (error) {
       // What was sent is known to be sent, whatever else went wrong.
-      await batch.write(session, draft).catch(() => undefined);
+      await batch.write(session, draft).catch(() => {
+        this.#unwritten.set(session.id, draft);
+      });
       throw error;
     }
     return true;
@@ -219,6 +225,7 @@ export class DeliveryLoop {
     store.dueItems.clear(sessionId, 'wake');
     store.dueItems.clear(sessionId, 'deliver');
     this.#deps.rows.forget(sessionId);
+    this.#unwritten.delete(sessionId);
   }
 }
 

@@ -12,6 +12,8 @@ import { tell } from './seeded.js';
 
 const source = join(dirname(fileURLToPath(import.meta.url)), 'slow-disk.c');
 const syncMs = 400;
+/** How long central.db's log is when it is copied into the database. */
+const copiedAtBytes = 4 * 1024 * 1024;
 
 function whyNoShim(): string | undefined {
   if (process.platform !== 'linux') return 'only Linux loads a library before libc this way';
@@ -58,20 +60,24 @@ describe.skipIf(isMissing('a slow disk', whyNoShim()))(
       await home.start();
       const ledger = new Ledger(home.socket);
       const log = join(home.home, 'data', 'central.db-wal');
-      const sayUntilLogHas = async (mib: number): Promise<void> => {
-        for (let round = 0; round < 60 && statSync(log).size <= mib * 1024 ** 2; round += 1) {
+      let longestLog = 0;
+      const sayUntilLogHad = async (bytes: number): Promise<void> => {
+        for (let round = 0; round < 60 && longestLog <= bytes; round += 1) {
           const said = Array.from({ length: 20 }, (_, i) => ledger.say(`chat-${i % 4}`));
-          await ledger.until(() => said.every(({ messageId }) => messageId !== undefined));
+          await ledger.until(() => {
+            longestLog = Math.max(longestLog, statSync(log).size);
+            return said.every(({ messageId }) => messageId !== undefined);
+          });
         }
       };
-      await sayUntilLogHas(3.6);
+      await sayUntilLogHad(0.9 * copiedAtBytes);
       writeFileSync(mark, '');
       const before = stateOf(home).loopDelay?.longestMs ?? 0;
       try {
-        // At 4 MiB a commit of its own would copy the log into the database, and wait for the disk.
-        await sayUntilLogHas(4.2);
+        // A commit that copied the log into the database would wait for the disk.
+        await sayUntilLogHad(copiedAtBytes);
         await ledger.untilOver();
-        expect(statSync(log).size).toBeGreaterThan(4 * 1024 * 1024);
+        expect(longestLog).toBeGreaterThan(copiedAtBytes);
         await until(() => {
           expect(stateOf(home).disk).toContain('is slow');
         });
