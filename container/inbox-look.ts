@@ -74,6 +74,12 @@ export class InboxLook {
     return this.#deps.probe.look().kind === 'unchanged';
   }
 
+  /** Something may have come, or become due, since inbound.db was read last. */
+  mayHoldMore(): boolean {
+    const { clock } = this.#deps;
+    return !this.isUnchanged() || clock.now() >= this.#nextDueAtMs;
+  }
+
   stop(): void {
     this.#retryTimer.clear();
     this.#dueTimer.clear();

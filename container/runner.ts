@@ -33,6 +33,7 @@ import { InboundProbe } from './inbound-probe.js';
 import { InboundWatcher } from './inbound-watcher.js';
 import { InboxLook } from './inbox-look.js';
 import { Intake, type Batch } from './intake.js';
+import { isLocalDisk } from './local-disk.js';
 import { PatientWriter } from './patient-writer.js';
 import type { Provider } from './providers/provider.js';
 import { Pruning } from './pruning.js';
@@ -79,7 +80,7 @@ export class Runner {
     const { workspace, config, clock, log } = deps;
     const inboundPath = inboundDbPath(workspace.inDir);
     const outboundPath = outboundDbPath(workspace.outDir);
-    const inbound = new InboundReader(inboundPath);
+    const inbound = new InboundReader(inboundPath, { isKept: isLocalDisk(workspace.inDir) });
     const outbound = new OutboundWriter(outboundPath);
     const nudge = (): void => {
       this.#loop.nudge();
@@ -159,6 +160,7 @@ export class Runner {
     this.#pruning.stop();
     const hasEnded = await new Deadline(graceMs).wait(this.#loop.stop());
     if (hasEnded === 'late' && this.#turn !== undefined) this.#abandon(this.#turn);
+    this.#outbound.close();
   }
 
   async #look(): Promise<void> {
@@ -221,6 +223,7 @@ export class Runner {
 
   /** What cannot be taken into this turn goes into the next. */
   #takeMore(contextIds: ReadonlySet<string>): Batch | undefined {
+    if (!this.#inbox.mayHoldMore()) return undefined;
     try {
       return this.#intake.takeMore(contextIds);
     } catch (err) {

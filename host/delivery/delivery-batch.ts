@@ -100,8 +100,11 @@ export class DeliveryBatch {
     if (records.length + taken.forget.length === 0) return;
     const { mailbox, clock } = this.#deps;
     try {
-      const now = clock.now();
-      await mailbox.inbound(session.id, 'recordDeliveries', records, taken.forget, now);
+      const { forget } = taken;
+      const wantsOpen = draft.open === undefined;
+      const args = [records, forget, clock.now(), wantsOpen] as const;
+      const open = await mailbox.inbound(session.id, 'recordDeliveries', ...args);
+      if (wantsOpen) draft.open = open;
     } catch (error) {
       draft.putBack(taken);
       throw error;

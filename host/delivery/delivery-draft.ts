@@ -1,10 +1,18 @@
-import type { NewDeliveryRecord } from '../../shared/protocol/inbound-rows.js';
+import type { NewDeliveryRecord, OpenInbound } from '../../shared/protocol/inbound-rows.js';
+
+/** What is taken out of a draft, to be written. */
+export interface TakenOutcomes {
+  readonly records: readonly NewDeliveryRecord[];
+  readonly forget: readonly string[];
+}
 
 /** Outcomes of sends that are not in inbound.db yet: they go there with the next thing that is written. */
 export class DeliveryDraft {
   #records: NewDeliveryRecord[] = [];
   #forget: string[] = [];
   #isUrgent = false;
+  /** Rows of inbound.db that were open when something was first written in this pass; undefined: nothing was. */
+  open: readonly OpenInbound[] | undefined;
 
   /** A crash before it is written would make a send uncertain that was not, and a repeat of it would show. */
   get isUrgent(): boolean {
@@ -27,7 +35,7 @@ export class DeliveryDraft {
   }
 
   /** What there is, which is then the caller's to write. */
-  take(): { readonly records: readonly NewDeliveryRecord[]; readonly forget: readonly string[] } {
+  take(): TakenOutcomes {
     const taken = { records: this.#records, forget: this.#forget };
     this.#records = [];
     this.#forget = [];
@@ -36,7 +44,7 @@ export class DeliveryDraft {
   }
 
   /** It could not be written. */
-  putBack(taken: ReturnType<DeliveryDraft['take']>): void {
+  putBack(taken: TakenOutcomes): void {
     this.#records = [...taken.records, ...this.#records];
     this.#forget = [...taken.forget, ...this.#forget];
   }

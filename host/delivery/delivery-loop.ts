@@ -15,7 +15,7 @@ import type { ContainerEnd, Settlement } from '../sessions/settlement.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import type { DeliveryBatch } from './delivery-batch.js';
-import { DeliveryDraft } from './delivery-draft.js';
+import { DeliveryDraft, type TakenOutcomes } from './delivery-draft.js';
 import type { LookStart } from './look-starts.js';
 import { pageSize, type RowDelivery } from './row-delivery.js';
 
@@ -44,7 +44,7 @@ export class DeliveryLoop {
   readonly #passes: SingleFlight;
   readonly #endedContainers = new Map<string, ContainerEnd>();
   /** Outcomes of sends that could not be written: they are, before anything else is sent. */
-  readonly #unwritten = new Map<string, DeliveryDraft>();
+  readonly #unwritten = new Map<string, TakenOutcomes>();
   /** Passes that could not be planned in the database, as when the disk is full. */
   readonly #timers = new Map<string, NodeJS.Timeout>();
   #isStopping = false;
@@ -143,12 +143,11 @@ export class DeliveryLoop {
 
   /** False where the daemon stops before the end. */
   async #goThrough(session: Session, end: ContainerEnd | undefined): Promise<boolean> {
-    const { settlement, rows, batch, booksWaitMs } = this.#deps;
+    const { settlement, mailbox, rows, batch, booksWaitMs } = this.#deps;
     const ended = end === undefined ? undefined : await this.#repair(session, end);
-    const draft = this.#unwritten.get(session.id) ?? new DeliveryDraft();
-    await batch.write(session, draft);
-    this.#unwritten.delete(session.id);
-    const { start, facts } = await this.#readFacts(session);
+    const draft = new DeliveryDraft();
+    await this.#writeLeftOver(session, draft);
+    const { start, facts } = await this.#readFacts(session, ended !== undefined);
     this.#deps.log.debug({ sessionId: session.id }, 'facts read');
     try {
       const isStopping = (): boolean => this.#isStopping;
@@ -158,21 +157,34 @@ export class DeliveryLoop {
         return false;
       }
       if (hasEnded(facts.acks) && !draft.isUrgent) await delay(booksWaitMs);
+      const open = draft.open ?? facts.open ?? (await mailbox.inbound(session.id, 'listOpen'));
       const taken = draft.take();
       try {
-        await settlement.settle(session, facts, ended, { ...taken, dueAt: delivered.dueAt });
+        const seen = { open, acks: facts.acks };
+        await settlement.settle(session, seen, ended, { ...taken, dueAt: delivered.dueAt });
       } catch (error) {
         draft.putBack(taken);
         throw error;
       }
+      // It came while the file was read: whether it is answered already is not known.
+      const isUnasked = open.some(({ id }) => !facts.asked.has(id));
+      if (isUnasked && !this.#isStopping) this.nudge(session.id);
     } catch (error) {
       // What was sent is known to be sent, whatever else went wrong.
       await batch.write(session, draft).catch(() => {
-        this.#unwritten.set(session.id, draft);
+        this.#unwritten.set(session.id, draft.take());
       });
       throw error;
     }
     return true;
+  }
+
+  async #writeLeftOver(session: Session, draft: DeliveryDraft): Promise<void> {
+    const unwritten = this.#unwritten.get(session.id);
+    if (unwritten === undefined) return;
+    draft.putBack(unwritten);
+    await this.#deps.batch.write(session, draft);
+    this.#unwritten.delete(session.id);
   }
 
   /** After its container has ended: what is damaged is repaired, and may have cost more messages their try. */
@@ -185,11 +197,14 @@ export class DeliveryLoop {
   }
 
   /** Where rows were taken out of the file, its numbers begin anew below the last one seen: all of it is read again. */
-  async #readFacts(session: Session): Promise<{ start: LookStart; facts: PassFacts }> {
+  async #readFacts(
+    session: Session,
+    asksForAll: boolean,
+  ): Promise<{ start: LookStart; facts: PassFacts }> {
     const { mailbox, recovery, rows } = this.#deps;
     for (let isFirst = true; ; isFirst = false) {
       const start = await rows.begin(session);
-      const request = { after: start.waitsThrough, limit: pageSize };
+      const request = { after: start.waitsThrough, limit: pageSize, asksForAll };
       const facts = await readFacts(mailbox, session.id, request);
       if (facts.page === undefined) await recovery.assertWhole(session.id);
       const isBehind = (facts.page?.maxSeq ?? 0) < start.waitsThrough;

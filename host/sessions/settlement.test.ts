@@ -5,6 +5,8 @@ import { SettlingRoom } from '../../test/fakes/settling-room.js';
 
 const address = { channelType: 'fake', platformId: 'chat-1', threadId: null };
 
+const wholeFile = { after: 0, limit: 1, asksForAll: true };
+
 describe('what becomes of an inbound message', () => {
   type Ack = 'none' | 'processing' | 'completed' | 'failed';
   const cases: readonly [Ack, tries: number, ended: 'running' | 'ended', after: string][] = [
@@ -148,7 +150,8 @@ describe('settlement', () => {
   it('settles only what was acked when it began: what is acked meanwhile waits for its replies', async () => {
     await room.post(room.session, 'm-1', 'm-2');
     room.runner.complete('m-1');
-    const seen = await readFacts(room.mailbox, room.session.id, { after: 0, limit: 1 });
+    const { acks } = await readFacts(room.mailbox, room.session.id, wholeFile);
+    const seen = { acks, open: await room.mailbox.inbound(room.session.id, 'listOpen') };
     room.runner.complete('m-2');
     await room.settlement.settle(room.session, seen);
     expect(room.describe()).toEqual({ 'm-1': 'completed 0', 'm-2': 'pending 0' });

@@ -96,13 +96,18 @@ function statOf(path: string): Stats | undefined {
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === 'ENOENT') return undefined;
-    throw shortageOf(errno, error) ?? outOfReach(path, error);
+    throw outOfReach(path, error);
   }
 }
 
-/** A path on which something stands that is no folder does not pass by itself; every other reason may. */
-function outOfReach(path: string, cause: unknown): BerthError {
+/**
+ * What the system says of a path, as resources_short or database_unreadable. A path on which something stands that is no
+ * folder does not pass by itself; every other reason may.
+ */
+export function outOfReach(path: string, cause: unknown): BerthError {
   const errno = errnoOf(cause) ?? '';
+  const shortage = shortageOf(errno, cause);
+  if (shortage !== undefined) return shortage;
   return new BerthError('database_unreadable', `The database ${path} cannot be reached.`, {
     cause,
     facts: { path, errno, mayPass: !lastingErrnos.has(errno) },

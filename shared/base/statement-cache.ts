@@ -17,6 +17,7 @@ export class StatementCache {
   readonly #db: Db;
   readonly #statements = new Map<string, Statement<unknown[], unknown>>();
   readonly #plucked = new Map<string, Statement<unknown[], unknown>>();
+  readonly #walked = new Map<string, Statement<unknown[], unknown>>();
 
   constructor(db: Db) {
     this.#db = db;
@@ -41,5 +42,18 @@ export class StatementCache {
       this.#plucked.set(sql, statement);
     }
     return statement as KeptStatement<Bind, Value>;
+  }
+
+  /**
+   * The rows one by one, read as far as they are taken; leaving the loop ends the walk. A second walk of the same text
+   * throws until the first has ended.
+   */
+  walk<Row>(sql: string, ...bind: readonly unknown[]): IterableIterator<Row> {
+    let statement = this.#walked.get(sql);
+    if (statement === undefined) {
+      statement = this.#db.prepare(sql);
+      this.#walked.set(sql, statement);
+    }
+    return statement.iterate(...bind) as IterableIterator<Row>;
   }
 }

@@ -2,22 +2,13 @@
  * One inbound.db, on the side that writes it. Opened for each use, or kept open between uses together with its compiled
  * statements; no transaction is ever left open. A lock is never waited for: a locked file throws database_busy.
  */
-import { lstatSync } from 'node:fs';
 import { BerthError } from '../base/errors.js';
+import { KeptDatabase, type OpenedDatabase } from '../base/kept-database.js';
 import { migrateByVersion, type Migration } from '../base/migrate.js';
-import { asForeign, fromSqlite, openDatabase, withDatabase, type Db } from '../base/sqlite.js';
-import { StatementCache } from '../base/statement-cache.js';
+import { asForeign, fromSqlite, withDatabase, type Db } from '../base/sqlite.js';
+import type { StatementCache } from '../base/statement-cache.js';
 import { assertInboundSchema } from './inbound-schema.js';
 import { assertNoTrap } from './outbound-trap.js';
-
-interface Opened {
-  readonly db: Db;
-  readonly statements: StatementCache;
-  /** Device and inode of what was opened. */
-  readonly identity: string;
-  /** Of what its schema, version and journal mode were when they were checked last. */
-  mark: string;
-}
 
 export interface InboundHandleOptions {
   /** With these, a file that an older version has made is brought up to date when it is opened. */
@@ -33,7 +24,9 @@ export class InboundHandle {
   readonly #migrations: readonly Migration[];
   readonly #isKept: boolean;
   readonly #onPutRight: InboundHandleOptions['onPutRight'];
-  #opened: Opened | undefined;
+  readonly #file: KeptDatabase;
+  /** What was checked last, and the mark of its schema, version and journal mode then. */
+  #checked: { readonly opened: OpenedDatabase; readonly mark: string } | undefined;
 
   constructor(
     path: string,
@@ -43,6 +36,7 @@ export class InboundHandle {
     this.#migrations = migrations;
     this.#isKept = isKept;
     this.#onPutRight = onPutRight;
+    this.#file = new KeptDatabase(path, { mode: 'write', busyTimeoutMs: 0 });
   }
 
   /** Makes the file or brings it up to date. */
@@ -86,41 +80,33 @@ export class InboundHandle {
   }
 
   /** Somebody may change the schema of a file that stays open, too. Of one that is opened for each use that is not asked. */
-  #begin(begin: string, opened: Opened): Opened {
+  #begin(begin: string, opened: OpenedDatabase): OpenedDatabase {
     const { db, statements } = opened;
     statements.prepare(begin).run();
     // Inside the transaction it costs no lock of its own, and holds until its end.
-    if (!this.#isKept || opened.mark === markOf(statements)) return opened;
+    if (!this.#isKept || this.#isChecked(opened)) return opened;
     rollBack(db);
     this.#bringUpToDate(db);
     const changes = assertInboundSchema(db);
     if (changes.length > 0) this.#onPutRight?.(changes);
     statements.prepare(begin).run();
-    opened.mark = markOf(statements);
+    this.#checked = { opened, mark: markOf(statements) };
     return opened;
   }
 
-  close(): void {
-    const opened = this.#opened;
-    this.#opened = undefined;
-    opened?.db.close();
+  #isChecked(opened: OpenedDatabase): boolean {
+    return this.#checked?.opened === opened && this.#checked.mark === markOf(opened.statements);
   }
 
-  #open(): Opened {
-    // Another file may have taken its place since.
-    if (this.#opened !== undefined && this.#opened.identity !== identityOf(this.path)) this.close();
-    if (this.#opened !== undefined) return this.#opened;
-    const db = openDatabase(this.path, { mode: 'write', busyTimeoutMs: 0 });
-    try {
-      if (!this.#isKept) this.#bringUpToDate(db);
-      const identity = identityOf(this.path);
-      const opened = { db, statements: new StatementCache(db), identity, mark: '' };
-      this.#opened = opened;
-      return opened;
-    } catch (error) {
-      db.close();
-      throw error;
-    }
+  close(): void {
+    this.#checked = undefined;
+    this.#file.close();
+  }
+
+  #open(): OpenedDatabase {
+    const opened = this.#file.open();
+    if (!this.#isKept) this.#bringUpToDate(opened.db);
+    return opened;
   }
 
   #bringUpToDate(db: Db): void {
@@ -148,10 +134,4 @@ function markOf(statements: StatementCache): string {
   return names
     .map((name) => String(statements.pluck<[], unknown>(`PRAGMA ${name}`).get()))
     .join(' ');
-}
-
-/** By name: opening and closing the file by other means would drop the locks that SQLite holds on it in this process. */
-function identityOf(path: string): string {
-  const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
-  return stat === undefined ? 'none' : `${stat.dev}:${stat.ino}`;
 }

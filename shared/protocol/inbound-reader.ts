@@ -1,6 +1,8 @@
 /** The runner's half of inbound.db: reads only, from a read-only mount. */
 import { toBerthError, type BerthError } from '../base/errors.js';
-import { asForeign, withDatabase, type Db, type Statement } from '../base/sqlite.js';
+import { KeptDatabase, type OpenedDatabase } from '../base/kept-database.js';
+import { asForeign, fromSqlite } from '../base/sqlite.js';
+import type { StatementCache } from '../base/statement-cache.js';
 import {
   parseInboundContent,
   type Address,
@@ -44,38 +46,48 @@ interface InboundRow extends AddressColumns {
 }
 
 export class InboundReader {
-  readonly #path: string;
+  readonly #file: KeptDatabase;
+  readonly #isKept: boolean;
 
-  constructor(path: string) {
-    this.#path = path;
+  /** `isKept`: the file stays open between looks, without a lock, until `close`. */
+  constructor(path: string, { isKept = false }: { readonly isKept?: boolean } = {}) {
+    this.#file = new KeptDatabase(path, { mode: 'read', busyTimeoutMs: 0 });
+    this.#isKept = isKept;
   }
 
   /**
-   * Opens, uses and closes. Each query of the view holds the file's lock only for itself, so that the host can
-   * write in between. Never waits for a lock: while the host commits, it throws database_busy.
+   * Each query of the view holds the file's lock only for itself, so that the host can write in between. Never waits
+   * for a lock: while the host commits, it throws database_busy.
    */
   look<T>(use: (inbound: InboundView) => T): T {
+    let isWell = false;
     try {
-      return withDatabase(this.#path, { mode: 'read', busyTimeoutMs: 0 }, (db) =>
-        use(new InboundView(db)),
-      );
+      const result = use(new InboundView(this.#file.open()));
+      isWell = true;
+      return result;
     } catch (error) {
-      throw asForeign(error, this.#path);
+      throw asForeign(fromSqlite(error, this.#file.path), this.#file.path);
+    } finally {
+      if (!isWell || !this.#isKept) this.close();
     }
+  }
+
+  /** Nothing stays open. */
+  close(): void {
+    this.#file.close();
   }
 }
 
 /** inbound.db while it is open. Its queries name both open statuses, because that is what the index covers. */
 export class InboundView {
-  readonly #db: Db;
-  #pending: Statement<[], PendingRow> | undefined;
+  readonly #statements: StatementCache;
 
-  constructor(db: Db) {
-    this.#db = db;
+  constructor({ statements }: OpenedDatabase) {
+    this.#statements = statements;
   }
 
   maxSeq(): number {
-    return Number(this.#db.prepare('SELECT coalesce(max(seq), 0) FROM messages_in').pluck().get());
+    return Number(this.#statements.pluck('SELECT coalesce(max(seq), 0) FROM messages_in').get());
   }
 
   /** Rows that wake a turn and whose process_after has come, oldest first; read from the file as far as they are taken. */
@@ -97,7 +109,7 @@ export class InboundView {
 
   /** Context rows older than a seq, oldest first. */
   listContextBelow(seq: number, nowIso: string): readonly DueInbound[] {
-    return this.#db
+    return this.#statements
       .prepare<[number, string], DueInbound>(
         `SELECT id, seq, tries FROM messages_in
          WHERE status IN ('pending', 'context') AND status = 'context' AND seq < ?
@@ -109,7 +121,7 @@ export class InboundView {
 
   /** The named rows in the order of their seq. */
   load(ids: readonly string[]): readonly LoadedInbound[] {
-    const find = this.#db.prepare<[string], InboundRow>(
+    const find = this.#statements.prepare<[string], InboundRow>(
       `SELECT id, seq, kind, timestamp, status, tries, platform_id AS platformId,
               channel_type AS channelType, thread_id AS threadId, content
        FROM messages_in WHERE id = ?`,
@@ -122,31 +134,29 @@ export class InboundView {
 
   /** Of the named messages_out rows those whose outcome has been final since before the cutoff. */
   findSettledOut(messageOutIds: readonly string[], cutoff: string): ReadonlySet<string> {
-    const ids = this.#db
-      .prepare<[string, string], string>(
+    const ids = this.#statements
+      .pluck<[string, string], string>(
         `SELECT message_out_id FROM delivered
          WHERE message_out_id IN (SELECT value FROM json_each(?))
            AND status IN ('delivered', 'failed') AND delivered_at < ?`,
       )
-      .pluck()
       .all(JSON.stringify(messageOutIds), cutoff);
     return new Set(ids);
   }
 
   /** Of the named messages those that are in the file. */
   findKnown(messageIds: readonly string[]): ReadonlySet<string> {
-    const ids = this.#db
-      .prepare<[string], string>(
+    const ids = this.#statements
+      .pluck<[string], string>(
         'SELECT id FROM messages_in WHERE id IN (SELECT value FROM json_each(?))',
       )
-      .pluck()
       .all(JSON.stringify(messageIds));
     return new Set(ids);
   }
 
   /** Where replies go that name no address of their own. */
   findRouting(): Address | undefined {
-    const row = this.#db
+    const row = this.#statements
       .prepare<[], AddressColumns>(
         `SELECT channel_type AS channelType, platform_id AS platformId, thread_id AS threadId
          FROM session_routing WHERE id = 1`,
@@ -156,7 +166,7 @@ export class InboundView {
   }
 
   listDestinations(): readonly Destination[] {
-    return this.#db
+    return this.#statements
       .prepare<[], Destination>(
         `SELECT name, display_name AS displayName, type, channel_type AS channelType,
                 platform_id AS platformId, agent_group_id AS agentGroupId
@@ -165,14 +175,12 @@ export class InboundView {
       .all();
   }
 
-  /** Compiled once for all that is asked of it: compiling costs more than asking. */
   #listPending(): Iterable<PendingRow> {
-    this.#pending ??= this.#db.prepare<[], PendingRow>(
+    return this.#statements.walk<PendingRow>(
       `SELECT id, seq, tries, process_after AS processAfter FROM messages_in
        WHERE status IN ('pending', 'context') AND status = 'pending'
        ORDER BY seq`,
     );
-    return this.#pending.iterate();
   }
 }
 

@@ -212,16 +212,17 @@ export class InboundWriter {
 
   /**
    * Notes what became of sends, in one transaction. `forget` takes back that sends had begun: they did not
-   * happen, and will be tried again. An outcome that is final stays.
+   * happen, and will be tried again. An outcome that is final stays. Returns the rows that are open, where they are wanted.
    */
   recordDeliveries(
     records: readonly NewDeliveryRecord[],
     forget: readonly string[],
     nowMs: number,
-  ): void {
-    if (records.length + forget.length === 0) return;
-    this.#file.write((statements) => {
+    wantsOpen = false,
+  ): readonly OpenInbound[] {
+    return this.#file.write((statements) => {
       writeDeliveries(statements, records, forget, nowMs);
+      return wantsOpen ? listOpenRows(statements) : [];
     });
   }
 }

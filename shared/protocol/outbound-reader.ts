@@ -2,10 +2,20 @@
  * The host's half of outbound.db: reads only. The file is written by a container and is hostile until parsed:
  * a link, a view in place of a table or an oversized row is refused. The daemon never waits for a lock (database_busy).
  */
-import { BerthError, hasCode } from '../base/errors.js';
-import { withDatabase, type Db } from '../base/sqlite.js';
+import { BerthError, errnoOf, hasCode } from '../base/errors.js';
+import { KeptDatabase, type OpenedDatabase } from '../base/kept-database.js';
+import { fromSqlite, outOfReach } from '../base/sqlite.js';
 import { assertNoTrap } from './outbound-trap.js';
-import { maxContentBytes } from './limits.js';
+import {
+  isAfter,
+  isNumbered,
+  isRecordable,
+  maxSeqNumber,
+  recordableId,
+  rowColumns,
+  shortText,
+} from './outbound-columns.js';
+import { hasOurTables, notOurs } from './outbound-schema.js';
 import { findView, hasJournal, viewOutbound } from './outbound-view.js';
 import type { AckStatus } from './session-message.js';
 import { failureKey, maxReasonLength, triesKey } from './session-state.js';
@@ -65,6 +75,8 @@ export interface OutboundReaderOptions {
   readonly makesView?: boolean;
   /** A lock is waited for only where nothing else shares the thread: a command. */
   readonly busyTimeoutMs?: number;
+  /** The file stays open between calls, without a transaction, until `close`. */
+  readonly isKept?: boolean;
 }
 
 export class OutboundReader {
@@ -72,38 +84,42 @@ export class OutboundReader {
   readonly #viewDir: string | undefined;
   readonly #makesView: boolean;
   readonly #busyTimeoutMs: number;
+  readonly #isKept: boolean;
+  #file: KeptDatabase | undefined;
 
   constructor(
     path: string,
-    { viewDir, makesView = true, busyTimeoutMs = 0 }: OutboundReaderOptions = {},
+    { viewDir, makesView = true, busyTimeoutMs = 0, isKept = false }: OutboundReaderOptions = {},
   ) {
     this.#path = path;
     this.#viewDir = viewDir;
     this.#makesView = makesView;
     this.#busyTimeoutMs = busyTimeoutMs;
+    this.#isKept = isKept;
   }
 
   /** 0 while the runner has written nothing. */
   maxSeq(): number {
-    return this.#read(0, (db) => {
-      const select = db.prepare<[], Found<Head>>(
+    return this.#read(0, (opened) => {
+      const found = opened.statements.walk<Found<Head>>(
         `SELECT CASE WHEN ${isNumbered} THEN '' END AS id, seq FROM messages_out
          WHERE seq <= ${maxSeqNumber} ORDER BY seq DESC`,
       );
-      return walk<Head>(db, select.iterate(), 1)[0]?.seq ?? 0;
+      return collect<Head>(opened, found, 1)[0]?.seq ?? 0;
     });
   }
 
   /** Undefined while the runner has written nothing; otherwise as listAfter. */
   readPage({ after, limit, acksOf }: PageRequest): OutboundPage | undefined {
-    return this.#read<OutboundPage | undefined>(undefined, (db) => {
-      const maxSeq = highestSeq(db);
-      const select = db.prepare<[number], Found<OutboundRow>>(
+    return this.#read<OutboundPage | undefined>(undefined, (opened) => {
+      const maxSeq = highestSeq(opened);
+      const found = opened.statements.walk<Found<OutboundRow>>(
         `SELECT ${rowColumns} FROM messages_out WHERE ${isAfter} ORDER BY seq`,
+        after,
       );
-      const rows = walk<OutboundRow>(db, select.iterate(after), limit);
+      const rows = collect<OutboundRow>(opened, found, limit);
       const isLast = rows.length < limit && contentBytes(rows) < maxPageBytes;
-      return { rows, acks: acksIn(db, acksOf), maxSeq, isLast };
+      return { rows, acks: acksIn(opened, acksOf), maxSeq, isLast };
     });
   }
 
@@ -117,27 +133,28 @@ export class OutboundReader {
 
   /** Which rows there are, without what is in them; otherwise as listAfter. */
   listHeadsAfter(seq: number, limit: number): readonly Head[] {
-    return this.#read([], (db) => {
-      const select = db.prepare<[number], Found<Head>>(
+    return this.#read([], (opened) => {
+      const found = opened.statements.walk<Found<Head>>(
         `SELECT ${recordableId} AS id, seq FROM messages_out WHERE ${isAfter} ORDER BY seq`,
+        seq,
       );
-      return walk<Head>(db, select.iterate(seq), limit);
+      return collect<Head>(opened, found, limit);
     });
   }
 
   /** The last rows, oldest first, as many as one page holds; otherwise as listAfter. */
   listNewest(limit: number): readonly OutboundRow[] {
-    return this.#read([], (db) => {
-      const select = db.prepare<[], Found<OutboundRow>>(
+    return this.#read([], (opened) => {
+      const found = opened.statements.walk<Found<OutboundRow>>(
         `SELECT ${rowColumns} FROM messages_out WHERE seq <= ${maxSeqNumber} ORDER BY seq DESC`,
       );
-      return walk<OutboundRow>(db, select.iterate(), limit).toReversed();
+      return collect<OutboundRow>(opened, found, limit).toReversed();
     });
   }
 
   find(id: string): OutboundRow | undefined {
-    return this.#read(undefined, (db) =>
-      db
+    return this.#read(undefined, ({ statements }) =>
+      statements
         .prepare<[string], OutboundRow>(
           `SELECT ${rowColumns} FROM messages_out WHERE ${isRecordable} AND id = ?`,
         )
@@ -147,13 +164,15 @@ export class OutboundReader {
 
   /** The acks of the named messages, as far as there are any. */
   findAcks(messageIds: readonly string[]): ReadonlyMap<string, AckRecord> {
-    return this.#read<ReadonlyMap<string, AckRecord>>(new Map(), (db) => acksIn(db, messageIds));
+    return this.#read<ReadonlyMap<string, AckRecord>>(new Map(), (opened) =>
+      acksIn(opened, messageIds),
+    );
   }
 
   /** Of the named messages those that are in the file; all of them where there is none, so that nothing is taken for gone. */
   findExisting(messageOutIds: readonly string[]): ReadonlySet<string> {
-    return this.#read(new Set(messageOutIds), (db) => {
-      const select = db.prepare('SELECT 1 FROM messages_out WHERE id = ?');
+    return this.#read(new Set(messageOutIds), ({ statements }) => {
+      const select = statements.prepare('SELECT 1 FROM messages_out WHERE id = ?');
       return new Set(messageOutIds.filter((id) => select.get(id) !== undefined));
     });
   }
@@ -169,20 +188,45 @@ export class OutboundReader {
     return this.#path;
   }
 
-  #read<T>(whenMissing: T, use: (db: Db) => T): T {
+  /** Nothing stays open. */
+  close(): void {
+    this.#file?.close();
+    this.#file = undefined;
+  }
+
+  #read<T>(whenMissing: T, use: (opened: OpenedDatabase) => T): T {
     let name = this.#path;
     try {
       name = this.#findName();
-      return withDatabase(name, { mode: 'read', busyTimeoutMs: this.#busyTimeoutMs }, (db) => {
-        // From the first read on no writer can change the file: a journal that matters is there by then.
-        db.exec('BEGIN');
-        if (!hasOurTables(db)) return whenMissing;
+      return this.#transact(name, (opened) => {
+        if (!hasOurTables(opened)) return whenMissing;
         if (name !== this.#path && hasJournal(this.#path)) throw interrupted(this.#path);
-        return use(db);
+        return use(opened);
       });
     } catch (error) {
       if (hasCode(error, 'database_missing')) return whenMissing;
-      throw namedAs(error, name, this.#path);
+      if (error instanceof BerthError) throw namedAs(error, name, this.#path);
+      throw errnoOf(error) === undefined ? error : outOfReach(this.#path, error);
+    }
+  }
+
+  /** From the first read on no writer can change the file: a journal that matters is there by then. */
+  #transact<T>(name: string, use: (opened: OpenedDatabase) => T): T {
+    if (this.#file?.path !== name) this.close();
+    const options = { mode: 'read', busyTimeoutMs: this.#busyTimeoutMs } as const;
+    this.#file ??= new KeptDatabase(name, options);
+    let isWell = false;
+    try {
+      const opened = this.#file.open();
+      opened.statements.prepare('BEGIN').run();
+      const result = use(opened);
+      opened.statements.prepare('COMMIT').run();
+      isWell = true;
+      return result;
+    } catch (error) {
+      throw fromSqlite(error, name);
+    } finally {
+      if (!isWell || !this.#isKept) this.close();
     }
   }
 }
@@ -202,8 +246,8 @@ function interrupted(path: string): BerthError {
 }
 
 /** People know the file by its own name. */
-function namedAs(error: unknown, name: string, path: string): unknown {
-  if (!(error instanceof BerthError) || name === path) return error;
+function namedAs(error: BerthError, name: string, path: string): BerthError {
+  if (name === path) return error;
   return new BerthError(error.code, error.message.replaceAll(name, path), {
     cause: error,
     facts: { ...error.facts, path },
@@ -213,12 +257,12 @@ function namedAs(error: unknown, name: string, path: string): unknown {
 /** Rows that no runner writes: so many on the way to one page, and the file is not taken for a mailbox any more. */
 const maxStrangeRows = 1_000;
 
-/** What `walk` reads: a row that cannot be recorded has null for its id. */
+/** What `collect` reads: a row that cannot be recorded has null for its id. */
 type Found<T extends { readonly id: string }> = T | (Omit<T, 'id'> & { readonly id: null });
 
 /** Along the index of seq, row by row: what is left out must not keep this thread busy for long. */
-function walk<T extends { readonly id: string }>(
-  db: Db,
+function collect<T extends { readonly id: string }>(
+  { db }: OpenedDatabase,
   found: Iterable<Found<T>>,
   limit: number,
 ): readonly T[] {
@@ -239,43 +283,12 @@ function isKnown<T extends { readonly id: string }>(row: Found<T>): row is T {
   return row.id !== null;
 }
 
-/** Of every column but content, in bytes. */
-const maxShortBytes = 4_096;
-
-/** octet_length looks at a value's header only, so that a huge one is never read. */
-export function shortText(column: string): string {
-  return `CASE WHEN octet_length(${column}) <= ${maxShortBytes} THEN CAST(${column} AS TEXT) END`;
-}
-
-/** Far below where JavaScript's numbers lose count, so that there is room above it. */
-const maxSeqNumber = 2 ** 50;
-
-/** The plus keeps nought from the index: taken as its lower bound it would displace a query's own. */
-const isNumbered = `typeof(seq) = 'integer' AND +seq >= 0 AND seq <= ${maxSeqNumber}`;
-
-export const isRecordable = `${isNumbered} AND typeof(id) = 'text' AND octet_length(id) <= ${maxShortBytes}`;
-
-const recordableId = `CASE WHEN ${isRecordable} THEN id END`;
-
-/** Along the index, without a condition that would have it read on for long. */
-const isAfter = `seq > ? AND seq <= ${maxSeqNumber}`;
-
-const rowColumns = `${recordableId} AS id, seq, ${shortText('in_reply_to')} AS inReplyTo,
-  coalesce(${shortText('timestamp')}, '') AS timestamp, ${shortText('deliver_after')} AS deliverAfter,
-  coalesce(${shortText('kind')}, '') AS kind, ${shortText('channel_type')} AS channelType,
-  ${shortText('platform_id')} AS platformId, ${shortText('thread_id')} AS threadId,
-  CASE WHEN octet_length(content) <= ${maxContentBytes} THEN CAST(content AS TEXT) END AS content,
-  coalesce(octet_length(recurrence), 0) > 0 AS recurs`;
-
 /**
  * The highest seq in the file, 0 where there is none. Throws database_unreadable where that is too high a number, or
  * none: rows of a runner come after it, and could not be recorded. Throws database_corrupt where damage made it so.
  */
-function highestSeq(db: Db): number {
-  const highest = db
-    .prepare('SELECT seq FROM messages_out ORDER BY seq DESC LIMIT 1')
-    .pluck()
-    .get();
+function highestSeq({ db, statements }: OpenedDatabase): number {
+  const highest = statements.pluck('SELECT seq FROM messages_out ORDER BY seq DESC LIMIT 1').get();
   if (highest === undefined) return 0;
   if (typeof highest === 'number' && highest <= maxSeqNumber) return Math.max(0, highest);
   if (db.pragma('integrity_check(1)', { simple: true }) !== 'ok') {
@@ -289,12 +302,15 @@ function highestSeq(db: Db): number {
   );
 }
 
-function acksIn(db: Db, messageIds: readonly string[]): ReadonlyMap<string, AckRecord> {
+function acksIn(
+  { statements }: OpenedDatabase,
+  messageIds: readonly string[],
+): ReadonlyMap<string, AckRecord> {
   const found = new Map<string, AckRecord>();
   if (messageIds.length === 0) return found;
   const stateOf = (key: string): string =>
     `(SELECT nullif(${shortText('value')}, '') FROM session_state WHERE key = ${key})`;
-  const select = db.prepare<[AckKeys], AckRow>(
+  const select = statements.prepare<[AckKeys], AckRow>(
     `SELECT ${shortText('status')} AS status, ${shortText('status_changed')} AS statusChanged,
             ${stateOf('@tries')} AS tries, ${stateOf('@failure')} AS reason
      FROM processing_ack WHERE message_id = @id`,
@@ -332,43 +348,4 @@ function parseTries(value: string | null | undefined): number {
 
 export function isAckStatus(value: unknown): value is AckStatus {
   return value === 'processing' || value === 'completed' || value === 'failed';
-}
-
-/**
- * False while the runner has not made its tables yet. A view or a computed column could keep this thread busy for
- * ever, so anything but plain tables of stored columns is refused. Throws database_corrupt.
- */
-export function hasOurTables(db: Db): boolean {
-  const entries = db
-    .prepare<[], { type: string; sql: string | null }>(
-      `SELECT type, sql FROM sqlite_schema WHERE name COLLATE NOCASE IN ('messages_out', 'processing_ack', 'session_state')`,
-    )
-    .all();
-  for (const { type, sql } of entries) {
-    if (type !== 'table' || !isOurTable(sql)) throw notOurs(db);
-  }
-  if (entries.length === 3) return true;
-  if (entries.length > 0 || db.pragma('user_version', { simple: true }) !== 0) throw notOurs(db);
-  return false;
-}
-
-/** The keys come first in each: without them every look would read the whole table. */
-const ourBeginnings = [
-  /^create table "?messages_out"? \(\s?id text primary key,\s?seq integer not null unique,/i,
-  /^create table "?processing_ack"? \(\s?message_id text primary key,/i,
-  /^create table "?session_state"? \(\s?key text primary key,/i,
-];
-
-function isOurTable(sql: string | null): boolean {
-  const plain = sql?.replaceAll(/\s+/g, ' ') ?? '';
-  const isComputed = /generated|\bas\s*\(|virtual/i.test(plain);
-  return !isComputed && ourBeginnings.some((beginning) => beginning.test(plain));
-}
-
-function notOurs(db: Db): BerthError {
-  return new BerthError(
-    'database_corrupt',
-    'outbound.db does not hold the tables of the protocol.',
-    { facts: { path: db.name } },
-  );
 }

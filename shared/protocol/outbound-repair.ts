@@ -7,8 +7,11 @@ import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { BerthError } from '../base/errors.js';
 import { migrateByVersion, type Migration } from '../base/migrate.js';
 import { openDatabase, withDatabase, type Db } from '../base/sqlite.js';
+import { StatementCache } from '../base/statement-cache.js';
 import { parseOutboundMessage } from './outbound-message.js';
-import { hasOurTables, isAckStatus, isRecordable, shortText } from './outbound-reader.js';
+import { isRecordable, shortText } from './outbound-columns.js';
+import { isAckStatus } from './outbound-reader.js';
+import { hasOurTables } from './outbound-schema.js';
 import { assertNoTrap } from './outbound-trap.js';
 import { maxContentBytes } from './limits.js';
 import { salvageTable } from './table-salvage.js';
@@ -46,7 +49,8 @@ export function rollBackCopy(copyPath: string, maxBytes: number): void {
   withDatabase(copyPath, { mode: 'write', busyTimeoutMs: 0 }, (db) => {
     // The caller brings it to disk, without holding up the thread.
     db.pragma('synchronous = OFF');
-    if (!hasOurTables(db)) throw broken(copyPath, 'it is empty');
+    if (!hasOurTables({ db, statements: new StatementCache(db) }))
+      throw broken(copyPath, 'it is empty');
   });
   // A journal may claim that the file was larger than it ever was.
   if (statSync(copyPath).size > maxBytes) throw broken(copyPath, 'it is too large');
@@ -142,7 +146,7 @@ function openToRead(path: string): Db | undefined {
   try {
     assertNoTrap(path);
     db = openDatabase(path, { mode: 'read', busyTimeoutMs: 0 });
-    if (hasOurTables(db)) return db;
+    if (hasOurTables({ db, statements: new StatementCache(db) })) return db;
   } catch {
     // What is wrong with it is why we are here.
   }

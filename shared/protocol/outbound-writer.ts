@@ -1,11 +1,14 @@
 /**
- * The runner's half of outbound.db, its only writer. Opens, uses and closes the file per call. Every transaction
- * is a full one: claims without fsync would save half a millisecond, and could leave a damaged file after a power cut.
+ * The runner's half of outbound.db, its only writer. The file stays open between calls, without a transaction. Every
+ * transaction is a full one: claims without fsync would save half a millisecond, and could leave a damaged file after a
+ * power cut.
  */
 import { isoAt } from '../base/clock.js';
 import { cutText } from '../base/cut-text.js';
+import { KeptDatabase } from '../base/kept-database.js';
 import { migrateByVersion, type Migration } from '../base/migrate.js';
-import { asForeign, inTransaction, withDatabase, type Db } from '../base/sqlite.js';
+import { asForeign, fromSqlite, withDatabase } from '../base/sqlite.js';
+import type { StatementCache } from '../base/statement-cache.js';
 import type { Address } from './session-message.js';
 import { failureKey, maxReasonLength, triesKey } from './session-state.js';
 
@@ -49,15 +52,15 @@ export interface OutboundCommit {
 }
 
 export class OutboundWriter {
-  readonly #path: string;
+  readonly #file: KeptDatabase;
 
   constructor(path: string) {
-    this.#path = path;
+    this.#file = new KeptDatabase(path, { mode: 'write', busyTimeoutMs });
   }
 
   /** Makes the file or brings it up to date. */
   create(migrations: readonly Migration[]): void {
-    withDatabase(this.#path, { mode: 'create', busyTimeoutMs }, (db) => {
+    withDatabase(this.#file.path, { mode: 'create', busyTimeoutMs }, (db) => {
       migrateByVersion(db, migrations);
     });
   }
@@ -70,13 +73,13 @@ export class OutboundWriter {
     choose: (isOpen: (attempt: Attempt) => boolean) => T,
     nowMs: number,
   ): T {
-    return this.#write((db) => {
-      const chosen = choose(openCheck(db));
-      const writeAck = ackWriter(db, nowMs);
+    return this.#write((statements) => {
+      const chosen = choose(openCheck(statements));
+      const writeAck = ackWriter(statements, nowMs);
       for (const { id, tries } of chosen.messages) {
         writeAck(id, 'processing');
         // The host must see which try it was that a crash ended.
-        if (tries > 0) writeState(db, triesKey(id), String(tries), nowMs);
+        if (tries > 0) writeState(statements, triesKey(id), String(tries), nowMs);
       }
       return chosen;
     });
@@ -84,48 +87,63 @@ export class OutboundWriter {
 
   /** Replies and acks in one transaction: either both are there or neither. The same commit twice is one. */
   commit(commit: OutboundCommit): void {
-    this.#write((db) => {
-      insertRows(db, commit);
-      writeAcks(db, commit.acks, commit.nowMs);
+    this.#write((statements) => {
+      insertRows(statements, commit);
+      writeAcks(statements, commit.acks, commit.nowMs);
     });
   }
 
   /** Gives back what a runner before this one had claimed and not ended. Returns how many. */
   clearStaleClaims(): number {
     return this.#write(
-      (db) => db.prepare(`DELETE FROM processing_ack WHERE status = 'processing'`).run().changes,
+      (statements) =>
+        statements.prepare(`DELETE FROM processing_ack WHERE status = 'processing'`).run().changes,
     );
   }
 
   /** Gives back claims of this runner. */
   release(messageIds: readonly string[]): void {
-    this.#write((db) => {
-      const remove = db.prepare(
+    this.#write((statements) => {
+      const remove = statements.prepare(
         `DELETE FROM processing_ack WHERE message_id = ? AND status = 'processing'`,
       );
       for (const id of messageIds) remove.run(id);
     });
   }
 
-  #write<T>(use: (db: Db) => T): T {
+  /** Nothing stays open. */
+  close(): void {
+    this.#file.close();
+  }
+
+  #write<T>(use: (statements: StatementCache) => T): T {
+    const { path } = this.#file;
     try {
-      return withDatabase(this.#path, { mode: 'write', busyTimeoutMs }, (db) =>
-        inTransaction(db, () => use(db)),
-      );
+      const { db, statements } = this.#file.open();
+      statements.prepare('BEGIN IMMEDIATE').run();
+      try {
+        const result = use(statements);
+        statements.prepare('COMMIT').run();
+        return result;
+      } catch (error) {
+        if (db.inTransaction) db.exec('ROLLBACK');
+        throw error;
+      }
     } catch (error) {
-      throw asForeign(error, this.#path);
+      // The file may be damaged, or not there any more: the next call finds out anew.
+      this.#file.close();
+      throw asForeign(fromSqlite(error, path), path);
     }
   }
 }
 
-function openCheck(db: Db): (attempt: Attempt) => boolean {
-  const findStatus = db
-    .prepare<[string], string>('SELECT status FROM processing_ack WHERE message_id = ?')
-    .pluck();
+function openCheck(statements: StatementCache): (attempt: Attempt) => boolean {
+  const findStatus = statements.pluck<[string], string>(
+    'SELECT status FROM processing_ack WHERE message_id = ?',
+  );
   const findTries = (id: string): string | null | undefined =>
-    db
-      .prepare<[string], string | null>('SELECT value FROM session_state WHERE key = ?')
-      .pluck()
+    statements
+      .pluck<[string], string | null>('SELECT value FROM session_state WHERE key = ?')
       .get(triesKey(id));
   return ({ id, tries }) => {
     const status = findStatus.get(id);
@@ -134,13 +152,13 @@ function openCheck(db: Db): (attempt: Attempt) => boolean {
   };
 }
 
-function insertRows(db: Db, commit: OutboundCommit): void {
+function insertRows(statements: StatementCache, commit: OutboundCommit): void {
   if (commit.rows.length === 0) return;
-  const outboundMaxSeq = db.prepare('SELECT coalesce(max(seq), 0) FROM messages_out').pluck().get();
+  const outboundMaxSeq = statements.pluck('SELECT coalesce(max(seq), 0) FROM messages_out').get();
   const max = Math.max(Number(outboundMaxSeq), commit.inboundMaxSeq);
   // Runner seqs are odd, and greater than every seq in both files.
   let seq = max + 1 + (max % 2);
-  const insert = db.prepare(
+  const insert = statements.prepare(
     `INSERT INTO messages_out (id, seq, in_reply_to, timestamp, deliver_after, kind,
                                platform_id, channel_type, thread_id, content)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
@@ -162,31 +180,36 @@ function insertRows(db: Db, commit: OutboundCommit): void {
   }
 }
 
-function writeAcks(db: Db, acks: readonly FinalAck[], nowMs: number): void {
-  const writeAck = ackWriter(db, nowMs);
-  const removeState = db.prepare('DELETE FROM session_state WHERE key IN (?, ?)');
+function writeAcks(statements: StatementCache, acks: readonly FinalAck[], nowMs: number): void {
+  const writeAck = ackWriter(statements, nowMs);
+  const removeState = statements.prepare('DELETE FROM session_state WHERE key IN (?, ?)');
   for (const ack of acks) {
     writeAck(ack.id, ack.status);
     if (ack.status === 'completed') {
       removeState.run(failureKey(ack.id), triesKey(ack.id));
       continue;
     }
-    writeState(db, failureKey(ack.id), cutText(ack.reason, maxReasonLength), nowMs);
-    writeState(db, triesKey(ack.id), String(ack.tries), nowMs);
+    writeState(statements, failureKey(ack.id), cutText(ack.reason, maxReasonLength), nowMs);
+    writeState(statements, triesKey(ack.id), String(ack.tries), nowMs);
   }
 }
 
-function ackWriter(db: Db, nowMs: number): (id: string, status: string) => void {
-  const upsert = db.prepare(
+function ackWriter(
+  statements: StatementCache,
+  nowMs: number,
+): (id: string, status: string) => void {
+  const upsert = statements.prepare(
     `INSERT INTO processing_ack (message_id, status, status_changed) VALUES (?, ?, ?)
      ON CONFLICT (message_id) DO UPDATE SET status = excluded.status, status_changed = excluded.status_changed`,
   );
   return (id, status) => upsert.run(id, status, isoAt(nowMs));
 }
 
-function writeState(db: Db, key: string, value: string, nowMs: number): void {
-  db.prepare(
-    `INSERT INTO session_state (key, value, updated_at) VALUES (?, ?, ?)
+function writeState(statements: StatementCache, key: string, value: string, nowMs: number): void {
+  statements
+    .prepare(
+      `INSERT INTO session_state (key, value, updated_at) VALUES (?, ?, ?)
      ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at`,
-  ).run(key, value, isoAt(nowMs));
+    )
+    .run(key, value, isoAt(nowMs));
 }

@@ -25,6 +25,11 @@ export class FakeRunner {
     this.#writer.create(readMigrations('migrations/outbound'));
   }
 
+  /** It keeps no file open. */
+  leave(): void {
+    this.#writer.close();
+  }
+
   /** Gives back what it has claimed, as a runner that is told to leave. */
   release(...ids: string[]): void {
     this.#writer.release(ids);

@@ -5,6 +5,7 @@ import { toBerthError } from '../../shared/base/errors.js';
 import { InboundFiles } from '../../host/sessions/mailbox/inbound-files.js';
 import type { InboundPort } from '../../host/sessions/mailbox/inbound-calls.js';
 import { parseAnswer } from '../../host/sessions/reader/reader-answers.js';
+import { OpenReaders } from '../../host/sessions/reader/open-readers.js';
 import { runReaderCall } from '../../host/sessions/reader/reader-calls.js';
 import type { OutboundPort } from '../../host/sessions/reader/reader-pool.js';
 
@@ -25,6 +26,7 @@ export function inlineInbound(migrations: readonly Migration[]): InboundPort {
 
 /** `sessionsDir`: the working folder of the reader that it stands in for. */
 export function inlineOutbound(sessionsDir: string): OutboundPort {
+  const readers = new OpenReaders(0);
   return {
     ask: async (_sessionId, place, name, args) => {
       const whole = {
@@ -33,7 +35,7 @@ export function inlineOutbound(sessionsDir: string): OutboundPort {
         viewDir: place.viewDir === null ? null : join(sessionsDir, place.viewDir),
       };
       const here = args.map((arg) => placedBelow(sessionsDir, arg));
-      return parseAnswer(name, await answer(() => runReaderCall(name, whole, here)));
+      return parseAnswer(name, await answer(() => runReaderCall(name, readers.at(whole), here)));
     },
   };
 }

@@ -50,9 +50,10 @@ export class SettlingRoom extends TempHome {
     condemned: ReadonlySet<string> = new Set(),
   ): Promise<void> {
     const now = this.store.sessions.find(session.id) ?? session;
-    const seen = await readFacts(this.mailbox, session.id, { after: 0, limit: 1 });
+    const request = { after: 0, limit: 1, asksForAll: true };
+    const { acks, open = [] } = await readFacts(this.mailbox, session.id, request);
     const end = ended === 'ended' ? { stoppedFor: condemned } : undefined;
-    await this.settlement.settle(now, seen, end);
+    await this.settlement.settle(now, { acks, open }, end);
   }
 
   /** `pending 1 +5000`: status, tries, and how long until the next one in milliseconds. */

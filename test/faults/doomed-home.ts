@@ -83,6 +83,7 @@ export class DoomedHome extends BerthHome {
 
   /** Does not wait until it is ready: it may be its fate not to be. */
   run(doom: Doom = {}): DoomedDaemon {
+    assertSaid(doom.line);
     const preload = doom.preload === undefined ? [] : ['--require', doom.preload];
     const child = spawn(process.execPath, [...preload, doomedScript], {
       env: { ...this.env, BERTH_TEST_DOOM: JSON.stringify(doom) },
@@ -153,4 +154,10 @@ export class DoomedHome extends BerthHome {
     if (this.#daemons.at(-1)?.wasStopped !== true) await this.berth('start', '--detach');
     await super[Symbol.asyncDispose]();
   }
+}
+
+/** A line that no daemon says would be waited for until the test runs out of time. */
+function assertSaid(line: string | undefined): void {
+  if (line === undefined || readFileSync(doomedScript, 'utf8').includes(line)) return;
+  throw new Error(`The daemon has no log line '${line}'.`);
 }

@@ -54,7 +54,7 @@ describe.concurrent('a channel that throws, hangs, is busy or breaks off', () =>
 });
 
 describe('kill -9 of the daemon, where the platform shows every send', () => {
-  it.each(['sends begun', 'send ended', 'sends noted'])(
+  it.each(['sends begun', 'send ended', 'outcomes decided', 'messages settled'])(
     'at "%s" loses nothing and repeats nothing in silence',
     async (line) => {
       const random = Seeded.forTest();

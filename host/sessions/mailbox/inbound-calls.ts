@@ -82,9 +82,8 @@ export const inboundCalls = {
     records: readonly NewDeliveryRecord[],
     forget: readonly string[],
     nowMs: number,
-  ) => {
-    writer.recordDeliveries(records, forget, nowMs);
-  },
+    wantsOpen = false,
+  ) => writer.recordDeliveries(records, forget, nowMs, wantsOpen),
   findMessage: ({ reopener }: InboundFile, id: string) => reopener.findMessage(id),
   reopenMessage: (
     { reopener, handle }: InboundFile,

@@ -12,32 +12,41 @@ export interface SeenWork {
   readonly acks: Acks;
 }
 
-export interface PassFacts extends SeenWork {
+export interface PassFacts {
+  readonly acks: Acks;
+  /** Ids of the messages whose acks were asked for. */
+  readonly asked: ReadonlySet<string>;
+  /** The open messages, where they had to be read for that. */
+  readonly open: readonly OpenInbound[] | undefined;
   /** Rows of outbound.db, of the same moment as the acks; undefined while the runner has written nothing. */
   readonly page: OutboundPage | undefined;
+}
+
+export interface FactsRequest {
+  /** A seq: rows after it. */
+  readonly after: number;
+  /** How many rows at the most. */
+  readonly limit: number;
+  /** Every open message is asked for, also one that this daemon has not posted by itself. */
+  readonly asksForAll: boolean;
 }
 
 /** Of one request: no session has so many open messages but after a flood. */
 const acksAtOnce = 1_000;
 
 /**
- * Rows after a seq, `limit` at the most. No ack is newer than the rows: a message is not taken for done before its
+ * Unless all are asked for, it goes by the messages that are probably open, which saves a read. No ack is newer than the rows: a message is not taken for done before its
  * replies are seen. Throws what the mailbox throws.
  */
 export async function readFacts(
   mailbox: Mailbox,
   sessionId: string,
-  { after, limit }: { readonly after: number; readonly limit: number },
+  { after, limit, asksForAll }: FactsRequest,
 ): Promise<PassFacts> {
-  const probable = mailbox.probablyOpen(sessionId);
+  const probable = asksForAll ? undefined : mailbox.probablyOpen(sessionId);
   if (probable !== undefined && probable.length <= acksAtOnce) {
-    // Side by side, where what is open is known, as nearly always.
-    const [open, page] = await Promise.all([
-      mailbox.inbound(sessionId, 'listOpen'),
-      mailbox.readPage(sessionId, { after, limit, acksOf: probable }),
-    ]);
-    const asked = new Set(probable);
-    if (open.every(({ id }) => asked.has(id))) return { open, acks: page?.acks ?? new Map(), page };
+    const page = await mailbox.readPage(sessionId, { after, limit, acksOf: probable });
+    return { acks: page?.acks ?? new Map(), asked: new Set(probable), open: undefined, page };
   }
   const open = await mailbox.inbound(sessionId, 'listOpen');
   const ids = open.map(({ id }) => id);
@@ -49,5 +58,5 @@ export async function readFacts(
   const acksOf = ids.slice(0, acksAtOnce);
   const page = await mailbox.readPage(sessionId, { after, limit, acksOf });
   for (const [id, ack] of page?.acks ?? []) acks.set(id, ack);
-  return { open, acks, page };
+  return { acks, asked: new Set(ids), open, page };
 }

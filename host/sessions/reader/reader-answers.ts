@@ -36,6 +36,16 @@ const ackSchema = z.object({
 
 const acksSchema = z.array(z.tuple([id, ackSchema]));
 
+const pageSchema = z
+  .object({ rows: z.array(rowSchema), acks: acksSchema, maxSeq: seq, isLast: z.boolean() })
+  .nullable();
+
+const headsSchema = z.array(z.object({ id, seq }));
+const newestSchema = z.array(rowSchema);
+const foundSchema = rowSchema.nullable();
+const idsSchema = z.array(id);
+const nothingSchema = z.null();
+
 const salvageSchema = z.object({
   rowCount: z.number().int().min(0),
   rubbishCount: z.number().int().min(0),
@@ -57,27 +67,25 @@ export interface ReaderResults {
   readonly rebuild: OutboundSalvage;
 }
 
+/** A schema is made once: making one costs more than parsing with it. */
 const parsers: { readonly [K in ReaderCallName]: (value: unknown) => ReaderResults[K] } = {
   readPage: (value) => {
-    const page = z
-      .object({ rows: z.array(rowSchema), acks: acksSchema, maxSeq: seq, isLast: z.boolean() })
-      .nullable()
-      .parse(value);
+    const page = pageSchema.parse(value);
     if (page === null) return undefined;
     assertOrdered(page.rows);
     return { ...page, acks: new Map(page.acks) };
   },
   listHeads: (value) => {
-    const heads = z.array(z.object({ id, seq })).parse(value);
+    const heads = headsSchema.parse(value);
     assertOrdered(heads);
     return heads;
   },
-  listNewest: (value) => z.array(rowSchema).parse(value),
-  find: (value) => rowSchema.nullable().parse(value) ?? undefined,
+  listNewest: (value) => newestSchema.parse(value),
+  find: (value) => foundSchema.parse(value) ?? undefined,
   findAcks: (value) => new Map(acksSchema.parse(value)),
-  findExisting: (value) => new Set(z.array(id).parse(value)),
+  findExisting: (value) => new Set(idsSchema.parse(value)),
   maxSeq: (value) => seq.parse(value),
-  rollBack: (value) => z.null().parse(value),
+  rollBack: (value) => nothingSchema.parse(value),
   rebuild: (value) => salvageSchema.parse(value),
 };
 

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import type { Migration } from '../../../shared/base/migrate.js';
-import { OutboundReader, type PageRequest } from '../../../shared/protocol/outbound-reader.js';
+import type { OutboundReader, PageRequest } from '../../../shared/protocol/outbound-reader.js';
 import { rebuildOutbound, rollBackCopy } from '../../../shared/protocol/outbound-repair.js';
 import { outboundDbName } from '../../../shared/protocol/workspace.js';
 
@@ -35,27 +35,25 @@ export const repairNames = { copy: 'copy.db', draft: 'draft.db' } as const;
 export const maxOutboundBytes = 1024 ** 3;
 
 export const readerCalls = {
-  readPage: (place: ReadPlace, request: PageRequest) => {
-    const page = readerOf(place).readPage(request);
+  readPage: (reader: OutboundReader, request: PageRequest) => {
+    const page = reader.readPage(request);
     return page === undefined ? null : { ...page, acks: [...page.acks] };
   },
   /** Ids and seqs after one, without what is in the rows. */
-  listHeads: (place: ReadPlace, after: number, limit: number) =>
-    readerOf(place).listHeadsAfter(after, limit),
-  listNewest: (place: ReadPlace, limit: number) => readerOf(place).listNewest(limit),
-  find: (place: ReadPlace, id: string) => readerOf(place).find(id) ?? null,
-  findAcks: (place: ReadPlace, ids: readonly string[]) => [...readerOf(place).findAcks(ids)],
-  findExisting: (place: ReadPlace, ids: readonly string[]) => [
-    ...readerOf(place).findExisting(ids),
-  ],
-  maxSeq: (place: ReadPlace) => readerOf(place).maxSeq(),
+  listHeads: (reader: OutboundReader, after: number, limit: number) =>
+    reader.listHeadsAfter(after, limit),
+  listNewest: (reader: OutboundReader, limit: number) => reader.listNewest(limit),
+  find: (reader: OutboundReader, id: string) => reader.find(id) ?? null,
+  findAcks: (reader: OutboundReader, ids: readonly string[]) => [...reader.findAcks(ids)],
+  findExisting: (reader: OutboundReader, ids: readonly string[]) => [...reader.findExisting(ids)],
+  maxSeq: (reader: OutboundReader) => reader.maxSeq(),
   /** Rolls back the journal beside the copy. */
-  rollBack: (_place: ReadPlace, { workDir }: RepairRequest) => {
+  rollBack: (_reader: OutboundReader, { workDir }: RepairRequest) => {
     rollBackCopy(join(workDir, repairNames.copy), maxOutboundBytes);
     return null;
   },
   /** Makes a fresh file of what can be read of the copy. */
-  rebuild: (_place: ReadPlace, { workDir, migrations, open, hasCopy }: RepairRequest) =>
+  rebuild: (_reader: OutboundReader, { workDir, migrations, open, hasCopy }: RepairRequest) =>
     rebuildOutbound(
       hasCopy ? join(workDir, repairNames.copy) : undefined,
       join(workDir, repairNames.draft),
@@ -67,21 +65,18 @@ export const readerCalls = {
 export type ReaderCalls = typeof readerCalls;
 export type ReaderCallName = keyof ReaderCalls;
 
-/** The arguments after the place. */
+/** The arguments after the reader. */
 export type ReaderArgs<K extends ReaderCallName> =
-  Parameters<ReaderCalls[K]> extends [ReadPlace, ...infer Rest] ? Rest : never;
+  Parameters<ReaderCalls[K]> extends [OutboundReader, ...infer Rest] ? Rest : never;
 
 /** Throws what the call throws. */
-export function runReaderCall(name: ReaderCallName, place: ReadPlace, args: unknown[]): unknown {
-  const call = readerCalls[name] as (place: ReadPlace, ...args: unknown[]) => unknown;
-  return call(place, ...args);
-}
-
-function readerOf({ path, viewDir, busyTimeoutMs }: ReadPlace): OutboundReader {
-  return new OutboundReader(path, {
-    ...(viewDir === null ? {} : { viewDir, makesView: false }),
-    busyTimeoutMs,
-  });
+export function runReaderCall(
+  name: ReaderCallName,
+  reader: OutboundReader,
+  args: unknown[],
+): unknown {
+  const call = readerCalls[name] as (reader: OutboundReader, ...args: unknown[]) => unknown;
+  return call(reader, ...args);
 }
 
 /** Below the reader's working folder, which is that of all sessions. */

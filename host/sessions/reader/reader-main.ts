@@ -5,6 +5,7 @@
  */
 import { readSync, writeFileSync, writeSync } from 'node:fs';
 import { toBerthError } from '../../../shared/base/errors.js';
+import { OpenReaders } from './open-readers.js';
 import { runReaderCall, type ReaderCallName, type ReadPlace } from './reader-calls.js';
 
 /** The first line: before anything is read, it gives away what it does not need. */
@@ -21,6 +22,7 @@ interface Request {
 }
 
 const chunk = Buffer.alloc(64 * 1024);
+const maxOpen = 8;
 
 /** Lines of standard input, read without an event loop: nothing else happens here. */
 function* lines(): Generator<string> {
@@ -70,9 +72,10 @@ async function main(): Promise<void> {
       settleIn(settings);
     }),
   );
+  const readers = new OpenReaders(maxOpen);
   for (const line of input) {
     const { name, place, args } = JSON.parse(line) as Request;
-    say(await attempt(() => runReaderCall(name, place, args)));
+    say(await attempt(() => runReaderCall(name, readers.at(place), args)));
   }
 }
 

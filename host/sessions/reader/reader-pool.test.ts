@@ -200,7 +200,7 @@ time.sleep(60)`;
     }
 
     it('is given up after two tries, while others are answered', async () => {
-      addSession('s-bad', 'one');
+      addSession('s-bad', 'one').leave();
       addSession('s-good', 'two');
       await textsOf('s-good');
       await holdLease(outboundDbPath(join(folder, 's-bad', 'out')));

@@ -1,0 +1,48 @@
+import { lstatSync } from 'node:fs';
+import { openDatabase, type Db, type OpenOptions } from './sqlite.js';
+import { StatementCache } from './statement-cache.js';
+
+/** A database while it is open, and the statements that were compiled for it. */
+export interface OpenedDatabase {
+  readonly db: Db;
+  readonly statements: StatementCache;
+}
+
+interface Opened extends OpenedDatabase {
+  /** Device and inode of what was opened. */
+  readonly identity: string;
+}
+
+/** Keeps a database open between uses. The caller ends each transaction before the next use. */
+export class KeptDatabase {
+  readonly path: string;
+  readonly #options: OpenOptions;
+  #opened: Opened | undefined;
+
+  constructor(path: string, options: OpenOptions) {
+    this.path = path;
+    this.#options = options;
+  }
+
+  /** The same object as before, unless another file has taken the file's place since. Throws as openDatabase. */
+  open(): OpenedDatabase {
+    if (this.#opened !== undefined && this.#opened.identity !== identityOf(this.path)) this.close();
+    if (this.#opened !== undefined) return this.#opened;
+    const db = openDatabase(this.path, this.#options);
+    const identity = identityOf(this.path);
+    this.#opened = { db, statements: new StatementCache(db), identity };
+    return this.#opened;
+  }
+
+  close(): void {
+    const opened = this.#opened;
+    this.#opened = undefined;
+    opened?.db.close();
+  }
+}
+
+/** By name: opening and closing the file by other means would drop the locks that SQLite holds on it in this process. */
+function identityOf(path: string): string {
+  const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return stat === undefined ? 'none' : `${stat.dev}:${stat.ino}`;
+}
