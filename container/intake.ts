@@ -57,8 +57,12 @@ export class Intake {
     return this.#deps.inbound.look((inbound) => {
       const now = this.#now();
       // Nothing is read after the claim: a host that commits then would make it fail, and nobody would run what was claimed.
-      const nextDueAt = inbound.findNextDueAt(now);
-      const claimed = this.#claim(inbound, now, true, new Set());
+      const { nextDueAt, hasUnclaimed } = inbound.atOnce(() => ({
+        nextDueAt: inbound.findNextDueAt(now),
+        hasUnclaimed: this.#hasUnclaimed(inbound, now),
+      }));
+      // Most looks find nothing, and need not open outbound.db for that.
+      const claimed = hasUnclaimed ? this.#claim(inbound, now, true, new Set()) : undefined;
       const rest = { isDue: claimed?.isAll === false, nextDueAt };
       const batch = claimed?.batch;
       return batch === undefined ? { kind: 'nothing', rest } : { kind: 'batch', batch, rest };
@@ -67,9 +71,11 @@ export class Intake {
 
   /** Claims more for a turn that runs and has read the given context already. */
   takeMore(contextIds: ReadonlySet<string>): Batch | undefined {
-    return this.#deps.inbound.look(
-      (inbound) => this.#claim(inbound, this.#now(), false, contextIds)?.batch,
-    );
+    return this.#deps.inbound.look((inbound) => {
+      const now = this.#now();
+      if (!this.#hasUnclaimed(inbound, now)) return undefined;
+      return this.#claim(inbound, now, false, contextIds).batch;
+    });
   }
 
   /** Claims were given back. */
@@ -82,13 +88,10 @@ export class Intake {
     now: string,
     takesRetries: boolean,
     readContext: ReadonlySet<string>,
-  ): { batch: Batch | undefined; isAll: boolean } | undefined {
+  ): { batch: Batch | undefined; isAll: boolean } {
     const { outbound, batchSize, clock } = this.#deps;
-    // Most looks find nothing, and need not open outbound.db for that.
-    if (!this.#hasUnclaimed(inbound, now)) return undefined;
     const limits = { size: batchSize, takesRetries };
-    // Read before the claim is written: when reading fails, nothing is claimed.
-    const { messages, batch, isAll } = outbound.claim((isOpen) => {
+    const choose = (isOpen: (attempt: Attempt) => boolean) => {
       const source = {
         pending: inbound.pending(now),
         listContextBelow: (seq: number) => inbound.listContextBelow(seq, now),
@@ -101,7 +104,12 @@ export class Intake {
         batch: isEmpty ? undefined : this.#load(inbound, chosen),
         isAll: chosen.isAll,
       };
-    }, clock.now());
+    };
+    // Read before the claim is written: when reading fails, nothing is claimed.
+    const { messages, batch, isAll } = outbound.claim(
+      (isOpen) => inbound.atOnce(() => choose(isOpen)),
+      clock.now(),
+    );
     for (const { id, tries } of messages) this.#claimed.set(id, tries);
     return { batch, isAll };
   }

@@ -1,7 +1,7 @@
 /** The runner's half of inbound.db: reads only, from a read-only mount. */
 import { toBerthError, type BerthError } from '../base/errors.js';
 import { KeptDatabase, type OpenedDatabase } from '../base/kept-database.js';
-import { asForeign, fromSqlite } from '../base/sqlite.js';
+import { asForeign, fromSqlite, type Db } from '../base/sqlite.js';
 import type { StatementCache } from '../base/statement-cache.js';
 import {
   parseInboundContent,
@@ -56,8 +56,8 @@ export class InboundReader {
   }
 
   /**
-   * Each query of the view holds the file's lock only for itself, so that the host can write in between. Never waits
-   * for a lock: while the host commits, it throws database_busy.
+   * Each query of the view, and what it does at once, holds the file's lock only for itself, so that the host can write
+   * in between. Never waits for a lock: while the host commits, it throws database_busy.
    */
   look<T>(use: (inbound: InboundView) => T): T {
     let isWell = false;
@@ -80,10 +80,25 @@ export class InboundReader {
 
 /** inbound.db while it is open. Its queries name both open statuses, because that is what the index covers. */
 export class InboundView {
+  readonly #db: Db;
   readonly #statements: StatementCache;
 
-  constructor({ statements }: OpenedDatabase) {
+  constructor({ db, statements }: OpenedDatabase) {
+    this.#db = db;
     this.#statements = statements;
+  }
+
+  /** In one read transaction, which is to be short: while it lasts, the host cannot write. */
+  atOnce<T>(use: () => T): T {
+    this.#statements.prepare('BEGIN').run();
+    try {
+      const result = use();
+      this.#statements.prepare('COMMIT').run();
+      return result;
+    } catch (error) {
+      if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
   }
 
   maxSeq(): number {
