@@ -3,7 +3,7 @@
  * event into a file of its own beside this one: milliseconds since 1970, what happened, and the database's file name.
  *
  * A process that is started with an empty environment, and a worker thread, are counted too: the counter adds itself to
- * the arguments of each Node process that a counted one starts, and Node loads it again in each thread.
+ * the arguments of each Node process that a counted one starts, also by way of a shell, and of each thread.
  */
 'use strict';
 const childProcess = require('node:child_process');
@@ -11,9 +11,13 @@ const fs = require('node:fs');
 const Module = require('node:module');
 const path = require('node:path');
 const { performance } = require('node:perf_hooks');
-const { threadId } = require('node:worker_threads');
+const workerThreads = require('node:worker_threads');
 
-const output = fs.openSync(path.join(__dirname, `${process.pid}-${threadId}.events`), 'a', 0o644);
+const output = fs.openSync(
+  path.join(__dirname, `${process.pid}-${workerThreads.threadId}.events`),
+  'a',
+  0o644,
+);
 /** Agents are counted by nobody: they are not part of the daemon. */
 const runner = /\brunner\.c?js$/;
 
@@ -89,8 +93,16 @@ Module._extensions['.node'] = function load(module, filename) {
 
 const { spawn } = childProcess.ChildProcess.prototype;
 childProcess.ChildProcess.prototype.spawn = function countedSpawn(options) {
-  const { file, args = [] } = options;
-  const isCounted = file === process.execPath && !args.some((arg) => runner.test(arg));
-  if (isCounted) options.args = [args[0], '--require', __filename, ...args.slice(1)];
+  const { args = [] } = options;
+  const node = args.indexOf(process.execPath);
+  const isCounted = node !== -1 && !args.some((arg) => runner.test(arg));
+  if (isCounted) options.args = args.toSpliced(node + 1, 0, '--require', __filename);
   return Reflect.apply(spawn, this, [options]);
 };
+
+workerThreads.Worker = class CountedWorker extends workerThreads.Worker {
+  constructor(script, options) {
+    super(script, { ...options, execArgv: ['--require', __filename] });
+  }
+};
+Module.syncBuiltinESMExports();

@@ -185,6 +185,8 @@ export class DeliveryLoop {
     draft.putBack(unwritten);
     await this.#deps.batch.write(session, draft);
     this.#unwritten.delete(session.id);
+    // Acks that are read from now on are newer than these rows.
+    draft.open = undefined;
   }
 
   /** After its container has ended: what is damaged is repaired, and may have cost more messages their try. */

@@ -13,7 +13,7 @@ interface Opened extends OpenedDatabase {
   readonly identity: string;
 }
 
-/** Keeps a database open between uses. The caller ends each transaction before the next use. */
+/** Keeps a database open between uses. The caller ends each transaction, and then the use. */
 export class KeptDatabase {
   readonly path: string;
   readonly #options: OpenOptions;
@@ -32,6 +32,12 @@ export class KeptDatabase {
     const identity = identityOf(this.path);
     this.#opened = { db, statements: new StatementCache(db), identity };
     return this.#opened;
+  }
+
+  /** Ends a use. In WAL mode, into which somebody may have put the file, a connection holds locks in between: there it is closed. */
+  endUse(): void {
+    const mode = this.#opened?.statements.pluck('PRAGMA journal_mode').get();
+    if (mode === 'wal') this.close();
   }
 
   close(): void {

@@ -34,14 +34,14 @@ export class Deadline {
 
   /** Waits for the work, but no longer than what is left; tells which of the two ended it. */
   async wait(work: Promise<unknown>): Promise<'done' | 'late'> {
-    const timeout = new AbortController();
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<'late'>((resolve) => {
+      timer = setTimeout(resolve, this.remainingMs(), 'late');
+    });
     try {
-      return await Promise.race([
-        work.then(() => 'done' as const),
-        delay(this.remainingMs(), timeout.signal).then(() => 'late' as const),
-      ]);
+      return await Promise.race([work.then(() => 'done' as const), late]);
     } finally {
-      timeout.abort();
+      clearTimeout(timer);
     }
   }
 }

@@ -75,6 +75,18 @@ describe('kept statements', () => {
     other.close();
   });
 
+  it('walk rows as far as they are taken, one walk of a text at a time', () => {
+    const walk = () => statements.walk<{ word: string }>('SELECT word FROM words ORDER BY id');
+    for (const { word } of walk()) {
+      expect(word).toBe('one');
+      expect(() => [...walk()]).toThrow('busy');
+      expect(statements.prepare(select).get(2)).toEqual({ word: 'two' });
+      break;
+    }
+    expect([...walk()]).toEqual([{ word: 'one' }, { word: 'two' }]);
+    expect(compiled).toHaveLength(2);
+  });
+
   it('say what is wrong with a text, each time it is used', () => {
     for (let round = 0; round < 2; round += 1) {
       expect(() => statements.prepare('SELECT word FROM nowhere')).toThrow('nowhere');

@@ -10,15 +10,6 @@ import type { StatementCache } from '../base/statement-cache.js';
 import { assertInboundSchema } from './inbound-schema.js';
 import { assertNoTrap } from './outbound-trap.js';
 
-/** What was checked last. */
-interface Checked {
-  readonly opened: OpenedDatabase;
-  /** Of its schema, version and journal mode. */
-  readonly mark: string;
-  /** Differs when another connection has written. */
-  version: unknown;
-}
-
 export interface InboundHandleOptions {
   /** With these, a file that an older version has made is brought up to date when it is opened. */
   readonly migrations?: readonly Migration[];
@@ -34,7 +25,8 @@ export class InboundHandle {
   readonly #isKept: boolean;
   readonly #onPutRight: InboundHandleOptions['onPutRight'];
   readonly #file: KeptDatabase;
-  #checked: Checked | undefined;
+  /** What was checked last, and the mark of its schema, version and journal mode then. */
+  #checked: { readonly opened: OpenedDatabase; readonly mark: string } | undefined;
 
   constructor(
     path: string,
@@ -98,20 +90,12 @@ export class InboundHandle {
     const changes = assertInboundSchema(db);
     if (changes.length > 0) this.#onPutRight?.(changes);
     statements.prepare(begin).run();
-    this.#checked = { opened, mark: markOf(statements), version: dataVersionOf(statements) };
+    this.#checked = { opened, mark: markOf(statements) };
     return opened;
   }
 
   #isChecked(opened: OpenedDatabase): boolean {
-    const checked = this.#checked;
-    if (checked?.opened !== opened) return false;
-    const { statements } = opened;
-    // Nobody else has written: so has nobody changed what is marked.
-    const version = dataVersionOf(statements);
-    if (version === checked.version) return true;
-    if (checked.mark !== markOf(statements)) return false;
-    checked.version = version;
-    return true;
+    return this.#checked?.opened === opened && this.#checked.mark === markOf(opened.statements);
   }
 
   close(): void {
@@ -142,11 +126,6 @@ export class InboundHandle {
 /** SQLite may have rolled back by itself, as when the disk is full. */
 function rollBack(db: Db): void {
   if (db.inTransaction) db.exec('ROLLBACK');
-}
-
-/** Source: sqlite.org/pragma.html#pragma_data_version. */
-function dataVersionOf(statements: StatementCache): unknown {
-  return statements.pluck('PRAGMA data_version').get();
 }
 
 /** Words that SQLite has at hand. The first two read the file's header anew, which the last one does not. */

@@ -60,15 +60,15 @@ export class InboundReader {
    * in between. Never waits for a lock: while the host commits, it throws database_busy.
    */
   look<T>(use: (inbound: InboundView) => T): T {
-    let isWell = false;
+    const { path } = this.#file;
     try {
       const result = use(new InboundView(this.#file.open()));
-      isWell = true;
+      if (this.#isKept) this.#file.endUse();
+      else this.close();
       return result;
     } catch (error) {
-      throw asForeign(fromSqlite(error, this.#file.path), this.#file.path);
-    } finally {
-      if (!isWell || !this.#isKept) this.close();
+      this.close();
+      throw asForeign(fromSqlite(error, path), path);
     }
   }
 

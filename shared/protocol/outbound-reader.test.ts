@@ -9,7 +9,10 @@ import { maxContentBytes } from './limits.js';
 import { OutboundReader } from './outbound-reader.js';
 import { OutboundWriter } from './outbound-writer.js';
 
-describe('reading an outbound.db', () => {
+describe.each([
+  ['that is opened for each read', false],
+  ['that stays open', true],
+])('reading an outbound.db %s', (_name, isKept) => {
   let folder: string;
   let path: string;
   let reader: OutboundReader;
@@ -17,15 +20,18 @@ describe('reading an outbound.db', () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'berth-outbound-'));
     path = join(folder, 'outbound.db');
-    reader = new OutboundReader(path);
+    reader = new OutboundReader(path, { isKept });
   });
 
   afterEach(() => {
+    reader.close();
     rmSync(folder, { recursive: true, force: true });
   });
 
   function create(): void {
     new OutboundWriter(path).create(readMigrations('migrations/outbound'));
+    // Where it stays open, what is done to it afterwards meets an open file.
+    expect(reader.maxSeq()).toBe(0);
   }
 
   function tamper(...statements: string[]): void {

@@ -124,6 +124,7 @@ export class OutboundWriter {
       try {
         const result = use(statements);
         statements.prepare('COMMIT').run();
+        this.#file.endUse();
         return result;
       } catch (error) {
         if (db.inTransaction) db.exec('ROLLBACK');

@@ -35,8 +35,8 @@ export interface FactsRequest {
 const acksAtOnce = 1_000;
 
 /**
- * Unless all are asked for, it goes by the messages that are probably open, which saves a read. No ack is newer than the rows: a message is not taken for done before its
- * replies are seen. Throws what the mailbox throws.
+ * Unless all are asked for, it goes by the messages that are probably open, which saves a read. No ack is newer than the
+ * rows: a message is not taken for done before its replies are seen. Throws what the mailbox throws.
  */
 export async function readFacts(
   mailbox: Mailbox,
