@@ -1,9 +1,10 @@
-import { mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readMigrations } from '../../../shared/base/migrate.js';
-import { OutboundWriter } from '../../../shared/protocol/outbound-writer.js';
+import { outboundDbName } from '../../../shared/protocol/workspace.js';
+import { FakeClock } from '../../../test/fakes/fake-clock.js';
+import { FakeRunner } from '../../../test/fakes/fake-runner.js';
 import { OpenReaders } from './open-readers.js';
 
 describe.runIf(process.platform === 'linux')('files that a reader keeps open', () => {
@@ -18,7 +19,12 @@ describe.runIf(process.platform === 'linux')('files that a reader keeps open', (
   });
 
   function place(name: string) {
-    return { path: join(folder, name), viewDir: null, busyTimeoutMs: 0 };
+    return { path: join(folder, name, outboundDbName), viewDir: null, busyTimeoutMs: 0 };
+  }
+
+  function make(name: string): void {
+    mkdirSync(join(folder, name));
+    new FakeRunner(join(folder, name), new FakeClock()).leave();
   }
 
   /** Names in the folder that this process has open. */
@@ -32,7 +38,7 @@ describe.runIf(process.platform === 'linux')('files that a reader keeps open', (
         }
       })
       .filter((path) => path.startsWith(folder))
-      .map((path) => path.slice(folder.length + 1))
+      .map((path) => basename(dirname(path)))
       .toSorted();
   }
 
@@ -41,9 +47,7 @@ describe.runIf(process.platform === 'linux')('files that a reader keeps open', (
   }
 
   it('are the ones that were read last', () => {
-    for (const name of ['a', 'b', 'c']) {
-      new OutboundWriter(join(folder, name)).create(readMigrations('migrations/outbound'));
-    }
+    for (const name of ['a', 'b', 'c']) make(name);
     const readers = new OpenReaders(2);
     readAll(readers, 'a', 'b');
     expect(listOpen()).toEqual(['a', 'b']);
@@ -54,7 +58,7 @@ describe.runIf(process.platform === 'linux')('files that a reader keeps open', (
   });
 
   it('are none where none may stay open', () => {
-    new OutboundWriter(join(folder, 'a')).create(readMigrations('migrations/outbound'));
+    make('a');
     readAll(new OpenReaders(0), 'a');
     expect(listOpen()).toEqual([]);
   });
