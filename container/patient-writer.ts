@@ -27,6 +27,12 @@ const busyLooks = 20;
 const firstWaitMs = 20;
 const longestWaitMs = 2_000;
 
+/** Trying again would not help: the file has to be replaced. */
+function isHopeless(error: unknown): boolean {
+  if (hasCode(error, 'database_corrupt', 'database_missing', 'internal')) return true;
+  return hasCode(error, 'database_unreadable') && error.facts['isOrdinary'] === false;
+}
+
 /** Writes what a turn has brought, and keeps it while the disk is full or the file is locked. */
 export class PatientWriter {
   readonly #deps: PatientWriterDeps;
@@ -50,8 +56,7 @@ export class PatientWriter {
         if (attempt > 0) log.info({ attempt }, 'outbound database written after all');
         return;
       } catch (err) {
-        const isHopeless = hasCode(err, 'database_corrupt', 'database_missing', 'internal');
-        if (isHopeless || signal.aborted || patience.remainingMs() === 0) throw err;
+        if (isHopeless(err) || signal.aborted || patience.remainingMs() === 0) throw err;
         if (attempt === 0) log.warn({ err }, 'outbound database not written, will try again');
       }
       onWaiting();

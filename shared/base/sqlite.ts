@@ -4,6 +4,9 @@ import Database from 'better-sqlite3';
 import { BerthError, errnoOf, hasCode, shortageOf, toBerthError } from './errors.js';
 import { probeShortage } from './shortage.js';
 
+/** What SQLite makes beside a database, under its name and one of these; another database in its place would take it for its own. */
+export const companionSuffixes = ['-journal', '-wal', '-shm'] as const;
+
 /** The one door to better-sqlite3. */
 export type Db = Database.Database;
 

@@ -1,18 +1,17 @@
 /** What a container may put beside or into outbound.db that would do harm to whoever opens it with SQLite. */
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
 import { BerthError, errnoOf } from '../base/errors.js';
-import { notAFile } from '../base/sqlite.js';
+import { companionSuffixes, notAFile } from '../base/sqlite.js';
 
 /** Bytes 18 and 19 of the header are 1 where the journal is rolled back, 2 for WAL. Source: sqlite.org/fileformat.html. */
 const headerLength = 20;
 
 /**
- * A pipe in the journal's place would hold up the thread for ever, and a database in WAL mode makes files beside it,
- * behind links too. Throws database_unreadable or database_corrupt; says nothing of a file that is not there.
- * `ownName`: what people know it by.
+ * A pipe in the place of a journal would hold up the thread for ever, or keep the file from being opened, and a database in
+ * WAL mode makes files beside it, behind links too. Throws database_unreadable or database_corrupt; says nothing of a file
+ * that is not there. `ownName`: what people know it by.
  */
 export function assertNoTrap(path: string, ownName = path): void {
-  if (isOdd(`${path}-journal`)) throw notAFile(ownName);
   const header = readHeader(path);
   const isWhole = header.length === headerLength;
   if (isWhole && (header[18] !== 1 || header[19] !== 1)) {
@@ -24,6 +23,7 @@ export function assertNoTrap(path: string, ownName = path): void {
       },
     );
   }
+  if (companionSuffixes.some((suffix) => isOdd(`${path}${suffix}`))) throw notAFile(ownName);
 }
 
 function isOdd(path: string): boolean {

@@ -10,6 +10,7 @@ import { migrateByVersion, type Migration } from '../base/migrate.js';
 import { asForeign, fromSqlite, withDatabase } from '../base/sqlite.js';
 import type { StatementCache } from '../base/statement-cache.js';
 import type { Address } from './session-message.js';
+import { assertNoTrap } from './outbound-trap.js';
 import { failureKey, maxReasonLength, triesKey } from './session-state.js';
 
 /** How long SQLite waits for the host's look to end, in milliseconds. The host's looks take less than one. */
@@ -60,6 +61,8 @@ export class OutboundWriter {
 
   /** Makes the file or brings it up to date. */
   create(migrations: readonly Migration[]): void {
+    // Beside the file may lie what would keep this process from it for ever.
+    assertNoTrap(this.#file.path);
     withDatabase(this.#file.path, { mode: 'create', busyTimeoutMs }, (db) => {
       migrateByVersion(db, migrations);
     });
@@ -133,7 +136,10 @@ export class OutboundWriter {
     } catch (error) {
       // The file may be damaged, or not there any more: the next call finds out anew.
       this.#file.close();
-      throw asForeign(fromSqlite(error, path), path);
+      const failure = fromSqlite(error, path);
+      // What lies beside the file may be the reason: that does not pass.
+      if (failure.code === 'database_unreadable') assertNoTrap(path);
+      throw asForeign(failure, path);
     }
   }
 }

@@ -202,7 +202,9 @@ async function copyDatabase({ db, copy }: Places): Promise<string | undefined> {
   const copied: Copied = await copyOrdinary(db, copy, maxDbBytes);
   if (copied !== 'copied') return undefined;
   const journal = await copyOrdinary(`${db}-journal`, `${copy}-journal`, maxDbBytes);
-  if (journal !== 'copied') return copy;
+  // Somebody has put the file into WAL mode: a part of it stands in there.
+  const log = await copyOrdinary(`${db}-wal`, `${copy}-wal`, maxDbBytes);
+  if (journal !== 'copied' && log !== 'copied') return copy;
   try {
     withDatabase(copy, { mode: 'write', busyTimeoutMs: 0 }, (it) => {
       it.prepare('SELECT count(*) FROM sqlite_schema').get();

@@ -7,6 +7,7 @@ import { mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BerthError, errnoOf, hasCode } from '../../../shared/base/errors.js';
+import { companionSuffixes } from '../../../shared/base/sqlite.js';
 import { withConfinedFile } from '../confined-file.js';
 
 export type Copied =
@@ -62,8 +63,8 @@ export async function emptyWorkDir(path: string): Promise<void> {
 }
 
 /**
- * Keeps a damaged file in `keptDir` under its name and the time, whatever it is; its journal goes along, under a name
- * by which SQLite does not take it for one. Returns where it is, or undefined where there was nothing.
+ * Keeps a damaged file in `keptDir` under its name and the time, whatever it is; what SQLite has made beside it goes along,
+ * under names by which SQLite does not take it for that. Returns where it is, or undefined where there was nothing.
  */
 export async function setFileAside(
   path: string,
@@ -73,8 +74,10 @@ export async function setFileAside(
   await mkdir(keptDir, { recursive: true, mode: 0o700 });
   const name = `${basename(path)}-${now.replaceAll(/[:.]/g, '-')}`;
   const kept = await findFreeName(join(keptDir, name));
-  // The journal first: beside a fresh file it would be taken for that one's.
-  await renameIfThere(`${path}-journal`, `${kept}.journal`);
+  // These first: beside a fresh file they would be taken for that one's.
+  for (const suffix of companionSuffixes) {
+    await renameIfThere(`${path}${suffix}`, keptCompanion(kept, suffix));
+  }
   const isThere = await renameIfThere(path, kept);
   await dropOldest(keptDir, basename(path));
   return isThere ? kept : undefined;
@@ -120,9 +123,8 @@ async function syncFile(path: string): Promise<void> {
 async function findFreeName(path: string): Promise<string> {
   for (let attempt = 1; attempt <= 100; attempt += 1) {
     const candidate = attempt === 1 ? path : `${path}-${attempt}`;
-    if (findStat(candidate) === undefined && findStat(`${candidate}.journal`) === undefined) {
-      return Promise.resolve(candidate);
-    }
+    const names = [candidate, ...companionSuffixes.map((it) => keptCompanion(candidate, it))];
+    if (names.every((name) => findStat(name) === undefined)) return Promise.resolve(candidate);
   }
   throw new BerthError('io_failed', `There is no free name for ${path}.`);
 }
@@ -137,13 +139,19 @@ async function renameIfThere(from: string, to: string): Promise<boolean> {
   }
 }
 
+function keptCompanion(kept: string, suffix: (typeof companionSuffixes)[number]): string {
+  return `${kept}.${suffix.slice(1)}`;
+}
+
 /** Their names sort by time. */
 async function dropOldest(keptDir: string, name: string): Promise<void> {
   const copies = (await readdir(keptDir))
-    .filter((entry) => entry.startsWith(`${name}-`) && !entry.endsWith('.journal'))
+    .filter((entry) => entry.startsWith(`${name}-`) && !/\.(journal|wal|shm)$/.test(entry))
     .sort();
   for (const copy of copies.slice(0, -keptCopies)) {
-    await rm(join(keptDir, copy), { recursive: true, force: true });
-    await rm(join(keptDir, `${copy}.journal`), { recursive: true, force: true });
+    const path = join(keptDir, copy);
+    for (const one of [path, ...companionSuffixes.map((it) => keptCompanion(path, it))]) {
+      await rm(one, { recursive: true, force: true });
+    }
   }
 }
