@@ -37,7 +37,7 @@ export interface ProgramPaths {
   readonly migrationsDir: string;
   readonly shippedGroupsDir: string;
   readonly agentImageDir: string;
-  /** The reader process and the thread for inbound.db files, one script each. */
+  /** The reader and backup processes and the thread for inbound.db files, one script each. */
   readonly workersDir: string;
 }
 

@@ -1,6 +1,6 @@
 // Makes dist/agent-image: everything the agent image is built from, and what the process runtime runs.
 // The runner becomes one file, so that it starts fast; the SQLite addon lies beside it.
-// Makes dist/workers too: the daemon's reader process and the thread that uses inbound.db files, one file each.
+// Makes dist/workers too: the daemon's reader and backup processes and the thread that uses inbound.db files, one file each.
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -52,6 +52,7 @@ await build({
   entryPoints: {
     reader: join(sessions, 'reader', 'reader-main.ts'),
     'inbound-thread': join(sessions, 'mailbox', 'inbound-thread-main.ts'),
+    'central-backup': join(root, 'host', 'store', 'backup-main.ts'),
   },
   outdir: workers,
   outExtension: { '.js': '.cjs' },

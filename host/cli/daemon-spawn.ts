@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, constants, openSync, readFileSync } from 'node:fs';
+import { appendFileSync, closeSync, constants, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { BerthError } from '../../shared/base/errors.js';
+import { BerthError, toBerthError } from '../../shared/base/errors.js';
 import { assertSocketPath } from '../channels/terminal-protocol.js';
 import type { CommandContext } from './command-context.js';
 import { makeFolder } from './home-access.js';
@@ -35,14 +35,13 @@ export async function spawnDaemon(context: CommandContext): Promise<SpawnedDaemo
       detached: true,
       stdio: ['ignore', output, output],
     });
-    const ended = once(child, 'exit').catch(() => undefined);
     let hasEnded = false;
-    void ended.then(() => (hasEnded = true));
+    child.once('exit', () => (hasEnded = true));
     await once(child, 'spawn');
     return {
       pid: child.pid,
       hasEnded: () => hasEnded,
-      failure: () => describeFailure(path),
+      failure: () => describeFailure(path, child.signalCode ?? child.exitCode),
       release: () => {
         child.unref();
       },
@@ -56,19 +55,34 @@ export async function spawnDaemon(context: CommandContext): Promise<SpawnedDaemo
 
 const shownLines = 5;
 
-/** As the program says it, else as Node does, else what was said last. */
-function describeFailure(path: string): BerthError {
+/** As the program says it, else as Node does, else what was said last. `end`: the signal or the code that it ended with. */
+function describeFailure(path: string, end: string | number | null): BerthError {
   const lines = readFileSync(path, 'utf8').trim().split('\n');
   const error = parseFailure(lines.at(-1) ?? '');
   const thrown = lines.find((line) => /^\w*Error\b.*: /.test(line));
   const words = error?.message ?? thrown ?? lines.slice(-shownLines).join('\n');
-  return new BerthError(
-    'daemon_failed',
-    `The daemon did not start: ${words || 'it said nothing.'}`,
-    {
-      next: error?.next ?? `Look into ${path} and into \`berth logs\`.`,
-    },
-  );
+  if (words === '') return describeSilence(path, end);
+  return new BerthError('daemon_failed', `The daemon did not start: ${words}`, {
+    next: error?.next ?? `Look into ${path} and into \`berth logs\`.`,
+  });
+}
+
+/** What it had to say may not have fitted on the disk. */
+function describeSilence(path: string, end: string | number | null): BerthError {
+  const how = end === null ? '' : ` It ended with ${end}.`;
+  try {
+    appendFileSync(path, `The daemon said nothing.${how}\n`);
+  } catch (cause) {
+    const { message, next } = toBerthError(cause);
+    const reason = `What it said could not be written: ${message}`;
+    return new BerthError('daemon_failed', `The daemon did not start.${how} ${reason}`, {
+      next: next ?? `Make ${path} writable, then try again.`,
+      cause,
+    });
+  }
+  return new BerthError('daemon_failed', `The daemon did not start, and said nothing.${how}`, {
+    next: 'See whether the machine has memory and processes left for it (`ulimit -a`), then try again.',
+  });
 }
 
 function parseFailure(line: string): { message: string; next: string | null } | undefined {

@@ -8,6 +8,7 @@ import { createLogger, type Logger } from '../../shared/base/logger.js';
 import { RotatingLog } from '../../shared/base/rotating-log.js';
 import { assertSocketPath } from '../channels/terminal-protocol.js';
 import { startDaemon, type ContainersAtStop, type Daemon } from '../daemon.js';
+import { copyInProcess } from '../store/backup-process.js';
 import { openStore } from '../store/central-db.js';
 import { DailyBackup } from '../store/daily-backup.js';
 import { DaemonLock } from '../store/daemon-lock.js';
@@ -209,9 +210,11 @@ async function live(context: CommandContext, options: RunOptions, life: Life): P
     log.info({ runtime: daemon.runtime.name, pid: process.pid }, 'ready');
     if (!options.isDetached) sayReady(context, daemon, store);
   }
+  const { paths, program } = context.config;
+  const script = join(program.workersDir, 'central-backup.cjs');
   const backup = new DailyBackup({
-    backupsDir: context.config.paths.backupsDir,
-    copy: (path, signal) => store.backUpTo(path, signal),
+    backupsDir: paths.backupsDir,
+    copy: (path, signal) => copyInProcess({ script, centralDb: paths.centralDb }, path, signal),
     clock: context.clock,
     uptimeMs: () => uptime() * 1_000,
     log,

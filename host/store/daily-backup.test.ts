@@ -1,10 +1,12 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createLogger, silentLogger } from '../../shared/base/logger.js';
 import { withDatabase } from '../../shared/base/sqlite.js';
 import { FakeClock } from '../../test/fakes/fake-clock.js';
+import { bundleWorkers, type WorkerBundles } from '../../test/fakes/worker-bundles.js';
+import { copyInProcess } from './backup-process.js';
 import { openStore } from './central-db.js';
 import { findNewestBackup } from './central-backup.js';
 import { DailyBackup } from './daily-backup.js';
@@ -20,15 +22,26 @@ describe('the daily backup', () => {
   let clock: FakeClock;
   let upMs: number;
   let daily: DailyBackup;
+  let centralDb: string;
+  let bundles: WorkerBundles;
   const backupsDir = (): string => join(root, 'data', 'backups');
+
+  beforeAll(async () => {
+    bundles = await bundleWorkers();
+  });
+
+  afterAll(() => {
+    bundles[Symbol.dispose]();
+  });
 
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'berth-daily-'));
+    centralDb = join(root, 'data', 'central.db');
     clock = new FakeClock();
     upMs = 5 * day;
     ({ store } = openStore(
       {
-        centralDb: join(root, 'data', 'central.db'),
+        centralDb,
         backupsDir: backupsDir(),
         migrationsDir: 'migrations',
       },
@@ -44,7 +57,7 @@ describe('the daily backup', () => {
 
   function startAgain(
     copy: (path: string, signal: AbortSignal) => Promise<void> = (path, signal) =>
-      store.backUpTo(path, signal),
+      copyInProcess({ script: bundles.centralBackup, centralDb }, path, signal),
   ): DailyBackup {
     const uptimeMs = (): number => upMs;
     return new DailyBackup({ backupsDir: backupsDir(), copy, clock, uptimeMs, log: silentLogger });

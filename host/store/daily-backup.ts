@@ -6,7 +6,7 @@ import { backUp, backupEveryMs, findBackupAgeMs, listBackups } from './central-b
 
 export interface DailyBackupDeps {
   readonly backupsDir: string;
-  /** Writes a copy of the database while it is used, a little at a time. */
+  /** Writes a copy of the database while it is used, into an empty file. */
   readonly copy: (path: string, signal: AbortSignal) => Promise<void>;
   readonly clock: Clock;
   /** Since the machine's start, in milliseconds: nobody sets it, and it goes on while the machine sleeps. */

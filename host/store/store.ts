@@ -20,9 +20,6 @@ import { WiringStore } from './wirings.js';
 /** Runs the work in a transaction, or in a savepoint of the one that runs already. */
 type Transact = (work: () => unknown) => unknown;
 
-/** Copying so many takes the thread for about a millisecond. */
-const pagesAtATime = 100;
-
 /** central.db, one store per table. A statement is compiled when it is first used, and kept. */
 export class Store {
   readonly agentGroups: AgentGroupStore;
@@ -92,20 +89,6 @@ export class Store {
       return this.#transact(work) as T;
     } catch (error) {
       throw ifFromSqlite(error, this.#db.name);
-    }
-  }
-
-  /** Copies the database as it is used, a little at a time. Rejects when the signal aborts. */
-  async backUpTo(path: string, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#db.backup(path, {
-        progress: () => {
-          signal.throwIfAborted();
-          return pagesAtATime;
-        },
-      });
-    } catch (error) {
-      throw ifFromSqlite(error, path);
     }
   }
 

@@ -2,10 +2,11 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
-/** The reader process and the thread for inbound.db files, each bundled as the build does it. */
+/** The daemon's processes and the thread for inbound.db files, each bundled as the build does it. */
 export interface WorkerBundles extends Disposable {
   readonly reader: string;
   readonly inboundThread: string;
+  readonly centralBackup: string;
 }
 
 /** Below node_modules, where they find the SQLite addon. */
@@ -18,6 +19,7 @@ export async function bundleWorkers(): Promise<WorkerBundles> {
     entryPoints: {
       reader: 'host/sessions/reader/reader-main.ts',
       'inbound-thread': 'host/sessions/mailbox/inbound-thread-main.ts',
+      'central-backup': 'host/store/backup-main.ts',
     },
     outdir: dir,
     outExtension: { '.js': '.cjs' },
@@ -29,6 +31,7 @@ export async function bundleWorkers(): Promise<WorkerBundles> {
   return {
     reader: join(dir, 'reader.cjs'),
     inboundThread: join(dir, 'inbound-thread.cjs'),
+    centralBackup: join(dir, 'central-backup.cjs'),
     [Symbol.dispose]: () => {
       rmSync(dir, { recursive: true, force: true });
     },

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -85,6 +85,34 @@ describe.skipIf(isMissing('a slow disk', whyNoShim()))(
         tell(`event loop held for ${longestMs} ms at the most, ${before} ms before`);
         expect(longestMs).toBeLessThan(syncMs / 2);
         expect(ledger.counts()).toMatchObject({ lost: 0, answered: ledger.entries.length });
+      } finally {
+        rmSync(mark);
+      }
+    });
+
+    it('keeps the daily backup from holding the event loop', async () => {
+      await using home = new BerthHome('process', { LD_PRELOAD: shim, SLOW_DISK_MARK: mark });
+      await home.start();
+      await home.berth('stop');
+      rmSync(join(home.home, 'data', 'backups'), { recursive: true });
+      writeFileSync(mark, '');
+      try {
+        await home.start();
+        await until(() => {
+          const log = readFileSync(join(home.home, 'data', 'logs', 'daemon.log'), 'utf8');
+          expect(log.split('central database backed up')).toHaveLength(3);
+        });
+        const ledger = new Ledger(home.socket);
+        ledger.say('chat');
+        await ledger.untilOver();
+        const { longestMs } = await until(() => {
+          const { loopDelay } = stateOf(home);
+          if (loopDelay === null) throw new Error('the daemon has not said how long it was held');
+          return loopDelay;
+        });
+        tell(`event loop held for ${longestMs} ms at the most`);
+        expect(longestMs).toBeLessThan(syncMs / 2);
+        expect(ledger.counts()).toMatchObject({ lost: 0, answered: 1 });
       } finally {
         rmSync(mark);
       }
