@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { isoAt } from '../../shared/base/clock.js';
 import { hasCode } from '../../shared/base/errors.js';
 import { TerminalClient } from '../channels/terminal-client.js';
@@ -5,6 +6,7 @@ import { backupEveryMs, findNewestBackup, type Backup } from '../store/central-b
 import type { DaemonState } from '../store/daemon-state.js';
 import type { AddCommands, CommandContext } from './command-context.js';
 import { findDaemon } from './daemon-presence.js';
+import { describeFullDisk, findDiskRoom } from './disk-room.js';
 import { findInstallZone, type InstallTimeZone } from './install-time-zone.js';
 import { describeOtherProgram } from './home-remarks.js';
 import { listProblems } from './ready-words.js';
@@ -39,6 +41,9 @@ async function status(context: CommandContext): Promise<number> {
   const counts = count(context);
   const isAnswering = await asksBack(context, state);
   const zone = findInstallZone(context);
+  // A daemon on a full disk cannot write that down.
+  const dataDir = dirname(config.paths.centralDb);
+  const fullDisk = describeFullDisk(findDiskRoom(dataDir), dataDir);
   const backup = findNewestBackup(config.paths.backupsDir, clock.now());
   const facts = {
     home: config.paths.home,
@@ -46,7 +51,7 @@ async function status(context: CommandContext): Promise<number> {
     newestBackup: backup === undefined ? null : { ...backup, madeAt: isoAt(backup.madeAtMs) },
     running: daemon.kind !== 'absent',
     answers: isAnswering ?? null,
-    ...(state === undefined ? {} : describeState(state, clock.now())),
+    ...(state === undefined ? {} : describeState(state, clock.now(), fullDisk)),
     timeZone: zone.name,
     timeZoneRemark: zone.remark,
     ...(counts === undefined ? {} : { counts }),
@@ -59,6 +64,7 @@ async function status(context: CommandContext): Promise<number> {
         ['daemon', describeDaemon(daemon.kind, state, isAnswering)],
         ['program', state && describeOtherProgram(state, config.program.root)],
         ...(state === undefined ? fieldsOfZone(zone) : fieldsOf(state, clock.now(), zone)),
+        ['problem', problemOf(state, fullDisk) ?? undefined],
         ...(counts === undefined ? [] : fieldsOfCounts(counts)),
         ['backup', describeBackup(backup, clock.now())],
       ],
@@ -68,13 +74,14 @@ async function status(context: CommandContext): Promise<number> {
   return facts.running ? 0 : 1;
 }
 
-function describeState(state: DaemonState, nowMs: number): object {
+function describeState(state: DaemonState, nowMs: number, fullDisk: string | undefined): object {
   const uptimeMs = Math.max(0, nowMs - Date.parse(state.startedAt));
-  return { ...state, problem: problemOf(state), isolates: isolates(state), uptimeMs };
+  return { ...state, problem: problemOf(state, fullDisk), isolates: isolates(state), uptimeMs };
 }
 
-function problemOf(state: DaemonState): string | null {
-  return listProblems(state).join('; ') || null;
+function problemOf(state: DaemonState | undefined, fullDisk: string | undefined): string | null {
+  const problems = state === undefined ? [] : listProblems(state);
+  return [...problems, ...(fullDisk === undefined ? [] : [fullDisk])].join('; ') || null;
 }
 
 function isolates({ runtime }: DaemonState): boolean | null {
@@ -119,7 +126,6 @@ function fieldsOf(state: DaemonState, nowMs: number, zone: InstallTimeZone): rea
     ['runtime', state.runtime === null ? undefined : `${state.runtime}, ${isolation}`],
     ['remark', [state.activity, zone.remark].filter((one) => one !== null).join(' ') || undefined],
     ...state.remarks.map((remark): Field => ['remark', remark]),
-    ['problem', problemOf(state) ?? undefined],
     ['channels', channels.join(', ') || 'none'],
     ['event loop', describeLoopDelay(state.loopDelay)],
   ];

@@ -58,6 +58,7 @@ describe.skipIf(isMissing('a full disk', whyNoSmallDisk()))('a full disk', () =>
     const said = await sayMuch(ledger, random, chats);
     await untilAnsweredFor(ledger, said);
     expectDiskFull(ledger);
+    expect((await home.json<{ problem: string }>('status')).problem).toContain('the disk is full');
     disk.free();
     const refused = sayRefusedAgain(ledger);
     await ledger.untilOver();
