@@ -91,6 +91,7 @@ const shortages: Readonly<Record<string, string>> = {
   ENFILE: 'The machine is short of file descriptors.',
   ENOMEM: 'The machine is short of memory.',
   EAGAIN: 'The machine is short of processes or threads.',
+  EFBIG: 'A file is as long as this process may make it (`ulimit -f`).',
 };
 
 /** Undefined where the errno does not say that something has run short. Source: errno(3). */

@@ -25,6 +25,7 @@ describe('a failure of the system', () => {
     ['ENFILE', 'resources_short'],
     ['ENOMEM', 'resources_short'],
     ['EAGAIN', 'resources_short'],
+    ['EFBIG', 'resources_short'],
     ['ENOSPC', 'disk_full'],
     ['EDQUOT', 'disk_full'],
     ['EIO', 'io_failed'],

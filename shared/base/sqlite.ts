@@ -179,7 +179,7 @@ export function fromSqlite(error: unknown, path: string): BerthError {
   if (shortage !== undefined) return shortage;
   if (unreadableCodes.test(code)) {
     // SQLite does not tell why the system refused it, so that the system is asked at once.
-    const probed = probeShortage();
+    const probed = probeShortage(path);
     if (probed !== undefined) return probed;
     const facts = { ...details.facts, mayPass: true };
     const message = `The database ${path} cannot be read or written.`;
