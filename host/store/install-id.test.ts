@@ -123,14 +123,26 @@ describe('the id of an install', () => {
     expect(existsSync(pathsOf(home).installHomeFile)).toBe(true);
   });
 
-  it('is a new one where its file was taken away or emptied', () => {
+  it('stays where its file was taken away or emptied: its agents are still there', () => {
     const { id } = ensureInstall(pathsOf(home));
     rmSync(pathsOf(home).installIdFile);
+    expect(ensureInstall(pathsOf(home))).toMatchObject({ id, origin: 'known' });
+    writeFileSync(pathsOf(home).installIdFile, '');
+    expect(ensureInstall(pathsOf(home))).toMatchObject({ id, origin: 'known' });
+    expect(idOfBefore(home)).toBe(id);
+  });
+
+  it('is a new one where both of its files were taken away, or one of them in a copy', () => {
+    const { id } = ensureInstall(pathsOf(home));
+    const copy = join(root, 'copy');
+    cpSync(home, copy, { recursive: true });
+    rmSync(pathsOf(copy).installIdFile);
+    expect(ensureInstall(pathsOf(copy)).id).not.toBe(id);
+    rmSync(pathsOf(home).installIdFile);
+    rmSync(pathsOf(home).installHomeFile);
     const second = ensureInstall(pathsOf(home));
     expect(second).toMatchObject({ origin: 'new' });
     expect(second.id).not.toBe(id);
-    writeFileSync(pathsOf(home).installIdFile, '');
-    expect(ensureInstall(pathsOf(home)).id).not.toBe(second.id);
   });
 
   it('of a copy is the same where the start was killed before it was recorded', () => {

@@ -49,10 +49,10 @@ export function ensureInstall(paths: InstallPaths): Install {
     ...identifyFolder(paths.home),
     path: realpathSync(paths.home),
   };
-  const seed = readSeed(paths.installIdFile);
   const record = readRecord(paths.installHomeFile);
-  // An id file that was taken away or replaced asks for another id.
+  const seed = readSeed(paths.installIdFile) ?? restoreSeed(paths, record, home);
   if (seed === undefined) return makeAnew(paths, home, 'new', null);
+  // An id file that was replaced asks for another id.
   if (record?.seed !== seed) return remember(paths, home, seed, 'known');
   const before = { id: record.installId, home: record.home.path };
   if (!isSameFolder(record.home, home)) return makeAnew(paths, home, 'copied', before);
@@ -63,6 +63,17 @@ export function ensureInstall(paths: InstallPaths): Install {
   return isMoved
     ? { id: record.installId, origin: 'moved', before }
     : { id: record.installId, origin: 'known', before: null };
+}
+
+/** Somebody has taken the id file away: under another id, its agents would run on, and others be started beside them. */
+function restoreSeed(
+  paths: InstallPaths,
+  record: InstallRecord | undefined,
+  home: PlacedFolder,
+): string | undefined {
+  if (record === undefined || !isSameFolder(record.home, home)) return undefined;
+  replaceFile(paths.installIdFile, `${record.seed}\n`);
+  return record.seed;
 }
 
 function makeAnew(
