@@ -63,6 +63,7 @@ const prunePauseMs = 50;
 
 export class Runner {
   readonly #deps: RunnerDeps;
+  readonly #inbound: InboundReader;
   readonly #outbound: OutboundWriter;
   readonly #intake: Intake;
   readonly #inbox: InboxLook;
@@ -85,6 +86,7 @@ export class Runner {
     const nudge = (): void => {
       this.#loop.nudge();
     };
+    this.#inbound = inbound;
     this.#outbound = outbound;
     this.#intake = new Intake({ inbound, outbound, batchSize: config.batchSize, clock, log });
     this.#inbox = new InboxLook({
@@ -161,6 +163,7 @@ export class Runner {
     const hasEnded = await new Deadline(graceMs).wait(this.#loop.stop());
     if (hasEnded === 'late' && this.#turn !== undefined) this.#abandon(this.#turn);
     this.#outbound.close();
+    this.#inbound.close();
   }
 
   async #look(): Promise<void> {

@@ -28,8 +28,9 @@ export class KeptDatabase {
   open(): OpenedDatabase {
     if (this.#opened !== undefined && this.#opened.identity !== identityOf(this.path)) this.close();
     if (this.#opened !== undefined) return this.#opened;
-    const db = openDatabase(this.path, this.#options);
+    // Before: a file that takes its place meanwhile is noticed at the next use.
     const identity = identityOf(this.path);
+    const db = openDatabase(this.path, this.#options);
     this.#opened = { db, statements: new StatementCache(db), identity };
     return this.#opened;
   }
@@ -44,6 +45,24 @@ export class KeptDatabase {
     const opened = this.#opened;
     this.#opened = undefined;
     opened?.db.close();
+  }
+}
+
+/** Uses an open database in one transaction, all of it or nothing. Not to be nested. */
+export function transact<T>(
+  { db, statements }: OpenedDatabase,
+  begin: 'BEGIN' | 'BEGIN IMMEDIATE',
+  use: () => T,
+): T {
+  statements.prepare(begin).run();
+  try {
+    const result = use();
+    statements.prepare('COMMIT').run();
+    return result;
+  } catch (error) {
+    // SQLite may have rolled back by itself, as when the disk is full.
+    if (db.inTransaction) db.exec('ROLLBACK');
+    throw error;
   }
 }
 

@@ -1,7 +1,7 @@
 /** The runner's half of inbound.db: reads only, from a read-only mount. */
 import { toBerthError, type BerthError } from '../base/errors.js';
-import { KeptDatabase, type OpenedDatabase } from '../base/kept-database.js';
-import { asForeign, fromSqlite, type Db } from '../base/sqlite.js';
+import { KeptDatabase, transact, type OpenedDatabase } from '../base/kept-database.js';
+import { asForeign, fromSqlite } from '../base/sqlite.js';
 import type { StatementCache } from '../base/statement-cache.js';
 import {
   parseInboundContent,
@@ -80,25 +80,17 @@ export class InboundReader {
 
 /** inbound.db while it is open. Its queries name both open statuses, because that is what the index covers. */
 export class InboundView {
-  readonly #db: Db;
+  readonly #opened: OpenedDatabase;
   readonly #statements: StatementCache;
 
-  constructor({ db, statements }: OpenedDatabase) {
-    this.#db = db;
-    this.#statements = statements;
+  constructor(opened: OpenedDatabase) {
+    this.#opened = opened;
+    this.#statements = opened.statements;
   }
 
   /** In one read transaction, which is to be short: while it lasts, the host cannot write. */
   atOnce<T>(use: () => T): T {
-    this.#statements.prepare('BEGIN').run();
-    try {
-      const result = use();
-      this.#statements.prepare('COMMIT').run();
-      return result;
-    } catch (error) {
-      if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
-      throw error;
-    }
+    return transact(this.#opened, 'BEGIN', use);
   }
 
   maxSeq(): number {

@@ -3,7 +3,7 @@
  * a link, a view in place of a table or an oversized row is refused. The daemon never waits for a lock (database_busy).
  */
 import { BerthError, errnoOf, hasCode } from '../base/errors.js';
-import { KeptDatabase, type OpenedDatabase } from '../base/kept-database.js';
+import { KeptDatabase, transact, type OpenedDatabase } from '../base/kept-database.js';
 import { fromSqlite, outOfReach } from '../base/sqlite.js';
 import { assertNoTrap } from './outbound-trap.js';
 import {
@@ -218,9 +218,7 @@ export class OutboundReader {
     let isWell = false;
     try {
       const opened = this.#file.open();
-      opened.statements.prepare('BEGIN').run();
-      const result = use(opened);
-      opened.statements.prepare('COMMIT').run();
+      const result = transact(opened, 'BEGIN', () => use(opened));
       isWell = true;
       return result;
     } catch (error) {

@@ -5,7 +5,7 @@
  */
 import { isoAt } from '../base/clock.js';
 import { cutText } from '../base/cut-text.js';
-import { KeptDatabase } from '../base/kept-database.js';
+import { KeptDatabase, transact } from '../base/kept-database.js';
 import { migrateByVersion, type Migration } from '../base/migrate.js';
 import { asForeign, fromSqlite, withDatabase } from '../base/sqlite.js';
 import type { StatementCache } from '../base/statement-cache.js';
@@ -122,17 +122,10 @@ export class OutboundWriter {
   #write<T>(use: (statements: StatementCache) => T): T {
     const { path } = this.#file;
     try {
-      const { db, statements } = this.#file.open();
-      statements.prepare('BEGIN IMMEDIATE').run();
-      try {
-        const result = use(statements);
-        statements.prepare('COMMIT').run();
-        this.#file.endUse();
-        return result;
-      } catch (error) {
-        if (db.inTransaction) db.exec('ROLLBACK');
-        throw error;
-      }
+      const opened = this.#file.open();
+      const result = transact(opened, 'BEGIN IMMEDIATE', () => use(opened.statements));
+      this.#file.endUse();
+      return result;
     } catch (error) {
       // The file may be damaged, or not there any more: the next call finds out anew.
       this.#file.close();

@@ -122,6 +122,17 @@ export class RecoveryRoom extends DeliveryRoom {
       .filter((id) => id !== null);
   }
 
+  /** Answered and sent; answered and not sent yet; being worked on; waiting. */
+  async haveAConversation(): Promise<void> {
+    await this.take('sent', 'unsent', 'claimed', 'waiting');
+    this.runner.claim('sent', 'unsent', 'claimed');
+    this.runner.say('reply to sent', { inReplyTo: 'sent' });
+    this.runner.complete('sent');
+    await this.deliver();
+    this.runner.say('reply to unsent', { inReplyTo: 'unsent' });
+    this.runner.complete('unsent');
+  }
+
   hasToldOfRepair(): boolean {
     return this.notices().some(({ id }) => id.startsWith('repaired-'));
   }

@@ -23,17 +23,6 @@ describe('what lies beside a session file', () => {
     room[Symbol.dispose]();
   });
 
-  /** Answered and sent; answered and not sent yet; being worked on; waiting. */
-  async function haveAConversation(): Promise<void> {
-    await room.take('sent', 'unsent', 'claimed', 'waiting');
-    room.runner.claim('sent', 'unsent', 'claimed');
-    room.runner.say('reply to sent', { inReplyTo: 'sent' });
-    room.runner.complete('sent');
-    await room.deliver();
-    room.runner.say('reply to unsent', { inReplyTo: 'unsent' });
-    room.runner.complete('unsent');
-  }
-
   /** Somebody's transaction in WAL mode, who was killed before it came into the file. */
   function leaveLog(path: string, sql: string): void {
     withDatabase(path, { mode: 'write', busyTimeoutMs: 0 }, (db) => {
@@ -46,7 +35,7 @@ describe('what lies beside a session file', () => {
   }
 
   it('goes aside with inbound.db: a log of its own is not read into the fresh file', async () => {
-    await haveAConversation();
+    await room.haveAConversation();
     leaveLog(room.inboundPath, 'CREATE TABLE strange (word TEXT); DELETE FROM messages_in; VACUUM');
     rmSync(room.inboundPath);
     await room.take('after');
@@ -64,7 +53,7 @@ describe('what lies beside a session file', () => {
   });
 
   it('goes aside with outbound.db', async () => {
-    await haveAConversation();
+    await room.haveAConversation();
     leaveLog(room.outboundPath, 'DELETE FROM messages_out; DELETE FROM processing_ack; VACUUM');
     await room.end();
     expect(room.repairNames()).toEqual(['outbound.db replaced']);
@@ -79,7 +68,7 @@ describe('what lies beside a session file', () => {
   });
 
   it('may be a folder in the place of a log: then inbound.db is replaced', async () => {
-    await haveAConversation();
+    await room.haveAConversation();
     mkdirSync(`${room.inboundPath}-wal`);
     await room.take('after');
     expect(room.repairNames()).toEqual(['inbound.db replaced']);
@@ -87,7 +76,7 @@ describe('what lies beside a session file', () => {
   });
 
   it('may be a folder in the place of a log: then its runner has outbound.db replaced', async () => {
-    await haveAConversation();
+    await room.haveAConversation();
     mkdirSync(`${room.outboundPath}-wal`);
     expect(() => {
       room.nextRunner();

@@ -28,17 +28,6 @@ describe('the files of a session', () => {
     room[Symbol.dispose]();
   });
 
-  /** Answered and sent; answered and not sent yet; being worked on; waiting. */
-  async function haveAConversation(): Promise<void> {
-    await room.take('sent', 'unsent', 'claimed', 'waiting');
-    room.runner.claim('sent', 'unsent', 'claimed');
-    room.runner.say('reply to sent', { inReplyTo: 'sent' });
-    room.runner.complete('sent');
-    await room.deliver();
-    room.runner.say('reply to unsent', { inReplyTo: 'unsent' });
-    room.runner.complete('unsent');
-  }
-
   function keptFiles(): readonly string[] {
     const dir = room.folders.damagedDir(room.session.id);
     return existsSync(dir) ? readdirSync(dir) : [];
@@ -46,7 +35,7 @@ describe('the files of a session', () => {
 
   describe.each(Object.entries(damages))('an outbound.db that was %s', (_, damage) => {
     it('is replaced: its session goes on, nothing is lost, nothing is sent twice, and it is told', async () => {
-      await haveAConversation();
+      await room.haveAConversation();
       const other = room.addSession();
       damage(room.outboundPath);
       room.runnerOf(other.id).say('of another session');
@@ -82,7 +71,7 @@ describe('the files of a session', () => {
 
   describe.each(Object.entries(damages))('an inbound.db that was %s', (_, damage) => {
     it('is replaced: what is lost is told, and what was sent is not sent again', async () => {
-      await haveAConversation();
+      await room.haveAConversation();
       damage(room.inboundPath);
       await room.take('after');
       await room.delivery.loop.drain();
@@ -328,7 +317,7 @@ describe('the files of a session', () => {
     });
 
     it('goes on where a crash had cut it short, after a restart', async () => {
-      await haveAConversation();
+      await room.haveAConversation();
       writeFileSync(room.outboundPath, 'no database');
       room.whenWanted = () => undefined;
       await room.deliver();
@@ -343,7 +332,7 @@ describe('the files of a session', () => {
     });
 
     it('finishes a replacement that was all but done', async () => {
-      await haveAConversation();
+      await room.haveAConversation();
       room.whenWanted = () => undefined;
       const ready = join(room.folders.repairDir(room.session.id), 'outbound-ready.db');
       room.store.repairs.want(room.session.id, {
@@ -359,7 +348,7 @@ describe('the files of a session', () => {
     });
 
     it('replaces both files where both are damaged, and tells what it cannot save', async () => {
-      await haveAConversation();
+      await room.haveAConversation();
       for (const path of [room.inboundPath, room.outboundPath]) writeFileSync(path, 'no database');
       await room.take('after');
       await room.delivery.loop.drain();
@@ -374,7 +363,7 @@ describe('the files of a session', () => {
     });
 
     it('gives replies up, and says so, that were to be sent again and are gone', async () => {
-      await haveAConversation();
+      await room.haveAConversation();
       const retry = { attempts: 1, dueAt: room.clock.iso(9_000), reason: 'busy', maybeSent: false };
       const messageOutId = 'reply to unsent';
       room.store.deliveryRetries.set({ ...retry, sessionId: room.session.id, messageOutId });
@@ -408,7 +397,7 @@ describe('the files of a session', () => {
     });
 
     it('leaves a session alone whose files are out of reach for a moment, and ends it where that lasts', async () => {
-      await haveAConversation();
+      await room.haveAConversation();
       const { recovery } = room;
       const facts = { path: room.inboundPath, errno: 'EIO', mayPass: true };
       const error = new BerthError('database_unreadable', 'It cannot be reached.', { facts });
@@ -428,7 +417,7 @@ describe('the files of a session', () => {
     });
 
     it('ends a session whose folder cannot be reached', async () => {
-      await haveAConversation();
+      await room.haveAConversation();
       const folder = room.folders.folderOf(room.session.id);
       renameSync(folder, `${folder}.away`);
       writeFileSync(folder, '');
@@ -438,7 +427,7 @@ describe('the files of a session', () => {
     });
 
     it('ends a session whose agent has used up its numbers: nothing it says could be recorded', async () => {
-      await haveAConversation();
+      await room.haveAConversation();
       withDatabase(room.outboundPath, { mode: 'write', busyTimeoutMs: 0 }, (db) => {
         db.exec(`INSERT INTO messages_out (id, seq, timestamp, kind, content)
                  VALUES ('last', 1125899906842623, '', 'chat', '{"text":"x"}')`);
@@ -467,7 +456,7 @@ describe('the files of a session', () => {
     });
 
     it('makes files that everybody may read who has to', async () => {
-      await haveAConversation();
+      await room.haveAConversation();
       chmodSync(room.outboundPath, 0o644);
       for (const path of [room.outboundPath, room.inboundPath]) {
         writeFileSync(path, 'no database');
