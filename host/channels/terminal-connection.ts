@@ -102,10 +102,21 @@ export class TerminalConnection {
         resolve(wasTaken);
       };
       this.#writes.add(settle);
+      this.#cork();
       // A socket that is destroyed while it writes reports no error, so its state is asked as well.
       socket.write(line, (error) => {
         settle(!(error instanceof Error) && !socket.destroyed);
       });
+    });
+  }
+
+  /** Lines that are written before the event loop goes on go to the system together. */
+  #cork(): void {
+    const { socket } = this.#deps;
+    if (socket.writableCorked > 0) return;
+    socket.cork();
+    process.nextTick(() => {
+      socket.uncork();
     });
   }
 

@@ -34,7 +34,7 @@ export interface SendState {
   readonly draft: DeliveryDraft;
 }
 
-/** How many sends one `sending` note may cover, where sending twice does no harm. */
+/** How many sends may go before their outcomes are written, where sending twice does no harm. */
 const batchSize = 25;
 
 /** What was not sent of some sends, and when to try again where that is known. */
@@ -123,7 +123,7 @@ export class DeliveryBatch {
   ): Promise<Rest> {
     const { log } = this.#deps;
     const rest: Rest = { ids: [], dueTimes: [] };
-    await this.write(session, draft, group);
+    await this.write(session, draft, group.filter(needsNote));
     log.debug({ sessionId: session.id }, 'sends begun');
     for (const planned of group) {
       const chat = chatKey(planned.address);
@@ -186,7 +186,12 @@ export class DeliveryBatch {
   }
 }
 
-/** Runs of sends that may be noted together: one by one where a repeat would show. */
+/** A platform that knows a repeat by its id takes it again in any case: whether a send was begun decides nothing there. */
+function needsNote({ channel }: PlannedSend): boolean {
+  return !channel.sendsAreIdempotent;
+}
+
+/** Runs of sends whose outcomes may be written together: one by one where a repeat would show. */
 function groupSends(sends: readonly PlannedSend[]): readonly (readonly PlannedSend[])[] {
   const groups: PlannedSend[][] = [];
   for (const send of sends) {

@@ -20,9 +20,13 @@ describe('an interrupted delivery', () => {
     room.rebuild();
   }
 
-  it.each([true, false])(
-    'is seen afterwards: `sending` first, then the outcome (idempotent: %s)',
-    async (sendsAreIdempotent) => {
+  it.each([
+    { sendsAreIdempotent: false, whileSent: 'sending' },
+    // It is sent again after a crash in any case, under the same id.
+    { sendsAreIdempotent: true, whileSent: undefined },
+  ])(
+    'is noted before it is sent where a repeat would show (idempotent: $sendsAreIdempotent)',
+    async ({ sendsAreIdempotent, whileSent }) => {
       room = new DeliveryRoom({ sendsAreIdempotent });
       const seen: (string | undefined)[] = [];
       const send = room.channel.send.bind(room.channel);
@@ -32,7 +36,7 @@ describe('an interrupted delivery', () => {
       };
       room.runner.sayAll(['o-1', 'o-2', 'o-3']);
       await room.deliver();
-      expect(seen).toEqual(['sending', 'sending', 'sending']);
+      expect(seen).toEqual([whileSent, whileSent, whileSent]);
       expect(Object.values(room.deliveries(room.session.id))).toEqual([
         'delivered',
         'delivered',
@@ -40,6 +44,21 @@ describe('an interrupted delivery', () => {
       ]);
     },
   );
+
+  it('has its outcomes written after 25 sends at the most where a repeat does not show', async () => {
+    room = new DeliveryRoom({ sendsAreIdempotent: true });
+    const written: number[] = [];
+    const send = room.channel.send.bind(room.channel);
+    room.channel.send = (event) => {
+      written.push(Object.keys(room.deliveries(room.session.id)).length);
+      return send(event);
+    };
+    room.runner.sayAll(Array.from({ length: 60 }, (_, i) => `o-${i}`));
+    await room.deliver();
+    expect(written.map((count, sent) => sent - count)).toEqual(
+      Array.from({ length: 60 }, (_, sent) => sent % 25),
+    );
+  });
 
   it('is sent again where a repeat does not show', async () => {
     room = new DeliveryRoom({ sendsAreIdempotent: true });
@@ -167,21 +186,24 @@ describe('an interrupted delivery', () => {
     expect(room.texts()).toEqual(['o-1']);
   });
 
-  it.each([true, false])(
-    'whose outcome could not be noted is neither forgotten nor repeated (idempotent: %s)',
-    async (sendsAreIdempotent) => {
+  it.each([
+    { sendsAreIdempotent: false, noting: 'UPDATE', left: { 'o-1': 'sending' } },
+    { sendsAreIdempotent: true, noting: 'INSERT', left: {} },
+  ])(
+    'whose outcome could not be noted is neither forgotten nor repeated (idempotent: $sendsAreIdempotent)',
+    async ({ sendsAreIdempotent, noting, left }) => {
       room = new DeliveryRoom({ sendsAreIdempotent });
       await room.post(room.session, 'm-1');
       room.runner.say('o-1', { inReplyTo: 'm-1' });
       room.runner.complete('m-1');
       room.inbound(room.session.id, (db) => {
-        db.exec(`CREATE TRIGGER full BEFORE UPDATE ON delivered
+        db.exec(`CREATE TRIGGER full BEFORE ${noting} ON delivered
                  BEGIN SELECT raise(ABORT, 'database or disk is full'); END`);
       });
       await room.deliver();
       await room.deliver();
       expect(room.texts()).toEqual(['o-1']);
-      expect(room.deliveries(room.session.id)).toEqual({ 'o-1': 'sending' });
+      expect(room.deliveries(room.session.id)).toEqual(left);
       room.inbound(room.session.id, (db) => {
         db.exec('DROP TRIGGER full');
       });

@@ -1,6 +1,6 @@
 /**
- * Brings what containers wrote to the chats, in the order of each session. `sending` is noted before a send and the
- * outcome after it, so that a crash in between is seen afterwards. One session's trouble stays its own.
+ * Brings what containers wrote to the chats, in the order of each session. Where a repeat would show, `sending` is noted
+ * before a send, so that a crash before its outcome is seen afterwards. One session's trouble stays its own.
  */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { BerthError } from '../../shared/base/errors.js';

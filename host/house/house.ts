@@ -230,7 +230,7 @@ export class House {
         const isAnswer = inReplyTo !== null && id.startsWith(failureNoticePrefix);
         if (!isAnswer) return;
         const failed = { address, messageId: inReplyTo, status: 'failed' } as const;
-        void this.#ground.settlement.report(failed);
+        void this.#ground.settlement.report([failed]);
       },
     });
   }

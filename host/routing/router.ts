@@ -119,7 +119,7 @@ export class Router {
       verdicts,
       receivedAt,
     };
-    store.transaction(() => {
+    await store.transactionSoon(() => {
       for (const { verdict, sessionId = '' } of verdicts) {
         if (verdict !== 'refused') store.sessions.touch(sessionId, receivedAt);
         if (verdict === 'engaged') store.dueItems.advance(sessionId, 'wake', receivedAt);

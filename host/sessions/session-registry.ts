@@ -26,6 +26,9 @@ export class SessionRegistry {
   /** The active session of a conversation, made when there is none. */
   ensure(key: SessionKey): Session {
     const { store, clock, newId } = this.#deps;
+    // Nearly always there is one, and nothing to be locked for.
+    const known = store.sessions.findActive(key);
+    if (known !== undefined) return known;
     return store.transaction(() => {
       const found = store.sessions.findActive(key);
       if (found !== undefined) return found;

@@ -151,11 +151,13 @@ export class Settlement {
       deliverAt: delivery === undefined ? undefined : (delivery.dueAt ?? null),
     });
     if (decisions.length > 0) log.debug({ sessionId: session.id }, 'next look planned');
-    for (const { row, outcome } of decisions) {
-      // A failed message is reported when the person has been told; see the notices.
-      if (outcome.status !== 'completed' || !isPending(row) || row.address === null) continue;
-      await this.report({ messageId: row.id, address: row.address, status: 'completed' });
-    }
+    // A failed message is reported when the person has been told; see the notices.
+    const completed = decisions.flatMap(({ row, outcome }) =>
+      outcome.status === 'completed' && isPending(row) && row.address !== null
+        ? [{ messageId: row.id, address: row.address, status: 'completed' as const }]
+        : [],
+    );
+    if (completed.length > 0) await this.report(completed);
   }
 
   #logFailures(
@@ -200,12 +202,23 @@ export class Settlement {
   }
 
   /** A message that went to several sessions is settled when it is settled in all of them. Never rejects. */
-  async report(message: SettledMessage): Promise<void> {
+  async report(messages: readonly SettledMessage[]): Promise<void> {
+    const { store, log } = this.#deps;
+    try {
+      const sessions = store.received.listSessions(messages.map(({ messageId }) => messageId));
+      for (const message of messages) {
+        await this.#reportOne(message, sessions.get(message.messageId) ?? []);
+      }
+    } catch (err) {
+      log.warn({ err, count: messages.length }, 'settled messages not reported');
+    }
+  }
+
+  async #reportOne(message: SettledMessage, sessionIds: readonly string[]): Promise<void> {
     const { store, mailbox, log, onSettled } = this.#deps;
     const { messageId } = message;
     let { status } = message;
     try {
-      const sessionIds = store.received.listSessions(messageId);
       for (const sessionId of sessionIds.length > 1 ? sessionIds : []) {
         const found = await mailbox.findStatus(sessionId, messageId);
         // What waits in a session that was set aside will never be answered.

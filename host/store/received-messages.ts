@@ -42,16 +42,22 @@ export class ReceivedMessageStore {
     return row === undefined ? undefined : fromRow(row);
   }
 
-  /** The sessions that were to answer a message. */
-  listSessions(messageId: string): readonly string[] {
+  /** By message id: the sessions that were to answer it. Ids that nothing is known of are left out. */
+  listSessions(messageIds: readonly string[]): ReadonlyMap<string, readonly string[]> {
     const rows = this.#statements
-      .prepare<[string], Row>('SELECT * FROM received_messages WHERE message_id = ?')
-      .all(messageId);
-    return rows.flatMap((row) =>
-      fromRow(row).verdicts.flatMap(({ verdict, sessionId }) =>
-        verdict === 'engaged' && sessionId !== undefined ? [sessionId] : [],
-      ),
-    );
+      .prepare<[string], Row>(
+        'SELECT * FROM received_messages WHERE message_id IN (SELECT value FROM json_each(?))',
+      )
+      .all(JSON.stringify(messageIds));
+    const sessions = new Map<string, string[]>();
+    for (const { messageId, verdicts } of rows.map(fromRow)) {
+      const those = sessions.get(messageId) ?? [];
+      for (const { verdict, sessionId } of verdicts) {
+        if (verdict === 'engaged' && sessionId !== undefined) those.push(sessionId);
+      }
+      sessions.set(messageId, those);
+    }
+    return sessions;
   }
 
   /** The platform's id of a message of that chat that we know under ours. */

@@ -14,6 +14,7 @@ import { ReceivedMessageStore } from './received-messages.js';
 import { RepairStore } from './repairs.js';
 import { RequestStore } from './requests.js';
 import { SessionStore } from './sessions.js';
+import { SharedCommits } from './shared-commits.js';
 import { TaskStore } from './tasks.js';
 import { WiringStore } from './wirings.js';
 
@@ -40,6 +41,7 @@ export class Store {
   readonly wirings: WiringStore;
   readonly #db: Db;
   readonly #statements: StatementCache;
+  readonly #commits = new SharedCommits((work) => this.transaction(work));
   #transact: Transact | undefined;
 
   constructor(db: Db) {
@@ -90,6 +92,14 @@ export class Store {
     } catch (error) {
       throw ifFromSqlite(error, this.#db.name);
     }
+  }
+
+  /**
+   * As `transaction`, soon: all that is asked for in this way before the event loop goes on shares one commit. What one
+   * work throws, its own caller gets.
+   */
+  transactionSoon<T>(work: () => T): Promise<T> {
+    return this.#commits.add(work);
   }
 
   close(): void {
