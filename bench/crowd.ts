@@ -1,5 +1,5 @@
 /** Fills a home with sessions that look used, because each is a copy of one that was. */
-import { chown, copyFile, lstat, mkdir, readdir } from 'node:fs/promises';
+import { chown, copyFile, lstat, mkdir, readdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { withDatabase, type Db } from '../shared/base/sqlite.js';
@@ -89,23 +89,29 @@ interface Entry {
   readonly isFolder: boolean;
   readonly uid: number;
   readonly gid: number;
+  readonly writtenAt: Date;
 }
 
 async function listEntries(folder: string, path = ''): Promise<readonly Entry[]> {
   const stat = await lstat(join(folder, path));
-  const { uid, gid } = stat;
-  if (!stat.isDirectory()) return stat.isFile() ? [{ path, isFolder: false, uid, gid }] : [];
+  const { uid, gid, mtime: writtenAt } = stat;
+  const facts = { path, uid, gid, writtenAt };
+  if (!stat.isDirectory()) return stat.isFile() ? [{ ...facts, isFolder: false }] : [];
   const names = await readdir(join(folder, path));
   const below = await Promise.all(names.map((name) => listEntries(folder, join(path, name))));
-  return [{ path, isFolder: true, uid, gid }, ...below.flat()];
+  return [{ ...facts, isFolder: true }, ...below.flat()];
 }
 
 async function copyEntries(entries: readonly Entry[], from: string, to: string): Promise<void> {
   const isRoot = process.getuid?.() === 0;
-  for (const { path, isFolder, uid, gid } of entries) {
+  for (const { path, isFolder, uid, gid, writtenAt } of entries) {
     const target = join(to, path);
     if (isFolder) await mkdir(target);
-    else await copyFile(join(from, path), target);
+    else {
+      await copyFile(join(from, path), target);
+      // Files newer than central.db would be looked at after the start, as after a restore.
+      await utimes(target, writtenAt, writtenAt);
+    }
     if (isRoot) await chown(target, uid, gid);
   }
 }
