@@ -38,27 +38,21 @@ module.exports = {
       'host-writes-inbound-only',
       'One writer per file.',
       { path: '^host/' },
-      { path: '^shared/protocol/(inbound-reader|outbound-writer|outbound-pruner)\\.ts$' },
+      { path: '^shared/protocol/mailbox/(inbound-reader|outbound-writer|outbound-pruner)\\.ts$' },
     ),
     rule(
       'container-writes-outbound-only',
       'One writer per file.',
       { path: '^container/' },
       {
-        path: '^shared/protocol/(inbound-handle|inbound-writer|inbound-rows|inbound-settlement|inbound-pruner|inbound-reopener|inbound-repair|inbound-schema|outbound-reader|outbound-repair)\\.ts$',
+        path: '^shared/protocol/mailbox/(inbound-handle|inbound-writer|inbound-rows|inbound-settlement|inbound-reopener|inbound-schema|outbound-reader)\\.ts$',
       },
     ),
     rule(
-      'ground-rooms-stand-alone',
-      'store, channels and config know only shared.',
-      { path: '^host/(store|channels)/' },
+      'lowest-rooms-stand-alone',
+      'config, store and channels know only shared.',
+      { path: '^host/(config|store|channels)/' },
       { path: '^host/', pathNot: '^host/$1/' },
-    ),
-    rule(
-      'config-stands-alone',
-      'config, the table of its settings, .env and the choice of the home know only shared.',
-      { path: '^host/(config|settings|dot-env|home-choice|home-finder)\\.ts$' },
-      { path: '^host/', pathNot: '^host/(settings|dot-env|home-choice|home-finder)\\.ts$' },
     ),
     rule(
       'sessions-know-only-store',
@@ -68,15 +62,21 @@ module.exports = {
     ),
     rule(
       'flow-rooms-are-siblings',
-      'routing, containers, delivery and schedule never import each other; daemon.ts joins them.',
+      'routing, containers, delivery and schedule never import each other; the daemon joins them.',
       { path: '^host/(routing|containers|delivery|schedule)/' },
       { path: '^host/(routing|containers|delivery|schedule)/', pathNot: '^host/$1/' },
     ),
     rule(
-      'only-the-root-composes',
-      'Rooms take what they need as a parameter; daemon.ts and its house give it to them.',
-      { path: '^host/[^/]+/', pathNot: '^host/(cli|house)/' },
-      { path: '^host/((main|daemon|config)\\.ts$|cli/|house/)' },
+      'only-the-daemon-composes',
+      'Rooms take what they need as a parameter; host/daemon gives it to them.',
+      { path: '^host/(routing|containers|delivery|schedule)/' },
+      { path: '^host/(main\\.ts$|cli/|daemon/|config/)' },
+    ),
+    rule(
+      'the-daemon-knows-no-command',
+      'Commands start the daemon, not the other way round.',
+      { path: '^host/daemon/' },
+      { path: '^host/(main\\.ts$|cli/)' },
     ),
     rule(
       'the-edge-is-thin',
@@ -86,12 +86,32 @@ module.exports = {
     ),
     rule(
       'cli-writes-desired-state',
-      "A command writes rows and starts the daemon; it never routes, runs or delivers. It may speak to the daemon: the client side of the terminal's wire. It may ask the pure rules of schedules, so that a bad one is refused at the door.",
+      'A command writes rows; it never routes, runs or delivers. It may ask the pure rules of schedules, so that a bad one is refused at once.',
       { path: '^host/cli/' },
+      { path: '^host/', pathNot: '^host/(cli|config|store|sessions|channels|daemon)/' },
+    ),
+    rule(
+      'cli-daemon-alone-knows-the-daemon',
+      'Only the command that runs the daemon loads it.',
+      { path: '^host/cli/', pathNot: '^host/cli/daemon/' },
+      { path: '^host/daemon/' },
+    ),
+    rule(
+      'cli-chat-alone-speaks-to-the-terminal',
+      "The client half of the terminal's wire.",
+      { path: '^host/cli/', pathNot: '^host/cli/chat/' },
       {
-        path: '^host/',
-        pathNot:
-          '^host/(cli/|store/|sessions/|channels/terminal-(protocol|client|link)\\.ts$|schedule/recurrence\\.ts$|(daemon|config)\\.ts$)',
+        path: '^host/channels/',
+        pathNot: '^host/channels/terminal/terminal-(protocol|probe)\\.ts$',
+      },
+    ),
+    rule(
+      'cli-chat-speaks-the-wire-only',
+      'A command is a client of the terminal, never a channel.',
+      { path: '^host/cli/chat/' },
+      {
+        path: '^host/channels/',
+        pathNot: '^host/channels/terminal/terminal-(protocol|client|link)\\.ts$',
       },
     ),
     rule(
@@ -109,7 +129,7 @@ module.exports = {
     rule(
       'one-door-sqlite',
       '',
-      { pathNot: '^shared/base/sqlite\\.ts$' },
+      { pathNot: '^shared/base/sqlite/sqlite\\.ts$' },
       { path: 'node_modules/(@types/)?better-sqlite3' },
     ),
     rule(
@@ -121,7 +141,7 @@ module.exports = {
     rule(
       'one-door-croner',
       '',
-      { pathNot: '^host/schedule/recurrence\\.ts$' },
+      { pathNot: '^host/sessions/tasks/recurrence\\.ts$' },
       { path: 'node_modules/croner' },
     ),
     rule(

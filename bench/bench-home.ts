@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { rm } from 'node:fs/promises';
-import { ensureInstall } from '../host/store/install-id.js';
+import { ensureInstall } from '../host/store/home/install-id.js';
 import { delay } from '../shared/base/lifecycle.js';
 import { BerthHome, mainScript } from '../test/fakes/berth-home.js';
 import type { TerminalWire } from '../test/fakes/terminal-wire.js';

@@ -1,4 +1,4 @@
-import type { Db } from '../shared/base/sqlite.js';
+import type { Db } from '../shared/base/sqlite/sqlite.js';
 
 /**
  * Copies one row `count` times, and returns how many there are of it. `columns`: SQL for what differs, in which `n` is

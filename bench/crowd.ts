@@ -2,7 +2,7 @@
 import { chown, copyFile, lstat, mkdir, readdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { withDatabase, type Db } from '../shared/base/sqlite.js';
+import { withDatabase, type Db } from '../shared/base/sqlite/sqlite.js';
 import type { BenchHome } from './bench-home.js';
 import { Chat } from './chat.js';
 import { copyRow } from './copied-rows.js';

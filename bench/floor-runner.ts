@@ -1,7 +1,7 @@
 /** The other half of the floor: woken by a file event, it reads, claims, and commits a reply. */
 import { utimesSync, watch } from 'node:fs';
 import { join } from 'node:path';
-import { openDatabase } from '../shared/base/sqlite.js';
+import { openDatabase } from '../shared/base/sqlite/sqlite.js';
 import { floorFiles } from './floor.js';
 
 const [, , folder = ''] = process.argv;

@@ -8,7 +8,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openDatabase, type Db } from '../shared/base/sqlite.js';
+import { openDatabase, type Db } from '../shared/base/sqlite/sqlite.js';
 
 export const floorFiles = {
   inbound: 'inbound.db',

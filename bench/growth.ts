@@ -1,6 +1,6 @@
 /** Whether it stays as fast when it has been used for long: by sessions, and by rows in one session. */
 import { join } from 'node:path';
-import { withDatabase } from '../shared/base/sqlite.js';
+import { withDatabase } from '../shared/base/sqlite/sqlite.js';
 import type { BenchHome } from './bench-home.js';
 import { Chat } from './chat.js';
 import { copyRow } from './copied-rows.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { DueInbound } from '../shared/protocol/inbound-reader.js';
+import type { DueInbound } from '../shared/protocol/mailbox/inbound-reader.js';
 import { chooseBatch } from './batch.js';
 
 function row(seq: number, tries = 0): DueInbound {

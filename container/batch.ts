@@ -1,5 +1,5 @@
 /** Which messages go into a turn. Pure: what is read from the files is passed in. */
-import type { DueInbound } from '../shared/protocol/inbound-reader.js';
+import type { DueInbound } from '../shared/protocol/mailbox/inbound-reader.js';
 
 export interface BatchSource {
   /** Due rows that wake a turn, oldest first; taken only as far as needed. */

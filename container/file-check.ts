@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { BerthError, hasCode } from '../shared/base/errors.js';
-import { withDatabase } from '../shared/base/sqlite.js';
+import { withDatabase } from '../shared/base/sqlite/sqlite.js';
 
 /** Takes some 5 ms for each MiB: a larger file would keep the start waiting, and is read as it comes. */
 const maxBytes = 4 * 1024 ** 2;

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { withDatabase } from '../shared/base/sqlite.js';
+import { withDatabase } from '../shared/base/sqlite/sqlite.js';
 import { InboundProbe } from './inbound-probe.js';
 
 describe('a look at inbound.db from outside', () => {

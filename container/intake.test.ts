@@ -1,10 +1,10 @@
 import { renameSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openDatabase, type Db } from '../shared/base/sqlite.js';
+import { openDatabase, type Db } from '../shared/base/sqlite/sqlite.js';
 import { systemClock } from '../shared/base/clock.js';
 import { silentLogger } from '../shared/base/logger.js';
-import { InboundReader } from '../shared/protocol/inbound-reader.js';
-import { OutboundWriter } from '../shared/protocol/outbound-writer.js';
+import { InboundReader } from '../shared/protocol/mailbox/inbound-reader.js';
+import { OutboundWriter } from '../shared/protocol/mailbox/outbound-writer.js';
 import { inboundDbPath, outboundDbPath } from '../shared/protocol/workspace.js';
 import { chatRow, FakeHost, outboundMigrations } from '../test/fakes/fake-host.js';
 import { Intake } from './intake.js';

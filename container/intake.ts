@@ -1,8 +1,16 @@
 /** Takes messages out of inbound.db for a turn, and claims them in outbound.db before anybody works on them. */
 import { isoAt, type Clock } from '../shared/base/clock.js';
 import type { Logger } from '../shared/base/logger.js';
-import type { DueInbound, InboundReader, InboundView } from '../shared/protocol/inbound-reader.js';
-import type { Attempt, FinalAck, OutboundWriter } from '../shared/protocol/outbound-writer.js';
+import type {
+  DueInbound,
+  InboundReader,
+  InboundView,
+} from '../shared/protocol/mailbox/inbound-reader.js';
+import type {
+  Attempt,
+  FinalAck,
+  OutboundWriter,
+} from '../shared/protocol/mailbox/outbound-writer.js';
 import { contextSize } from '../shared/protocol/limits.js';
 import type { Address, Destination, InboundMessage } from '../shared/protocol/session-message.js';
 import { chooseBatch, type ChosenBatch } from './batch.js';

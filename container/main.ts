@@ -5,7 +5,7 @@ import { systemClock } from '../shared/base/clock.js';
 import { BerthError } from '../shared/base/errors.js';
 import { newId } from '../shared/base/ids.js';
 import { createLogger, type Logger, type LogLevel } from '../shared/base/logger.js';
-import { readMigrations } from '../shared/base/migrate.js';
+import { readMigrations } from '../shared/base/sqlite/migrate.js';
 import { runnerConfigSchema, type RunnerConfig } from '../shared/protocol/runner-config.js';
 import {
   containerWorkspace,

@@ -2,8 +2,8 @@ import type { Clock } from '../shared/base/clock.js';
 import { hasCode } from '../shared/base/errors.js';
 import { Deadline, delay } from '../shared/base/lifecycle.js';
 import type { Logger } from '../shared/base/logger.js';
-import type { InboundReader } from '../shared/protocol/inbound-reader.js';
-import type { OutboundCommit, OutboundWriter } from '../shared/protocol/outbound-writer.js';
+import type { InboundReader } from '../shared/protocol/mailbox/inbound-reader.js';
+import type { OutboundCommit, OutboundWriter } from '../shared/protocol/mailbox/outbound-writer.js';
 
 export type Draft = Pick<OutboundCommit, 'rows' | 'acks'>;
 

@@ -5,8 +5,8 @@
  */
 import type { Clock } from '../shared/base/clock.js';
 import type { Logger } from '../shared/base/logger.js';
-import type { InboundReader } from '../shared/protocol/inbound-reader.js';
-import type { OldNote, OutboundPruner } from '../shared/protocol/outbound-pruner.js';
+import type { InboundReader } from '../shared/protocol/mailbox/inbound-reader.js';
+import type { OldNote, OutboundPruner } from '../shared/protocol/mailbox/outbound-pruner.js';
 import type { PruneOrder } from '../shared/protocol/prune-order.js';
 import { NudgeTimer } from './nudge-timer.js';
 

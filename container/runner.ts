@@ -9,11 +9,11 @@ import { hasCode, toBerthError, type BerthError } from '../shared/base/errors.js
 import type { NewId } from '../shared/base/ids.js';
 import { Deadline } from '../shared/base/lifecycle.js';
 import type { Logger } from '../shared/base/logger.js';
-import type { Migration } from '../shared/base/migrate.js';
+import type { Migration } from '../shared/base/sqlite/migrate.js';
 import { PollLoop } from '../shared/base/poll-loop.js';
-import { InboundReader } from '../shared/protocol/inbound-reader.js';
-import { OutboundPruner } from '../shared/protocol/outbound-pruner.js';
-import { OutboundWriter } from '../shared/protocol/outbound-writer.js';
+import { InboundReader } from '../shared/protocol/mailbox/inbound-reader.js';
+import { OutboundPruner } from '../shared/protocol/mailbox/outbound-pruner.js';
+import { OutboundWriter } from '../shared/protocol/mailbox/outbound-writer.js';
 import { findPruneOrder } from '../shared/protocol/prune-order.js';
 import type { RunnerConfig } from '../shared/protocol/runner-config.js';
 import {

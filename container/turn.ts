@@ -5,7 +5,7 @@
 import { BerthError, toBerthError } from '../shared/base/errors.js';
 import type { NewId } from '../shared/base/ids.js';
 import type { Logger } from '../shared/base/logger.js';
-import type { FinalAck, NewOutboundRow } from '../shared/protocol/outbound-writer.js';
+import type { FinalAck, NewOutboundRow } from '../shared/protocol/mailbox/outbound-writer.js';
 import { encodeContent, type Address } from '../shared/protocol/session-message.js';
 import type { Batch } from './intake.js';
 import { renderPrompt } from './prompt.js';

@@ -52,7 +52,7 @@ await build({
   entryPoints: {
     reader: join(sessions, 'reader', 'reader-main.ts'),
     'inbound-thread': join(sessions, 'mailbox', 'inbound-thread-main.ts'),
-    'central-backup': join(root, 'host', 'store', 'backup-main.ts'),
+    'central-backup': join(root, 'host', 'store', 'central', 'backup-main.ts'),
   },
   outdir: workers,
   outExtension: { '.js': '.cjs' },

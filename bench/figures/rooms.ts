@@ -1,12 +1,14 @@
-/** The rooms of host/ (folders that hold production files) and the floors that their imports make of them. */
+/** The rooms of host/ (the folders right below it, with all that is in them) and the floors that their imports make of them. */
 import type { SourceFile, SourceTree } from './source-tree.js';
 
 export interface Rooms {
-  /** Production files of each. */
+  /** The folders right below the top. */
+  readonly names: readonly string[];
+  /** Production files of each folder, those in folders of its own not among them. */
   readonly sizes: ReadonlyMap<string, number>;
   /** The length of the longest chain of imports between rooms; rooms that import each other count as one floor. */
   readonly floors: number;
-  /** Pairs of rooms that import each other. */
+  /** Pairs of folders that import each other, also of one room. */
   readonly mutual: readonly (readonly [string, string])[];
 }
 
@@ -17,9 +19,12 @@ export function roomsOf(tree: SourceTree, top: string): Rooms {
   const sizes = new Map<string, number>();
   for (const { folder } of files) sizes.set(folder, (sizes.get(folder) ?? 0) + 1);
   // The files of the top folder stand on floors of their own; the process's edge (main.ts) is none.
-  const floorOf = ({ path, folder }: SourceFile): string => (folder === top ? path : folder);
+  const floorOf = ({ path, folder }: SourceFile): string =>
+    folder === top ? path : roomOf(folder);
+  const roomOf = (folder: string): string => folder.split('/').slice(0, 2).join('/');
   const inside = files.filter(({ path }) => path !== `${top}/main.ts`);
   return {
+    names: [...new Set([...sizes.keys()].filter((folder) => folder !== top).map(roomOf))],
     sizes,
     floors: floorsOf(graphOf(inside, floorOf)),
     mutual: mutualPairs(graphOf(files, ({ folder }) => folder)),

@@ -38,23 +38,26 @@ describe('the structure of a tree', () => {
         'host/main.ts': imports('./daemon.js'),
         'host/daemon.ts': imports('./routing/router.js', './store/table.js'),
         'host/routing/router.ts': imports('./gates.js', '../store/table.js'),
-        'host/routing/gates.ts': '',
+        'host/routing/gates.ts': imports('./rules/rule.js'),
+        'host/routing/rules/rule.ts': '',
         'host/store/table.ts': imports('../config.js'),
         'host/config.ts': '',
       }),
       'host',
     );
     expect(rooms.floors).toBe(4);
+    expect(rooms.names).toEqual(['host/routing', 'host/store']);
     expect(rooms.sizes).toEqual(
       new Map([
         ['host', 3],
         ['host/routing', 2],
+        ['host/routing/rules', 1],
         ['host/store', 1],
       ]),
     );
   });
 
-  it('counts rooms that import each other, by types too, as a pair on one floor', () => {
+  it('counts folders that import each other, by types too, as a pair, and rooms that do as one floor', () => {
     const rooms = roomsOf(
       tree({
         'host/a/a.ts': "import type { B } from '../b/b.js';\nexport type A = B;\n",

@@ -19,10 +19,10 @@ export function structureFigures(tree: SourceTree): readonly Figure[] {
       files.reduce((sum, { lines }) => sum + lines, 0),
       `${files.length} files; about 23,500, then 28,000, is a guide: never denser lines for it`,
     ),
-    atMostFigure('host rooms', rooms.sizes.size, 12),
+    atMostFigure('host rooms', rooms.names.length, 12),
     atMostFigure('floors of host rooms', rooms.floors, 6),
     atMostFigure(
-      'pairs of rooms importing each other',
+      'pairs of folders importing each other',
       rooms.mutual.length,
       0,
       rooms.mutual.map((pair) => pair.join('~')).join(' '),

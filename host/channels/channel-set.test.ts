@@ -1,9 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { FakeChannel } from '../../test/fakes/fake-channel.js';
-import { newId } from '../../shared/base/ids.js';
 import { Deadline } from '../../shared/base/lifecycle.js';
 import { silentLogger } from '../../shared/base/logger.js';
-import { builtinChannels } from './builtin-channels.js';
 import type { Channel, ChannelEvents } from './channel.js';
 import { ChannelSet } from './channel-set.js';
 import { until } from '../../test/fakes/waiting.js';
@@ -87,11 +85,5 @@ describe('ChannelSet', () => {
   it('does not take two channels of one type', async () => {
     const channels = setOf(new FakeChannel(), new FakeChannel());
     await expect(channels.start(events)).rejects.toMatchObject({ code: 'internal' });
-  });
-
-  it('holds the channels that ship', () => {
-    const deps = { terminalSocketPath: '/nowhere/terminal.sock', newId, log: silentLogger };
-    const types = builtinChannels.map((make) => make(deps).type);
-    expect(types).toEqual(['terminal']);
   });
 });

@@ -3,32 +3,32 @@ import { Command, CommanderError } from 'commander';
 import { systemClock } from '../../shared/base/clock.js';
 import { BerthError, toBerthError } from '../../shared/base/errors.js';
 import { newId } from '../../shared/base/ids.js';
-import { loadConfig, programVersion, surveySettings } from '../config.js';
-import { addAgentGroupCommands } from './agent-groups.js';
-import { addChatCommand } from './chat-command.js';
+import { loadConfig, programVersion, surveySettings } from '../config/config.js';
+import { addAgentGroupCommands } from './nouns/agent-groups.js';
+import { addChatCommand } from './chat/chat-command.js';
 import {
   WrongValue,
   type Act,
   type AddCommands,
   type CommandContext,
   type Inspect,
-} from './command-context.js';
-import { addConfigCommand } from './config.js';
-import { addDeadLetterCommands } from './dead-letters.js';
-import { addDestinationCommands } from './destinations.js';
-import { assertHomeReadable } from './home-access.js';
-import { addImageCommands } from './image.js';
-import { addLifecycleCommands } from './lifecycle.js';
-import { addLogsCommand } from './logs.js';
-import { addMessagingGroupCommands } from './messaging-groups.js';
-import { addMigrateCommand } from './migrate.js';
-import type { ProcessEdge } from './process-edge.js';
-import { addSessionCommands } from './sessions.js';
-import { addGlobalOptions, readSettingFlags, type GlobalOptions } from './setting-flags.js';
-import { addStatusCommand } from './status.js';
-import { addTaskCommands } from './tasks.js';
-import { columnsOf, TerminalOutput } from './terminal-output.js';
-import { addWiringCommands } from './wirings.js';
+} from './command/command-context.js';
+import { addConfigCommand } from './daemon/config.js';
+import { addDeadLetterCommands } from './nouns/dead-letters.js';
+import { addDestinationCommands } from './nouns/destinations.js';
+import { assertHomeReadable } from './command/home-access.js';
+import { addImageCommands } from './daemon/image.js';
+import { addLifecycleCommands } from './daemon/lifecycle.js';
+import { addLogsCommand } from './daemon/logs.js';
+import { addMessagingGroupCommands } from './nouns/messaging-groups.js';
+import { addMigrateCommand } from './daemon/migrate.js';
+import type { ProcessEdge } from './command/process-edge.js';
+import { addSessionCommands } from './nouns/sessions.js';
+import { addGlobalOptions, readSettingFlags, type GlobalOptions } from './command/setting-flags.js';
+import { addStatusCommand } from './daemon/status.js';
+import { addTaskCommands } from './nouns/tasks.js';
+import { columnsOf, TerminalOutput } from './output/terminal-output.js';
+import { addWiringCommands } from './nouns/wirings.js';
 
 const nouns: readonly AddCommands[] = [
   addChatCommand,

@@ -3,24 +3,24 @@ import type { Clock } from '../../shared/base/clock.js';
 import { BerthError, toBerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { SessionFolders } from '../sessions/session-folder.js';
-import type { OpenWork } from '../sessions/open-work.js';
+import type { OpenWork } from '../sessions/mailbox/open-work.js';
 import { parseContainerConfig } from '../store/container-config.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
-import { containerSpecFor } from './container-spec.js';
+import { containerSpecFor } from './spec/container-spec.js';
 import { findLastError } from './last-error.js';
-import { formatFingerprint } from './fingerprint.js';
-import type { Fingerprints } from './fingerprints.js';
-import { assertMountsAllowed } from './mount-policy.js';
+import { formatFingerprint } from './spec/fingerprint.js';
+import type { Fingerprints } from './spec/fingerprints.js';
+import { assertMountsAllowed } from './spec/mount-policy.js';
 import type { ObservedState } from './observed-state.js';
-import { assertProviderAllowed } from './provider-policy.js';
+import { assertProviderAllowed } from './spec/provider-policy.js';
 import type {
   ContainerRuntime,
   ContainerSpec,
   ObservedContainer,
 } from './runtime/container-runtime.js';
 import type { StartFailures } from './start-failures.js';
-import type { WaitingRoom } from './waiting-room.js';
+import type { WaitingRoom } from './admission/waiting-room.js';
 import type { Step, StepKind } from './step.js';
 
 export interface ApplyDeps {

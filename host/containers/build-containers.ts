@@ -1,15 +1,15 @@
-import { OpenWork, type OpenWorkDeps } from '../sessions/open-work.js';
+import { OpenWork, type OpenWorkDeps } from '../sessions/mailbox/open-work.js';
 import { StepExecutor, type ApplyDeps } from './apply.js';
-import { Fingerprints, type FingerprintsDeps } from './fingerprints.js';
+import { Fingerprints, type FingerprintsDeps } from './spec/fingerprints.js';
 import { ObservedState } from './observed-state.js';
 import { Outdated } from './outdated.js';
 import { Planner, type PlannerDeps } from './planner.js';
 import { Reconciler, type ReconcilerDeps } from './reconciler.js';
 import { StartFailures, type StartFailuresDeps } from './start-failures.js';
 import { Vitals, type VitalsDeps } from './vitals.js';
-import { WarmPool, type WarmPoolDeps } from './warm-pool.js';
-import { WaitingNotices, type WaitingNoticesDeps } from './waiting-notices.js';
-import { WaitingRoom, type WaitingRoomDeps } from './waiting-room.js';
+import { WarmPool, type WarmPoolDeps } from './admission/warm-pool.js';
+import { WaitingNotices, type WaitingNoticesDeps } from './admission/waiting-notices.js';
+import { WaitingRoom, type WaitingRoomDeps } from './admission/waiting-room.js';
 
 /** What the room's parts are to each other. */
 type Inner =

@@ -1,6 +1,6 @@
 import type { DueItem } from '../store/due-items.js';
 import type { Session } from '../store/sessions.js';
-import type { Difference } from './fingerprint.js';
+import type { Difference } from './spec/fingerprint.js';
 
 /** What should be true of a session's container. */
 export type DesiredState =

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Session } from '../store/sessions.js';
 import { BerthError } from '../../shared/base/errors.js';
-import { openDatabase } from '../../shared/base/sqlite.js';
+import { openDatabase } from '../../shared/base/sqlite/sqlite.js';
 import { inboundDbPath } from '../../shared/protocol/workspace.js';
 import { ContainerRoom } from '../../test/fakes/container-room.js';
 import { settled, until } from '../../test/fakes/waiting.js';

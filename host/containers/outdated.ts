@@ -8,8 +8,8 @@ import {
   type Difference,
   type Fingerprint,
   type FingerprintPart,
-} from './fingerprint.js';
-import type { Fingerprints } from './fingerprints.js';
+} from './spec/fingerprint.js';
+import type { Fingerprints } from './spec/fingerprints.js';
 import type { ObservedContainer } from './runtime/container-runtime.js';
 
 export interface OutdatedDeps {

@@ -2,7 +2,7 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { heartbeatPath } from '../../shared/protocol/workspace.js';
 import type { SessionFolders } from '../sessions/session-folder.js';
-import type { OpenWork } from '../sessions/open-work.js';
+import type { OpenWork } from '../sessions/mailbox/open-work.js';
 import { readContainerConfig, type ContainerConfig } from '../store/container-config.js';
 import type { AgentGroup } from '../store/agent-groups.js';
 import type { DueItem } from '../store/due-items.js';
@@ -15,7 +15,7 @@ import { planSteps } from './plan.js';
 import type { ContainerRuntime, ObservedContainer } from './runtime/container-runtime.js';
 import type { Step } from './step.js';
 import { unreadable, type Vitals } from './vitals.js';
-import type { WaitingRoom } from './waiting-room.js';
+import type { WaitingRoom } from './admission/waiting-room.js';
 
 export interface PlannerDeps {
   readonly store: Store;

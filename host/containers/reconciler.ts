@@ -13,8 +13,8 @@ import type { ObservedState } from './observed-state.js';
 import type { Outdated } from './outdated.js';
 import type { Planner } from './planner.js';
 import type { ContainerRuntime } from './runtime/container-runtime.js';
-import type { WaitingNotices } from './waiting-notices.js';
-import type { WaitingRoom } from './waiting-room.js';
+import type { WaitingNotices } from './admission/waiting-notices.js';
+import type { WaitingRoom } from './admission/waiting-room.js';
 
 export interface ReconcilerDeps {
   readonly store: Store;

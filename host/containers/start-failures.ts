@@ -3,10 +3,10 @@ import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { hasCode, type BerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { backoffMs } from '../sessions/retry-policy.js';
-import type { Settlement } from '../sessions/settlement.js';
+import type { Settlement } from '../sessions/settlement/settlement.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
-import type { WaitingNotices } from './waiting-notices.js';
+import type { WaitingNotices } from './admission/waiting-notices.js';
 
 export interface StartFailuresDeps {
   readonly store: Store;

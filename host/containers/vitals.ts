@@ -5,7 +5,7 @@
 import { basename, dirname } from 'node:path';
 import type { Clock } from '../../shared/base/clock.js';
 import { errnoOf, hasCode } from '../../shared/base/errors.js';
-import { withConfinedFile } from '../sessions/confined-file.js';
+import { withConfinedFile } from '../sessions/files/confined-file.js';
 
 export type Health =
   /** To be asked again after so many milliseconds. */

@@ -4,7 +4,7 @@ import { DeadLetterDesk, type DeadLetterDeskDeps } from './dead-letter-desk.js';
 import { FailureReports, type FailureReportsDeps } from './failure-reports.js';
 import { NoticeSender, type NoticeSenderDeps } from './notice-sender.js';
 import { OutboundWatcher, type OutboundWatcherDeps } from './outbound-watcher.js';
-import { OutboxFiles, type OutboxFilesDeps } from './outbox-files.js';
+import { OutboxFiles, type OutboxFilesDeps } from './files/outbox-files.js';
 import { RowDelivery, type RowDeliveryDeps } from './row-delivery.js';
 
 export type DeliveryDeps = Omit<DeliveryLoopDeps, 'rows' | 'batch'> &

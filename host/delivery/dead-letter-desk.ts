@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { isoAt } from '../../shared/base/clock.js';
 import { BerthError, toBerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
-import { retryInbound, type InboundRetryDeps } from '../sessions/inbound-retry.js';
+import { retryInbound, type InboundRetryDeps } from '../sessions/settlement/inbound-retry.js';
 import type { Nudges } from '../sessions/nudges.js';
 import type { DeadLetter, DeadLetterRef } from '../store/dead-letters.js';
 import type { Session } from '../store/sessions.js';

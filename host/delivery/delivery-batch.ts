@@ -1,12 +1,12 @@
 import { hasCode, toBerthError } from '../../shared/base/errors.js';
 import type { Address, ChatOut } from '../../shared/protocol/session-message.js';
 import type { OutboundEvent } from '../channels/channel.js';
-import type { Mailbox } from '../sessions/mailbox.js';
+import type { Mailbox } from '../sessions/mailbox/mailbox.js';
 import type { DeliveryRetry } from '../store/delivery-retries.js';
 import type { Session } from '../store/sessions.js';
 import { chatKey } from './delivery-policy.js';
 import type { DeliveryDraft } from './delivery-draft.js';
-import type { OutboxFiles } from './outbox-files.js';
+import type { OutboxFiles } from './files/outbox-files.js';
 import type { PlannedSend } from './planned-send.js';
 import { ReplyOutcomes, type AttemptedSend, type ReplyOutcomesDeps } from './reply-outcomes.js';
 import { sendBounded } from './send/attempt.js';

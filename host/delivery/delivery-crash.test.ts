@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { openDatabase } from '../../shared/base/sqlite.js';
+import { openDatabase } from '../../shared/base/sqlite/sqlite.js';
 import { inboundDbPath } from '../../shared/protocol/workspace.js';
 import { DeliveryRoom } from '../../test/fakes/delivery-room.js';
 import { until } from '../../test/fakes/waiting.js';

@@ -1,4 +1,4 @@
-import type { NewDeliveryRecord, OpenInbound } from '../../shared/protocol/inbound-rows.js';
+import type { NewDeliveryRecord, OpenInbound } from '../../shared/protocol/mailbox/inbound-rows.js';
 
 /** What is taken out of a draft, to be written. */
 export interface TakenOutcomes {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { OutboundRow } from '../../shared/protocol/outbound-reader.js';
+import type { OutboundRow } from '../../shared/protocol/mailbox/outbound-reader.js';
 import { FakeChannel } from '../../test/fakes/fake-channel.js';
 import { chatKey, decideDelivery, type DeliveryFacts } from './delivery-policy.js';
 

@@ -1,7 +1,7 @@
 import { isoAt } from '../../shared/base/clock.js';
 import type { Channel } from '../channels/channel.js';
-import type { DeliveryRecord } from '../../shared/protocol/inbound-rows.js';
-import type { OutboundRow } from '../../shared/protocol/outbound-reader.js';
+import type { DeliveryRecord } from '../../shared/protocol/mailbox/inbound-rows.js';
+import type { OutboundRow } from '../../shared/protocol/mailbox/outbound-reader.js';
 import { parseOutboundMessage } from '../../shared/protocol/outbound-message.js';
 import type { Address, ChatOut } from '../../shared/protocol/session-message.js';
 import {

@@ -6,9 +6,9 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { cutText } from '../../shared/base/cut-text.js';
 import type { Logger } from '../../shared/base/logger.js';
-import type { OutboundRow } from '../../shared/protocol/outbound-reader.js';
+import type { OutboundRow } from '../../shared/protocol/mailbox/outbound-reader.js';
 import { encodeContent, parseOutboundContent } from '../../shared/protocol/session-message.js';
-import type { Mailbox } from '../sessions/mailbox.js';
+import type { Mailbox } from '../sessions/mailbox/mailbox.js';
 import type { Nudges } from '../sessions/nudges.js';
 import type { DeadLetter } from '../store/dead-letters.js';
 import type { Session } from '../store/sessions.js';

@@ -1,4 +1,4 @@
-import type { OutboundRow } from '../../shared/protocol/outbound-reader.js';
+import type { OutboundRow } from '../../shared/protocol/mailbox/outbound-reader.js';
 import type { Address, ChatOut } from '../../shared/protocol/session-message.js';
 import type { Channel } from '../channels/channel.js';
 

@@ -2,7 +2,7 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { SendOutcome } from '../channels/channel.js';
-import { retryLimitsOf } from '../sessions/retry-limits.js';
+import { retryLimitsOf } from '../sessions/settlement/retry-limits.js';
 import type { DeliveryRetry } from '../store/delivery-retries.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';

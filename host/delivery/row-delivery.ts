@@ -2,12 +2,12 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { BerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
-import type { DeliveryRecord } from '../../shared/protocol/inbound-rows.js';
-import type { OutboundPage, OutboundRow } from '../../shared/protocol/outbound-reader.js';
+import type { DeliveryRecord } from '../../shared/protocol/mailbox/inbound-rows.js';
+import type { OutboundPage, OutboundRow } from '../../shared/protocol/mailbox/outbound-reader.js';
 import type { Address } from '../../shared/protocol/session-message.js';
 import { outboundDbName } from '../../shared/protocol/workspace.js';
 import type { Channel } from '../channels/channel.js';
-import type { Mailbox } from '../sessions/mailbox.js';
+import type { Mailbox } from '../sessions/mailbox/mailbox.js';
 import type { SessionRegistry } from '../sessions/session-registry.js';
 import type { DeliveryRetry } from '../store/delivery-retries.js';
 import type { Session } from '../store/sessions.js';

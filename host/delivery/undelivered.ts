@@ -1,4 +1,4 @@
-import type { OutboundRow } from '../../shared/protocol/outbound-reader.js';
+import type { OutboundRow } from '../../shared/protocol/mailbox/outbound-reader.js';
 
 /** A message that will not be delivered. */
 export interface Undelivered {

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BerthError } from '../../shared/base/errors.js';
-import { openDatabase } from '../../shared/base/sqlite.js';
+import { openDatabase } from '../../shared/base/sqlite/sqlite.js';
 import { inboundDbPath } from '../../shared/protocol/workspace.js';
 import { RoutingRoom } from '../../test/fakes/routing-room.js';
 

@@ -4,7 +4,7 @@ import { hasCode, type BerthError } from '../../shared/base/errors.js';
 import { encodeContent } from '../../shared/protocol/session-message.js';
 import type { InboundEvent } from '../channels/channel.js';
 import type { InboxFiles } from '../sessions/inbox-files.js';
-import type { Mailbox } from '../sessions/mailbox.js';
+import type { Mailbox } from '../sessions/mailbox/mailbox.js';
 import { sessionKeyFor } from '../sessions/session-key.js';
 import type { SessionRegistry } from '../sessions/session-registry.js';
 import type { Session } from '../store/sessions.js';

@@ -1,8 +1,8 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
-import type { OpenInbound } from '../../shared/protocol/inbound-rows.js';
-import type { Mailbox } from '../sessions/mailbox.js';
+import type { OpenInbound } from '../../shared/protocol/mailbox/inbound-rows.js';
+import type { Mailbox } from '../sessions/mailbox/mailbox.js';
 import { taskIdOf } from '../../shared/protocol/task-run-id.js';
-import { isPlanned } from '../sessions/task-series.js';
+import { isPlanned } from '../sessions/tasks/task-series.js';
 import type { Store } from '../store/store.js';
 import type { Task } from '../store/tasks.js';
 

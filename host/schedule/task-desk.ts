@@ -3,16 +3,16 @@ import { z } from 'zod';
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { BerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
-import type { Mailbox } from '../sessions/mailbox.js';
+import type { Mailbox } from '../sessions/mailbox/mailbox.js';
 import { sessionKeyFor } from '../sessions/session-key.js';
 import type { SessionRegistry } from '../sessions/session-registry.js';
-import { toTaskRow } from '../sessions/task-row.js';
+import { toTaskRow } from '../sessions/tasks/task-row.js';
 import { runIdFor } from '../../shared/protocol/task-run-id.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import type { Task } from '../store/tasks.js';
 import { sessionModes, type SessionMode } from '../store/wirings.js';
-import { assertRecurrence, assertTimeZone } from './recurrence.js';
+import { assertRecurrence, assertTimeZone } from '../sessions/tasks/recurrence.js';
 
 export interface TaskDeskDeps {
   readonly store: Store;

@@ -9,7 +9,7 @@
  */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { Logger } from '../../shared/base/logger.js';
-import type { OpenInbound } from '../../shared/protocol/inbound-rows.js';
+import type { OpenInbound } from '../../shared/protocol/mailbox/inbound-rows.js';
 import type { Store } from '../store/store.js';
 import { backoffMs, failuresInRound, type RetryLimits } from './retry-policy.js';
 

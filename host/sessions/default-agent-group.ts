@@ -1,7 +1,7 @@
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { NewId } from '../../shared/base/ids.js';
 import type { Store } from '../store/store.js';
-import { copyShippedGroup, type ShippedGroupsPaths } from './shipped-groups.js';
+import { copyShippedGroup, type ShippedGroupsPaths } from './files/shipped-groups.js';
 
 /** The agent group that answers chats which wire themselves. */
 export const defaultAgentFolder = 'main';

@@ -11,8 +11,8 @@ import {
 } from '../../shared/protocol/workspace.js';
 import type { PruneOrder } from '../../shared/protocol/prune-order.js';
 import type { RunnerConfig } from '../../shared/protocol/runner-config.js';
-import { AgentFiles, type Handover } from './agent-files.js';
-import type { AgentUser } from './file-tree.js';
+import { AgentFiles, type Handover } from './files/agent-files.js';
+import type { AgentUser } from './files/file-tree.js';
 import type { ReaderUser } from './reader/reader-user.js';
 
 /** Who the runner runs as. An agent never runs as root: in its place comes the usual first user, 1000. */

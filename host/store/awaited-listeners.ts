@@ -1,4 +1,4 @@
-import type { StatementCache } from '../../shared/base/statement-cache.js';
+import type { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
 
 /** Which sessions have replies for a chat where nobody listened. */
 export class AwaitedListenerStore {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { withDatabase } from '../../shared/base/sqlite.js';
-import { StatementCache } from '../../shared/base/statement-cache.js';
-import { folderIdentitySchema } from './home-identity.js';
+import { withDatabase } from '../../shared/base/sqlite/sqlite.js';
+import { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
+import { folderIdentitySchema } from './home/home-identity.js';
 
 /** How long the event loop was held, in milliseconds: at the most since the start, and while it was last busy. */
 const loopDelaySchema = z.object({ longestMs: z.number(), p99Ms: z.number() });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { openDatabase } from '../../shared/base/sqlite.js';
+import { openDatabase } from '../../shared/base/sqlite/sqlite.js';
 import { TempHome } from '../../test/fakes/temp-home.js';
 import { until } from '../../test/fakes/waiting.js';
 import { DaemonStatus } from './daemon-status.js';

@@ -1,4 +1,4 @@
-import type { StatementCache } from '../../shared/base/statement-cache.js';
+import type { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
 import type { Destination } from '../../shared/protocol/session-message.js';
 
 /** Table agent_destinations: which names an agent group may send to. */

@@ -1,4 +1,4 @@
-import type { StatementCache } from '../../shared/base/statement-cache.js';
+import type { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
 
 /** Every kind of due work, and what is so when its time has come, for a person. */
 export const dueKinds = {

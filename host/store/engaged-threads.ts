@@ -1,4 +1,4 @@
-import type { StatementCache } from '../../shared/base/statement-cache.js';
+import type { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
 
 /** A thread of a chat and the agent group that a mention brought into it. */
 export interface EngagedThread {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openDatabase, withDatabase, type Db } from '../../shared/base/sqlite.js';
+import { openDatabase, withDatabase, type Db } from '../../shared/base/sqlite/sqlite.js';
 import { TempHome } from '../../test/fakes/temp-home.js';
 import { Store } from './store.js';
 

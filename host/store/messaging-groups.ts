@@ -1,5 +1,5 @@
 import { idFrom } from '../../shared/base/ids.js';
-import type { StatementCache } from '../../shared/base/statement-cache.js';
+import type { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
 
 export interface MessagingGroup {
   readonly id: string;

@@ -2,8 +2,8 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { readMigrations } from '../../shared/base/migrate.js';
-import { openStore, openStoreToRead } from './central-db.js';
+import { readMigrations } from '../../shared/base/sqlite/migrate.js';
+import { openStore, openStoreToRead } from './central/central-db.js';
 
 const central = readMigrations('migrations/central');
 

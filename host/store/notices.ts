@@ -1,4 +1,4 @@
-import type { StatementCache } from '../../shared/base/statement-cache.js';
+import type { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
 import type { Address } from '../../shared/protocol/session-message.js';
 
 /** Something the host itself has to say in a chat. */

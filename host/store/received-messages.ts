@@ -1,4 +1,4 @@
-import type { StatementCache } from '../../shared/base/statement-cache.js';
+import type { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
 
 /** What one wiring made of a message. */
 export interface Verdict {

@@ -1,4 +1,4 @@
-import type { StatementCache } from '../../shared/base/statement-cache.js';
+import type { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
 
 /** `active`: takes messages. `warm`: blank, and waits for its conversation. `closed`: ended by a person. `set-aside`: its files cannot be used; status_reason says why. */
 export type SessionStatus = 'active' | 'warm' | 'closed' | 'set-aside';

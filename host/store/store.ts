@@ -1,5 +1,5 @@
-import { ifFromSqlite, type Db } from '../../shared/base/sqlite.js';
-import { StatementCache } from '../../shared/base/statement-cache.js';
+import { ifFromSqlite, type Db } from '../../shared/base/sqlite/sqlite.js';
+import { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
 import { AgentGroupStore } from './agent-groups.js';
 import { AwaitedListenerStore } from './awaited-listeners.js';
 import { DaemonStateStore } from './daemon-state.js';

@@ -1,4 +1,4 @@
-import type { StatementCache } from '../../shared/base/statement-cache.js';
+import type { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
 
 /** What an agent is to do at a time, once or again and again. */
 export interface Task {

@@ -1,4 +1,4 @@
-import type { StatementCache } from '../../shared/base/statement-cache.js';
+import type { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
 
 export const responseScopes = ['all', 'triggered', 'allowlisted'] as const;
 export const sessionModes = ['shared', 'per-thread', 'agent-shared'] as const;

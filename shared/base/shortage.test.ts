@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { toBerthError } from './errors.js';
 import { parseDescriptorLimit } from './descriptors.js';
-import { fromSqlite, openDatabase } from './sqlite.js';
+import { fromSqlite, openDatabase } from './sqlite/sqlite.js';
 
 function systemError(code: string): Error {
   return Object.assign(new Error(`${code}: it went wrong`), { code });

@@ -1,6 +1,6 @@
 /** What a row of messages_out says. The one judge of what is a message: for delivery, and for what a repair keeps. */
 import { toBerthError } from '../base/errors.js';
-import type { OutboundRow } from './outbound-reader.js';
+import type { OutboundRow } from './mailbox/outbound-reader.js';
 import { parseOutboundContent, type ChatOut } from './session-message.js';
 
 export type OutboundFields = Pick<OutboundRow, 'kind' | 'content' | 'deliverAfter' | 'recurs'>;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { withDatabase } from '../../shared/base/sqlite.js';
+import { withDatabase } from '../../shared/base/sqlite/sqlite.js';
 import { BerthHome } from '../fakes/berth-home.js';
 import { until } from '../fakes/waiting.js';
 

@@ -3,8 +3,8 @@ import { cpSync, existsSync, mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
-import { listPending, readMigrations } from '../../shared/base/migrate.js';
-import { withDatabase } from '../../shared/base/sqlite.js';
+import { listPending, readMigrations } from '../../shared/base/sqlite/migrate.js';
+import { withDatabase } from '../../shared/base/sqlite/sqlite.js';
 import { BerthHome, mainScript } from '../fakes/berth-home.js';
 
 const root = join(dirname(mainScript), '..', '..');

@@ -2,7 +2,7 @@
 import { copyFileSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { withDatabase } from '../../shared/base/sqlite.js';
+import { withDatabase } from '../../shared/base/sqlite/sqlite.js';
 import { BerthHome } from '../fakes/berth-home.js';
 
 interface ListedSession {

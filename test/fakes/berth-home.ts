@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
-import { withDatabase, type Db } from '../../shared/base/sqlite.js';
+import { withDatabase, type Db } from '../../shared/base/sqlite/sqlite.js';
 import { TerminalWire } from './terminal-wire.js';
 
 /** The built program. */

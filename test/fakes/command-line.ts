@@ -5,9 +5,9 @@ import { dirname, join } from 'node:path';
 import { PassThrough, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { runProgram } from '../../host/cli/program.js';
-import type { SelfCommand } from '../../host/cli/process-edge.js';
-import type { ContainersAtStop } from '../../host/daemon.js';
-import { openStore } from '../../host/store/central-db.js';
+import type { SelfCommand } from '../../host/cli/command/process-edge.js';
+import type { ContainersAtStop } from '../../host/daemon/daemon.js';
+import { openStore } from '../../host/store/central/central-db.js';
 import type { Store } from '../../host/store/store.js';
 
 const tsx = createRequire(import.meta.url).resolve('tsx');

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { buildContainers } from '../../host/containers/build-containers.js';
 import type { Reconciler } from '../../host/containers/reconciler.js';
-import type { WarmPool } from '../../host/containers/warm-pool.js';
+import type { WarmPool } from '../../host/containers/admission/warm-pool.js';
 import { buildDelivery } from '../../host/delivery/build-delivery.js';
 import { SessionRegistry } from '../../host/sessions/session-registry.js';
 import type { Session } from '../../host/store/sessions.js';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { defaultFileLimits } from '../../host/delivery/file-budget.js';
+import { defaultFileLimits } from '../../host/delivery/files/file-budget.js';
 import { buildDelivery, type Delivery } from '../../host/delivery/build-delivery.js';
 import { SessionRegistry } from '../../host/sessions/session-registry.js';
 import type { Session } from '../../host/store/sessions.js';

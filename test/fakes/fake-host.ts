@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hasCode } from '../../shared/base/errors.js';
 import { delay } from '../../shared/base/lifecycle.js';
-import { readMigrations } from '../../shared/base/migrate.js';
-import { InboundHandle } from '../../shared/protocol/inbound-handle.js';
-import { InboundWriter } from '../../shared/protocol/inbound-writer.js';
-import type { NewInboundRow } from '../../shared/protocol/inbound-rows.js';
-import { OutboundReader, type AckRecord } from '../../shared/protocol/outbound-reader.js';
+import { readMigrations } from '../../shared/base/sqlite/migrate.js';
+import { InboundHandle } from '../../shared/protocol/mailbox/inbound-handle.js';
+import { InboundWriter } from '../../shared/protocol/mailbox/inbound-writer.js';
+import type { NewInboundRow } from '../../shared/protocol/mailbox/inbound-rows.js';
+import { OutboundReader, type AckRecord } from '../../shared/protocol/mailbox/outbound-reader.js';
 import {
   encodeContent,
   parseOutboundContent,

@@ -1,11 +1,11 @@
-import { readMigrations } from '../../shared/base/migrate.js';
+import { readMigrations } from '../../shared/base/sqlite/migrate.js';
 import { CommitMark } from '../../container/commit-mark.js';
 import type { Clock } from '../../shared/base/clock.js';
 import {
   OutboundWriter,
   type FinalAck,
   type NewOutboundRow,
-} from '../../shared/protocol/outbound-writer.js';
+} from '../../shared/protocol/mailbox/outbound-writer.js';
 import { silentLogger } from '../../shared/base/logger.js';
 import { commitMarkPath, outboundDbPath } from '../../shared/protocol/workspace.js';
 

@@ -1,6 +1,6 @@
 /** The mailbox's two ports without their thread and process: the same calls, done at once. */
 import { join } from 'node:path';
-import type { Migration } from '../../shared/base/migrate.js';
+import type { Migration } from '../../shared/base/sqlite/migrate.js';
 import { toBerthError } from '../../shared/base/errors.js';
 import { InboundFiles } from '../../host/sessions/mailbox/inbound-files.js';
 import type { InboundPort } from '../../host/sessions/mailbox/inbound-calls.js';

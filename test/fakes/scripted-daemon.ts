@@ -1,5 +1,5 @@
 import type { InboundEvent, InboundOutcome, OutboundEvent } from '../../host/channels/channel.js';
-import { TerminalChannel } from '../../host/channels/terminal-channel.js';
+import { TerminalChannel } from '../../host/channels/terminal/terminal-channel.js';
 import { newId } from '../../shared/base/ids.js';
 import { silentLogger } from '../../shared/base/logger.js';
 

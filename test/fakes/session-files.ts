@@ -2,10 +2,10 @@ import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Session } from '../../host/store/sessions.js';
-import { readMigrations } from '../../shared/base/migrate.js';
-import { withDatabase } from '../../shared/base/sqlite.js';
-import { InboundHandle } from '../../shared/protocol/inbound-handle.js';
-import { InboundWriter } from '../../shared/protocol/inbound-writer.js';
+import { readMigrations } from '../../shared/base/sqlite/migrate.js';
+import { withDatabase } from '../../shared/base/sqlite/sqlite.js';
+import { InboundHandle } from '../../shared/protocol/mailbox/inbound-handle.js';
+import { InboundWriter } from '../../shared/protocol/mailbox/inbound-writer.js';
 import type { CommandLine } from './command-line.js';
 
 const migrations = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'migrations');

@@ -1,8 +1,8 @@
-import type { OpenInbound } from '../../shared/protocol/inbound-rows.js';
+import type { OpenInbound } from '../../shared/protocol/mailbox/inbound-rows.js';
 import type {
   InboundOutcome,
   InboundSettlement,
-} from '../../shared/protocol/inbound-settlement.js';
+} from '../../shared/protocol/mailbox/inbound-settlement.js';
 
 /** These outcomes, decided on the rows as they are now; rows that are not open stay. */
 export function settlementOf(

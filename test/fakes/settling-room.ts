@@ -1,7 +1,7 @@
 import { ClockJumps } from '../../host/sessions/clock-jumps.js';
 import { readFacts } from '../../host/sessions/pass/facts.js';
-import { nextRun } from '../../host/schedule/recurrence.js';
-import { Settlement, type SettledMessage } from '../../host/sessions/settlement.js';
+import { nextRun } from '../../host/sessions/tasks/recurrence.js';
+import { Settlement, type SettledMessage } from '../../host/sessions/settlement/settlement.js';
 import type { Session } from '../../host/store/sessions.js';
 import type { FakeRunner } from './fake-runner.js';
 import { nudgesWith } from './nudges.js';

@@ -3,7 +3,7 @@
  * Arguments: the file, its table. Says `torn` on standard output when it is time.
  */
 import { writeSync } from 'node:fs';
-import { openDatabase } from '../../shared/base/sqlite.js';
+import { openDatabase } from '../../shared/base/sqlite/sqlite.js';
 
 const [, , path = '', table = ''] = process.argv;
 const db = openDatabase(path, { mode: 'write', busyTimeoutMs: 1_000 });

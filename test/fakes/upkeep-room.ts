@@ -2,11 +2,11 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'vitest';
 import { Pruning, type PruningDeps } from '../../container/pruning.js';
-import { Upkeep } from '../../host/sessions/upkeep/upkeep.js';
+import { Upkeep } from '../../host/sessions/retention/upkeep.js';
 import type { Session } from '../../host/store/sessions.js';
-import { InboundReader } from '../../shared/protocol/inbound-reader.js';
+import { InboundReader } from '../../shared/protocol/mailbox/inbound-reader.js';
 import { findPruneOrder } from '../../shared/protocol/prune-order.js';
-import { OutboundPruner } from '../../shared/protocol/outbound-pruner.js';
+import { OutboundPruner } from '../../shared/protocol/mailbox/outbound-pruner.js';
 import {
   inboxDir,
   inboundDbPath,

@@ -19,7 +19,7 @@ export async function bundleWorkers(): Promise<WorkerBundles> {
     entryPoints: {
       reader: 'host/sessions/reader/reader-main.ts',
       'inbound-thread': 'host/sessions/mailbox/inbound-thread-main.ts',
-      'central-backup': 'host/store/backup-main.ts',
+      'central-backup': 'host/store/central/backup-main.ts',
     },
     outdir: dir,
     outExtension: { '.js': '.cjs' },

@@ -1,6 +1,6 @@
-/** Stands in for host/channels/builtin-channels.ts in the daemon of the fault tests: one channel more where it is asked for. */
-import type { ChannelFactory } from '../../host/channels/builtin-channels.js';
-import { TerminalChannel } from '../../host/channels/terminal-channel.js';
+/** Stands in for host/daemon/builtin-channels.ts in the daemon of the fault tests: one channel more where it is asked for. */
+import type { ChannelFactory } from '../../host/daemon/builtin-channels.js';
+import { TerminalChannel } from '../../host/channels/terminal/terminal-channel.js';
 import { FlakyChannel, type FlakyChannelDeps } from './flaky-channel.js';
 
 const platform = process.env['BERTH_TEST_PLATFORM'];

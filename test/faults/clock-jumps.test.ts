@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { isoAt } from '../../shared/base/clock.js';
 import { newId } from '../../shared/base/ids.js';
-import { OutboundWriter } from '../../shared/protocol/outbound-writer.js';
+import { OutboundWriter } from '../../shared/protocol/mailbox/outbound-writer.js';
 import { encodeContent } from '../../shared/protocol/session-message.js';
 import { until } from '../fakes/waiting.js';
 import { DoomedHome, type Doom } from './doomed-home.js';

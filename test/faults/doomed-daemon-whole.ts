@@ -3,9 +3,9 @@
  * the n-th time. That, and what it uses in place of the program's own files, stands in BERTH_TEST_DOOM.
  */
 import { Writable } from 'node:stream';
-import { runDaemon } from '../../host/cli/run-daemon.js';
-import { TerminalOutput } from '../../host/cli/terminal-output.js';
-import { loadConfig, programVersion } from '../../host/config.js';
+import { runDaemon } from '../../host/cli/daemon/run-daemon.js';
+import { TerminalOutput } from '../../host/cli/output/terminal-output.js';
+import { loadConfig, programVersion } from '../../host/config/config.js';
 import { systemClock } from '../../shared/base/clock.js';
 import { newId } from '../../shared/base/ids.js';
 import type { Doom } from './doomed-home.js';

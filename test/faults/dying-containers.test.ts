@@ -5,7 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { execa } from 'execa';
 import { describe, expect, inject, it } from 'vitest';
 import { hasCode } from '../../shared/base/errors.js';
-import { withDatabase } from '../../shared/base/sqlite.js';
+import { withDatabase } from '../../shared/base/sqlite/sqlite.js';
 import { until } from '../fakes/waiting.js';
 import type { DoomedHome } from './doomed-home.js';
 import { killAtWrite, whyNoTracing } from './killing-write.js';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { withDatabase } from '../../shared/base/sqlite.js';
+import { withDatabase } from '../../shared/base/sqlite/sqlite.js';
 import { until } from '../fakes/waiting.js';
 import { DoomedHome } from './doomed-home.js';
 import { rounds, Seeded } from './seeded.js';

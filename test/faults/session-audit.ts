@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { hasCode } from '../../shared/base/errors.js';
-import { withDatabase } from '../../shared/base/sqlite.js';
+import { withDatabase } from '../../shared/base/sqlite/sqlite.js';
 import type { BerthHome } from '../fakes/berth-home.js';
 import { until } from '../fakes/waiting.js';
 import type { Ledger } from './ledger.js';

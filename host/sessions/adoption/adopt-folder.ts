@@ -11,8 +11,8 @@ import { messagingGroupIdFor, type MessagingGroup } from '../../store/messaging-
 import type { Session, SessionKey } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
 import { openWiring } from '../../store/wirings.js';
-import type { Mailbox } from '../mailbox.js';
-import { isPending } from '../open-work.js';
+import type { Mailbox } from '../mailbox/mailbox.js';
+import { isPending } from '../mailbox/open-work.js';
 import type { SessionFolders } from '../session-folder.js';
 import { sessionKeyFor } from '../session-key.js';
 import type { SessionRegistry } from '../session-registry.js';

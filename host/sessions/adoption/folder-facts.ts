@@ -3,14 +3,14 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf, hasCode, toBerthError } from '../../../shared/base/errors.js';
-import type { InboundSummary } from '../../../shared/protocol/inbound-summary.js';
+import type { InboundSummary } from '../../../shared/protocol/mailbox/inbound-summary.js';
 import { runnerConfigSchema } from '../../../shared/protocol/runner-config.js';
 import {
   inboundDbPath,
   outboundDbPath,
   runnerConfigPath,
 } from '../../../shared/protocol/workspace.js';
-import type { Mailbox } from '../mailbox.js';
+import type { Mailbox } from '../mailbox/mailbox.js';
 import type { SessionFolders } from '../session-folder.js';
 
 export interface FolderFacts {

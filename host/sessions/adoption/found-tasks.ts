@@ -1,13 +1,13 @@
 /** What is planned in the files of a session that central.db does not know. */
-import type { OpenInbound } from '../../../shared/protocol/inbound-rows.js';
+import type { OpenInbound } from '../../../shared/protocol/mailbox/inbound-rows.js';
 import type { Address } from '../../../shared/protocol/session-message.js';
 import { taskIdOf } from '../../../shared/protocol/task-run-id.js';
 import type { Session } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
 import type { Task } from '../../store/tasks.js';
-import type { Mailbox } from '../mailbox.js';
+import type { Mailbox } from '../mailbox/mailbox.js';
 import type { SessionRegistry } from '../session-registry.js';
-import { toTaskRow } from '../task-row.js';
+import { toTaskRow } from '../tasks/task-row.js';
 
 export interface FoundTask {
   /** Of which session and chat it is, is for the reader to say. */

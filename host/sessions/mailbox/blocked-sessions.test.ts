@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { silentLogger } from '../../../shared/base/logger.js';
-import { withDatabase } from '../../../shared/base/sqlite.js';
+import { withDatabase } from '../../../shared/base/sqlite/sqlite.js';
 import { LockKeeper } from '../../../test/fakes/lock-keeper.js';
 import { BlockedSessions } from './blocked-sessions.js';
 import { LockHolders, parseLocks, type FoundHolders } from './lock-holders.js';

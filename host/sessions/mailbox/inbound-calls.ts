@@ -2,25 +2,21 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BerthError, errnoOf } from '../../../shared/base/errors.js';
-import type { Migration } from '../../../shared/base/migrate.js';
-import { isThere } from '../../../shared/base/sqlite.js';
+import type { Migration } from '../../../shared/base/sqlite/migrate.js';
+import { isThere } from '../../../shared/base/sqlite/sqlite.js';
 import { touchMark } from '../../../shared/protocol/commit-mark.js';
-import { InboundHandle } from '../../../shared/protocol/inbound-handle.js';
+import { InboundHandle } from '../../../shared/protocol/mailbox/inbound-handle.js';
 import { postMarkPath } from '../../../shared/protocol/workspace.js';
-import {
-  InboundPruner,
-  type OldDelivery,
-  type SliceRequest,
-} from '../../../shared/protocol/inbound-pruner.js';
-import { InboundReopener } from '../../../shared/protocol/inbound-reopener.js';
+import { InboundPruner, type OldDelivery, type SliceRequest } from './inbound-pruner.js';
+import { InboundReopener } from '../../../shared/protocol/mailbox/inbound-reopener.js';
 import {
   InboundWriter,
   type AppendRequest,
   type CancelRequest,
-} from '../../../shared/protocol/inbound-writer.js';
-import type { NewDeliveryRecord } from '../../../shared/protocol/inbound-rows.js';
-import { summarizeInbound } from '../../../shared/protocol/inbound-summary.js';
-import type { InboundSettlement } from '../../../shared/protocol/inbound-settlement.js';
+} from '../../../shared/protocol/mailbox/inbound-writer.js';
+import type { NewDeliveryRecord } from '../../../shared/protocol/mailbox/inbound-rows.js';
+import { summarizeInbound } from '../../../shared/protocol/mailbox/inbound-summary.js';
+import type { InboundSettlement } from '../../../shared/protocol/mailbox/inbound-settlement.js';
 import type { Address, Destination } from '../../../shared/protocol/session-message.js';
 
 /** One inbound.db and the three classes that use it. */

@@ -1,6 +1,6 @@
 /** The inbound.db files that are in use: a few stay open, with their compiled statements, as long as they are used. */
-import { InboundHandle } from '../../../shared/protocol/inbound-handle.js';
-import type { Migration } from '../../../shared/base/migrate.js';
+import { InboundHandle } from '../../../shared/protocol/mailbox/inbound-handle.js';
+import type { Migration } from '../../../shared/base/sqlite/migrate.js';
 import {
   InboundFile,
   inboundCalls,

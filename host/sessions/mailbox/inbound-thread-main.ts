@@ -1,7 +1,7 @@
 /** A thread of the daemon that waits for the disk, so that the event loop does not: it alone uses the inbound.db files. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { toBerthError } from '../../../shared/base/errors.js';
-import { withDatabase } from '../../../shared/base/sqlite.js';
+import { withDatabase } from '../../../shared/base/sqlite/sqlite.js';
 import { InboundFiles } from './inbound-files.js';
 import type { PutRight, ThreadAnswer, ThreadRequest, ThreadSettings } from './inbound-thread.js';
 

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { bundleWorkers, type WorkerBundles } from '../../../test/fakes/worker-bundles.js';
 import type { BerthError } from '../../../shared/base/errors.js';
-import { readMigrations } from '../../../shared/base/migrate.js';
-import { openDatabase, withDatabase } from '../../../shared/base/sqlite.js';
-import type { NewInboundRow } from '../../../shared/protocol/inbound-rows.js';
+import { readMigrations } from '../../../shared/base/sqlite/migrate.js';
+import { openDatabase, withDatabase } from '../../../shared/base/sqlite/sqlite.js';
+import type { NewInboundRow } from '../../../shared/protocol/mailbox/inbound-rows.js';
 import { inboundDbPath } from '../../../shared/protocol/workspace.js';
 import { InboundThread } from './inbound-thread.js';
 

@@ -4,7 +4,7 @@
  */
 import { Worker } from 'node:worker_threads';
 import { BerthError, type ErrorCode } from '../../../shared/base/errors.js';
-import type { Migration } from '../../../shared/base/migrate.js';
+import type { Migration } from '../../../shared/base/sqlite/migrate.js';
 import type { InboundArgs, InboundCallName, InboundPort, InboundResult } from './inbound-calls.js';
 
 export interface ThreadSettings {

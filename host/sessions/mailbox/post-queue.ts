@@ -1,4 +1,4 @@
-import type { NewInboundRow } from '../../../shared/protocol/inbound-rows.js';
+import type { NewInboundRow } from '../../../shared/protocol/mailbox/inbound-rows.js';
 import type { Address, Destination } from '../../../shared/protocol/session-message.js';
 
 /** A message for a session, and what its container is to see with it. */

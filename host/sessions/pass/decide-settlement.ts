@@ -1,12 +1,12 @@
 /** What becomes of the messages that are open. Pure: everything is passed in. */
 import { isoAt } from '../../../shared/base/clock.js';
-import type { OpenInbound } from '../../../shared/protocol/inbound-rows.js';
-import type { InboundOutcome } from '../../../shared/protocol/inbound-settlement.js';
-import type { AckRecord } from '../../../shared/protocol/outbound-reader.js';
+import type { OpenInbound } from '../../../shared/protocol/mailbox/inbound-rows.js';
+import type { InboundOutcome } from '../../../shared/protocol/mailbox/inbound-settlement.js';
+import type { AckRecord } from '../../../shared/protocol/mailbox/outbound-reader.js';
 import type { Session } from '../../store/sessions.js';
 import { waitsTooLong } from '../clock-jumps.js';
 import { failuresInRound, planRetry, type RetryLimits } from '../retry-policy.js';
-import { isPlanned } from '../task-series.js';
+import { isPlanned } from '../tasks/task-series.js';
 import type { SeenWork } from './facts.js';
 
 export interface SettlementFacts extends SeenWork {

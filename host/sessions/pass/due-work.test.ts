@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { OpenInbound } from '../../../shared/protocol/inbound-rows.js';
+import type { OpenInbound } from '../../../shared/protocol/mailbox/inbound-rows.js';
 import { TempHome } from '../../../test/fakes/temp-home.js';
 import type { Session } from '../../store/sessions.js';
 import { planDueWork } from './due-work.js';

@@ -1,9 +1,9 @@
 import { isoAt, type Clock } from '../../../shared/base/clock.js';
-import type { OpenInbound } from '../../../shared/protocol/inbound-rows.js';
+import type { OpenInbound } from '../../../shared/protocol/mailbox/inbound-rows.js';
 import type { DueItem, DueKind } from '../../store/due-items.js';
 import type { Session } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
-import { isPending } from '../open-work.js';
+import { isPending } from '../mailbox/open-work.js';
 
 export interface DueWork {
   /** Rows that are open now. */

@@ -1,7 +1,7 @@
 /** What one pass over a session goes by: read once, from both of its files. */
-import type { OpenInbound } from '../../../shared/protocol/inbound-rows.js';
-import type { AckRecord, OutboundPage } from '../../../shared/protocol/outbound-reader.js';
-import type { Mailbox } from '../mailbox.js';
+import type { OpenInbound } from '../../../shared/protocol/mailbox/inbound-rows.js';
+import type { AckRecord, OutboundPage } from '../../../shared/protocol/mailbox/outbound-reader.js';
+import type { Mailbox } from '../mailbox/mailbox.js';
 
 /** By message id. */
 export type Acks = ReadonlyMap<string, AckRecord>;

@@ -1,4 +1,4 @@
-import { OutboundReader } from '../../../shared/protocol/outbound-reader.js';
+import { OutboundReader } from '../../../shared/protocol/mailbox/outbound-reader.js';
 import type { ReadPlace } from './reader-calls.js';
 
 /** Files that were just read are likely to be read again: a few stay open, without a transaction. */

@@ -5,8 +5,8 @@ import type {
   AckRecord,
   OutboundPage,
   OutboundRow,
-} from '../../../shared/protocol/outbound-reader.js';
-import type { OutboundSalvage } from '../../../shared/protocol/outbound-repair.js';
+} from '../../../shared/protocol/mailbox/outbound-reader.js';
+import type { OutboundSalvage } from '../repair/rebuild/outbound-rebuild.js';
 import type { ReaderCallName } from './reader-calls.js';
 
 const seq = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);

@@ -3,9 +3,12 @@
  * working folder, and writes nowhere but in a folder that is given to it for a repair.
  */
 import { join } from 'node:path';
-import type { Migration } from '../../../shared/base/migrate.js';
-import type { OutboundReader, PageRequest } from '../../../shared/protocol/outbound-reader.js';
-import { rebuildOutbound, rollBackCopy } from '../../../shared/protocol/outbound-repair.js';
+import type { Migration } from '../../../shared/base/sqlite/migrate.js';
+import type {
+  OutboundReader,
+  PageRequest,
+} from '../../../shared/protocol/mailbox/outbound-reader.js';
+import { rebuildOutbound, rollBackCopy } from '../repair/rebuild/outbound-rebuild.js';
 import { outboundDbName } from '../../../shared/protocol/workspace.js';
 
 /** Where one session's outbound.db lies. */

@@ -8,7 +8,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { withDatabase } from '../../../shared/base/sqlite.js';
+import { withDatabase } from '../../../shared/base/sqlite/sqlite.js';
 import { damageMarkPath } from '../../../shared/protocol/workspace.js';
 import { RecoveryRoom } from '../../../test/fakes/recovery-room.js';
 

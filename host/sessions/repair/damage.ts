@@ -1,5 +1,5 @@
 import { hasCode, toBerthError } from '../../../shared/base/errors.js';
-import { isHotJournal } from '../../../shared/base/sqlite.js';
+import { isHotJournal } from '../../../shared/base/sqlite/sqlite.js';
 import { inboundDbName, outboundDbName } from '../../../shared/protocol/workspace.js';
 import type { MailboxFile } from '../../store/repairs.js';
 

@@ -1,7 +1,7 @@
 /** Mends both files of a session in the right order, and tells of it: in the log, in the table of repairs, in the chat. */
 import { isoAt, type Clock } from '../../../shared/base/clock.js';
 import type { Logger } from '../../../shared/base/logger.js';
-import type { OpenInbound } from '../../../shared/protocol/inbound-rows.js';
+import type { OpenInbound } from '../../../shared/protocol/mailbox/inbound-rows.js';
 import type { Address } from '../../../shared/protocol/session-message.js';
 import {
   damageMarkPath,
@@ -16,12 +16,12 @@ import type { Nudges } from '../nudges.js';
 import { findDamage } from './damage.js';
 import type { InboundMend, InboundRepair } from './inbound-repair.js';
 import type { LostMessage } from './lost-messages.js';
-import type { Mailbox } from '../mailbox.js';
+import type { Mailbox } from '../mailbox/mailbox.js';
 import type { OutboundMend, OutboundRepair } from './outbound-repair.js';
 import { readShort, removeFile } from './repair-files.js';
 import type { SessionFolders } from '../session-folder.js';
 import type { SessionRegistry } from '../session-registry.js';
-import { failureNoticePrefix } from '../settlement.js';
+import { failureNoticePrefix } from '../settlement/settlement.js';
 
 export interface FileMenderDeps {
   readonly store: Store;

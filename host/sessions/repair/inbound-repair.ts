@@ -5,23 +5,23 @@
 import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isoAt, type Clock } from '../../../shared/base/clock.js';
-import type { Migration } from '../../../shared/base/migrate.js';
-import { withDatabase } from '../../../shared/base/sqlite.js';
+import type { Migration } from '../../../shared/base/sqlite/migrate.js';
+import { withDatabase } from '../../../shared/base/sqlite/sqlite.js';
 import {
   amendInbound,
   rebuildInbound,
   type InboundAmendment,
   type InboundSalvage,
-} from '../../../shared/protocol/inbound-repair.js';
-import { InboundHandle } from '../../../shared/protocol/inbound-handle.js';
-import { InboundWriter } from '../../../shared/protocol/inbound-writer.js';
+} from './rebuild/inbound-rebuild.js';
+import { InboundHandle } from '../../../shared/protocol/mailbox/inbound-handle.js';
+import { InboundWriter } from '../../../shared/protocol/mailbox/inbound-writer.js';
 import { encodeContent } from '../../../shared/protocol/session-message.js';
 import { inboundDbPath } from '../../../shared/protocol/workspace.js';
 import type { Session } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
 import type { Task } from '../../store/tasks.js';
 import { findLostMessages, type LostMessage } from './lost-messages.js';
-import type { Mailbox } from '../mailbox.js';
+import type { Mailbox } from '../mailbox/mailbox.js';
 import {
   copyOrdinary,
   emptyWorkDir,
@@ -33,7 +33,7 @@ import {
 import type { SessionFolders } from '../session-folder.js';
 import type { SessionRegistry } from '../session-registry.js';
 import { surveySent, type SentSurvey } from './sent-survey.js';
-import { toTaskRow } from '../task-row.js';
+import { toTaskRow } from '../tasks/task-row.js';
 
 export interface InboundRepairDeps {
   readonly store: Store;

@@ -6,7 +6,7 @@ import type { MessagingGroup } from '../../store/messaging-groups.js';
 import type { ReceivedMessage } from '../../store/received-messages.js';
 import type { Session } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
-import type { Mailbox } from '../mailbox.js';
+import type { Mailbox } from '../mailbox/mailbox.js';
 
 export interface LostMessagesDeps {
   readonly store: Store;

@@ -6,11 +6,11 @@ import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isoAt, type Clock } from '../../../shared/base/clock.js';
 import { hasCode } from '../../../shared/base/errors.js';
-import type { Migration } from '../../../shared/base/migrate.js';
-import type { OutboundSalvage } from '../../../shared/protocol/outbound-repair.js';
+import type { Migration } from '../../../shared/base/sqlite/migrate.js';
+import type { OutboundSalvage } from './rebuild/outbound-rebuild.js';
 import { outboundDbPath } from '../../../shared/protocol/workspace.js';
 import type { RepairAction } from '../../store/repairs.js';
-import type { Mailbox } from '../mailbox.js';
+import type { Mailbox } from '../mailbox/mailbox.js';
 import { maxOutboundBytes, repairNames, type RepairRequest } from '../reader/reader-calls.js';
 import type { SessionFolders } from '../session-folder.js';
 import {

@@ -7,8 +7,8 @@ import { mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BerthError, errnoOf, hasCode } from '../../../shared/base/errors.js';
-import { companionSuffixes } from '../../../shared/base/sqlite.js';
-import { withConfinedFile } from '../confined-file.js';
+import { companionSuffixes } from '../../../shared/base/sqlite/sqlite.js';
+import { withConfinedFile } from '../files/confined-file.js';
 
 export type Copied =
   | 'copied'

@@ -1,10 +1,10 @@
 /** Goes through messages_out to tell what of it was sent, where `delivered` cannot tell any more. */
 import { isoAt, type Clock } from '../../../shared/base/clock.js';
-import { findDelivered } from '../../../shared/protocol/inbound-repair.js';
-import type { OutboundRow } from '../../../shared/protocol/outbound-reader.js';
+import { findDelivered } from './rebuild/inbound-rebuild.js';
+import type { OutboundRow } from '../../../shared/protocol/mailbox/outbound-reader.js';
 import type { InboundStatus } from '../../../shared/protocol/session-message.js';
 import type { Store } from '../../store/store.js';
-import type { Mailbox } from '../mailbox.js';
+import type { Mailbox } from '../mailbox/mailbox.js';
 import { decideUnrecorded, type UnrecordedFacts, type UnrecordedRow } from './unrecorded-sends.js';
 
 export interface SentSurveyDeps {

@@ -13,7 +13,7 @@ import {
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BerthError } from '../../../shared/base/errors.js';
-import { withDatabase } from '../../../shared/base/sqlite.js';
+import { withDatabase } from '../../../shared/base/sqlite/sqlite.js';
 import { damageMarkPath } from '../../../shared/protocol/workspace.js';
 import { damages, RecoveryRoom } from '../../../test/fakes/recovery-room.js';
 

@@ -1,7 +1,7 @@
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { withDatabase } from '../../../shared/base/sqlite.js';
+import { withDatabase } from '../../../shared/base/sqlite/sqlite.js';
 import { replaceOutbound } from './attempt.js';
 
 /** How many rows are read at a time, at the most; the entry that leads back is the last of them. */

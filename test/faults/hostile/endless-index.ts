@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { withDatabase } from '../../../shared/base/sqlite.js';
+import { withDatabase } from '../../../shared/base/sqlite/sqlite.js';
 import { replaceOutbound } from './attempt.js';
 import { pageOfOneChild, pageSize, withPages } from './database-pages.js';
 

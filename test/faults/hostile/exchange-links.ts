@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { withDatabase } from '../../../shared/base/sqlite.js';
+import { withDatabase } from '../../../shared/base/sqlite/sqlite.js';
 import { runPython, wake, type Attempt } from './attempt.js';
 
 /** Few, so that each is exchanged every few microseconds. */

@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { withDatabase } from '../../../shared/base/sqlite.js';
+import { withDatabase } from '../../../shared/base/sqlite/sqlite.js';
 import { replaceOutbound } from './attempt.js';
 
 const views = 200_000;

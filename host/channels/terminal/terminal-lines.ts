@@ -1,0 +1,17 @@
+import type { OutboundEvent } from '../channel.js';
+import type { SpokenLine } from './terminal-protocol.js';
+
+/** What a client is told; undefined for an edit or a reaction whose message is not known. */
+export function spokenLineOf(event: OutboundEvent): SpokenLine | undefined {
+  const { chat, targetPlatformId: target, messageId, inReplyTo } = event;
+  const { platformId, threadId } = event.address;
+  const spoken = { platformId, threadId, inReplyTo, messageId };
+  if (chat.operation === 'post') {
+    const files = event.files.map(({ name, path }) => ({ name, path }));
+    return { type: 'reply', ...spoken, text: chat.text, files };
+  }
+  if (target === null) return undefined;
+  return chat.operation === 'edit'
+    ? { type: 'edit', ...spoken, target, text: chat.text }
+    : { type: 'react', ...spoken, target, emoji: chat.emoji };
+}

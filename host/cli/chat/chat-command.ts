@@ -1,0 +1,84 @@
+import { describeIssue } from '../../../shared/protocol/plain-words.js';
+import { TerminalClient } from '../../channels/terminal/terminal-client.js';
+import { nameSchema } from '../../channels/terminal/terminal-protocol.js';
+import { runChat } from './chat.js';
+import { usageError, type AddCommands, type CommandContext } from '../command/command-context.js';
+import { ensureDaemon } from '../daemon/ensure-daemon.js';
+import { findOwnName } from '../daemon/own-name.js';
+import { describeOtherProgram } from '../daemon/home-remarks.js';
+
+interface ChatFlags {
+  readonly chat: string;
+  readonly thread?: string;
+  readonly sender?: string;
+}
+
+export const addChatCommand: AddCommands = (program, act) => {
+  program
+    .command('chat [text...]')
+    .description('say something and print the answer; without a text, talk at a prompt')
+    .option('--chat <id>', 'which chat of the terminal', 'local')
+    .option('--thread <id>', 'which thread of it')
+    .option('--sender <name>', 'who speaks; by default your user name')
+    .action(act(chat));
+};
+
+function assertName(option: string, value: string): void {
+  const { error } = nameSchema.safeParse(value);
+  if (error === undefined) return;
+  throw usageError(`--${option} ${error.issues.map(describeIssue).join('; ')}.`);
+}
+
+/** A start that takes longer than this is talked about. */
+const quietMs = 1_000;
+
+async function chat(
+  context: CommandContext,
+  words: readonly string[],
+  flags: ChatFlags,
+): Promise<number> {
+  const { config, output, edge } = context;
+  if (words.length > 0 && words.join(' ').trim() === '')
+    throw usageError('There is nothing to say.');
+  for (const [option, value] of Object.entries(flags)) assertName(option, String(value));
+  await ensureDaemonQuietly(context);
+  const interrupted = new AbortController();
+  edge.onStopRequest(() => {
+    interrupted.abort();
+  });
+  return runChat({
+    text: words.length === 0 ? undefined : words.join(' '),
+    platformId: flags.chat,
+    threadId: flags.thread ?? null,
+    sender: flags.sender ?? findOwnName(),
+    json: output.isJson,
+    client: new TerminalClient({ socketPath: config.paths.socket }),
+    io: {
+      input: edge.stdin,
+      output: edge.stdout,
+      errors: edge.stderr,
+      interrupted: AbortSignal.any([interrupted.signal, output.closed]),
+    },
+  });
+}
+
+/** Says what a long start is doing, and aloud when nothing isolates the agents of the daemon that it started. */
+async function ensureDaemonQuietly(context: CommandContext): Promise<void> {
+  const { output, notes, config } = context;
+  const beganAt = performance.now();
+  const said = new Set<string>();
+  const { state, wasRunning } = await ensureDaemon(context, (line) => {
+    if (performance.now() - beganAt <= quietMs) return;
+    said.add(line);
+    output.note(line);
+  });
+  const other = describeOtherProgram(state, config.program.root);
+  if (other !== undefined) output.note(other);
+  if (wasRunning) return;
+  const remarks = [
+    ...notes,
+    ...(state.activity === null ? [] : [state.activity]),
+    ...state.remarks,
+  ];
+  for (const line of remarks) if (!said.has(line)) output.note(line);
+}

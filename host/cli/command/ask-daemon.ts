@@ -1,0 +1,51 @@
+import { isoAt } from '../../../shared/base/clock.js';
+import { BerthError } from '../../../shared/base/errors.js';
+import { delay } from '../../../shared/base/lifecycle.js';
+import type { Request } from '../../store/requests.js';
+import type { CommandContext } from './command-context.js';
+import { findDaemon } from './daemon-presence.js';
+import { readStore, writeStore } from './store-access.js';
+
+/** `later`: no daemon runs now; the next one does it. */
+export type Answer =
+  | { readonly kind: 'done'; readonly outcome: unknown }
+  | { readonly kind: 'later'; readonly requestId: string };
+
+const pollIntervalMs = 20;
+
+/** Leaves requests for the daemon, all or none, and waits for their outcomes when it runs. Throws what one failed with. */
+export async function askDaemon(
+  context: CommandContext,
+  requests: readonly { readonly kind: string; readonly payload: unknown }[],
+): Promise<readonly Answer[]> {
+  const { newId, clock } = context;
+  const createdAt = isoAt(clock.now());
+  const ids = writeStore(context, (store) =>
+    requests.map(({ kind, payload }) => {
+      const id = newId('q');
+      store.requests.insert({ id, kind, payload: JSON.stringify(payload), createdAt });
+      return id;
+    }),
+  );
+  const answers: Answer[] = [];
+  for (const id of ids) answers.push(await awaitAnswer(context, id));
+  return answers;
+}
+
+async function awaitAnswer(context: CommandContext, requestId: string): Promise<Answer> {
+  for (;;) {
+    // Looked at first: a daemon that has just ended may have answered before.
+    const isPresent = findDaemon(context.config.paths).kind === 'present';
+    const request = readStore(context, (store) => store.requests.find(requestId));
+    if (request !== undefined && request.status !== 'pending') return readAnswer(request);
+    if (!isPresent) return { kind: 'later', requestId };
+    await delay(pollIntervalMs);
+  }
+}
+
+function readAnswer({ status, outcome }: Request): Answer {
+  const value: unknown = JSON.parse(outcome ?? 'null');
+  if (status === 'done') return { kind: 'done', outcome: value };
+  const { message, next } = value as { message: string; next?: string };
+  throw new BerthError('invalid_input', message, next === undefined ? {} : { next });
+}

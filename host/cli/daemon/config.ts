@@ -1,0 +1,45 @@
+import type { SettingValue } from '../../config/config.js';
+import type { AddCommands, Inspection } from '../command/command-context.js';
+import { formatTable, type Column } from '../output/table.js';
+import { wrapWords } from '../output/word-wrap.js';
+
+export const addConfigCommand: AddCommands = (program, _act, inspect) => {
+  program
+    .command('config')
+    .description(
+      'list every setting, its value and where that came from; exit code 1 for a bad one',
+    )
+    .action(inspect(list));
+};
+
+const columns: readonly Column<SettingValue>[] = [
+  { title: 'setting', value: ({ name }) => name },
+  { title: 'value', value: ({ value }) => value ?? '-' },
+  { title: 'from', value: ({ source }) => source },
+  { title: 'about', value: describe },
+];
+
+function list({ settings, notes, output }: Inspection): number {
+  for (const note of notes) output.note(note);
+  output.result(settings, (width) => {
+    const table = formatTable(columns, settings, Number.POSITIVE_INFINITY, '');
+    return table.split('\n').every((line) => line.length <= width)
+      ? table
+      : inParagraphs(settings, width);
+  });
+  return settings.some(({ problem }) => problem !== undefined) ? 1 : 0;
+}
+
+function describe({ about, problem }: SettingValue): string {
+  return problem === undefined ? about : `CANNOT BE USED: ${problem}. ${about}`;
+}
+
+/** Where the table is too wide: nothing here may be cut. */
+function inParagraphs(settings: readonly SettingValue[], width: number): string {
+  return settings
+    .map((one) => {
+      const about = wrapWords(describe(one), width - 2);
+      return [`${one.name}=${one.value ?? ''}  (${one.source})`, ...about].join('\n  ');
+    })
+    .join('\n');
+}

@@ -1,0 +1,191 @@
+import { dirname } from 'node:path';
+import { isoAt } from '../../../shared/base/clock.js';
+import { hasCode } from '../../../shared/base/errors.js';
+import { isAnswering } from '../../channels/terminal/terminal-probe.js';
+import {
+  backupEveryMs,
+  findNewestBackup,
+  type Backup,
+} from '../../store/central/central-backup.js';
+import type { DaemonState } from '../../store/daemon-state.js';
+import type { AddCommands, CommandContext } from '../command/command-context.js';
+import { findDaemon } from '../command/daemon-presence.js';
+import { describeFullDisk, findDiskRoom } from './disk-room.js';
+import { findInstallZone, type InstallTimeZone } from '../command/install-time-zone.js';
+import { describeOtherProgram } from './home-remarks.js';
+import { listProblems } from './ready-words.js';
+import { readStore } from '../command/store-access.js';
+import { formatFields } from '../output/table.js';
+import { describeDuration, describeZoned } from '../command/time-words.js';
+
+/** Long for a daemon that is well, in milliseconds. */
+const answerWithinMs = 3_000;
+
+interface Counts {
+  readonly activeSessions: number;
+  readonly runningContainers: number;
+  /** Sessions with work to do that wait for their container. */
+  readonly waitingSessions: number;
+  readonly maxContainers: number;
+  readonly due: number;
+  readonly deadLetters: number;
+}
+
+export const addStatusCommand: AddCommands = (program, act) => {
+  program
+    .command('status')
+    .description('say how the daemon is; exit code 1 when it does not run')
+    .action(act(status));
+};
+
+async function status(context: CommandContext): Promise<number> {
+  const { output, clock, config } = context;
+  const daemon = findDaemon(config.paths);
+  const state = daemon.kind === 'present' ? daemon.state : undefined;
+  const counts = count(context);
+  const answers = await asksBack(context, state);
+  const zone = findInstallZone(context);
+  // A daemon on a full disk cannot write that down.
+  const dataDir = dirname(config.paths.centralDb);
+  const fullDisk = describeFullDisk(findDiskRoom(dataDir), dataDir);
+  const backup = findNewestBackup(config.paths.backupsDir, clock.now());
+  const facts = {
+    home: config.paths.home,
+    homeNotes: context.homeNotes,
+    newestBackup: backup === undefined ? null : { ...backup, madeAt: isoAt(backup.madeAtMs) },
+    running: daemon.kind !== 'absent',
+    answers: answers ?? null,
+    ...(state === undefined ? {} : describeState(state, clock.now(), fullDisk)),
+    timeZone: zone.name,
+    timeZoneRemark: zone.remark,
+    ...(counts === undefined ? {} : { counts }),
+  };
+  output.result(facts, (width) =>
+    formatFields(
+      [
+        ['home', config.paths.home],
+        ...context.homeNotes.map((note): Field => ['', note]),
+        ['daemon', describeDaemon(daemon.kind, state, answers)],
+        ['program', state && describeOtherProgram(state, config.program.root)],
+        ...(state === undefined ? fieldsOfZone(zone) : fieldsOf(state, clock.now(), zone)),
+        ['problem', problemOf(state, fullDisk) ?? undefined],
+        ...(counts === undefined ? [] : fieldsOfCounts(counts)),
+        ['backup', describeBackup(backup, clock.now())],
+      ],
+      width,
+    ),
+  );
+  return facts.running ? 0 : 1;
+}
+
+function describeState(state: DaemonState, nowMs: number, fullDisk: string | undefined): object {
+  const uptimeMs = Math.max(0, nowMs - Date.parse(state.startedAt));
+  return { ...state, problem: problemOf(state, fullDisk), isolates: isolates(state), uptimeMs };
+}
+
+function problemOf(state: DaemonState | undefined, fullDisk: string | undefined): string | null {
+  const problems = state === undefined ? [] : listProblems(state);
+  return [...problems, ...(fullDisk === undefined ? [] : [fullDisk])].join('; ') || null;
+}
+
+function isolates({ runtime }: DaemonState): boolean | null {
+  return runtime === null ? null : runtime !== 'process';
+}
+
+/** What it has written about itself may be older than what holds it up. Undefined where it cannot be asked yet. */
+async function asksBack(
+  { config }: CommandContext,
+  state: DaemonState | undefined,
+): Promise<boolean | undefined> {
+  if (state?.phase !== 'ready') return undefined;
+  return await isAnswering(config.paths.socket, answerWithinMs);
+}
+
+function describeDaemon(
+  kind: string,
+  state: DaemonState | undefined,
+  answers: boolean | undefined,
+): string {
+  if (kind === 'absent') return 'not running; `berth start --detach` starts it';
+  if (state === undefined) return 'starting';
+  const { phase, pid, version } = state;
+  if (answers === false)
+    return `does not answer (pid ${pid}); if that goes on: \`kill -9 ${pid}\`, then \`berth start --detach\` (nothing is lost)`;
+  return `${phase === 'ready' ? 'running' : phase}, pid ${pid}, version ${version}`;
+}
+
+function describeLoopDelay(delay: DaemonState['loopDelay']): string | undefined {
+  if (delay === null) return undefined;
+  return `held for ${delay.longestMs} ms at the most; 99 of 100 waits when it was last busy under ${delay.p99Ms} ms`;
+}
+
+type Field = readonly [name: string, value: string | undefined];
+
+function fieldsOf(state: DaemonState, nowMs: number, zone: InstallTimeZone): readonly Field[] {
+  const channels = Object.entries(state.channels).map(([type, how]) => `${type} (${how})`);
+  const isolation = isolates(state) === true ? 'isolates agents' : 'isolates nothing';
+  return [
+    ['uptime', describeUptime(state, nowMs, zone.name)],
+    ['time zone', zone.name],
+    ['runtime', state.runtime === null ? undefined : `${state.runtime}, ${isolation}`],
+    ['remark', [state.activity, zone.remark].filter((one) => one !== null).join(' ') || undefined],
+    ...state.remarks.map((remark): Field => ['remark', remark]),
+    ['channels', channels.join(', ') || 'none'],
+    ['event loop', describeLoopDelay(state.loopDelay)],
+  ];
+}
+
+/** While no daemon runs: what the next one would go by. */
+function fieldsOfZone({ name, remark }: InstallTimeZone): readonly Field[] {
+  return [
+    ['time zone', name],
+    ['remark', remark ?? undefined],
+  ];
+}
+
+/** `2h 5m, since 2026-01-31 09:00`; a clock that was wrong at the start is left out. */
+function describeUptime({ startedAt }: DaemonState, nowMs: number, timeZone: string): string {
+  const upMs = nowMs - Date.parse(startedAt);
+  const since = upMs < 0 ? '' : `, since ${describeZoned(startedAt, timeZone)}`;
+  return `${describeDuration(upMs)}${since}`;
+}
+
+function fieldsOfCounts(counts: Counts): readonly Field[] {
+  return [
+    ['sessions', `${counts.activeSessions} active`],
+    ['containers', describeContainers(counts)],
+    ['due', `${counts.due} (work whose time has come)`],
+    ['dead letters', `${counts.deadLetters}`],
+  ];
+}
+
+/** Of central.db. Late where it is two days old: a day may pass without a daemon. */
+function describeBackup(backup: Backup | undefined, nowMs: number): string | undefined {
+  if (backup === undefined) return undefined;
+  const ageMs = nowMs - backup.madeAtMs;
+  const late = ageMs > 2 * backupEveryMs ? '; one is made every day while the daemon runs' : '';
+  return `the newest is ${describeDuration(Math.max(0, ageMs))} old${late}`;
+}
+
+function describeContainers({ runningContainers, maxContainers, waitingSessions }: Counts): string {
+  const who = waitingSessions === 1 ? 'session waits' : 'sessions wait';
+  const waiting = waitingSessions === 0 ? '' : `, ${waitingSessions} ${who} for one`;
+  return `${runningContainers} running of ${maxContainers} at the most${waiting}`;
+}
+
+/** Undefined while the database is of another version than this program: the daemon's own word is shown all the same. */
+function count(context: CommandContext): Counts | undefined {
+  try {
+    return readStore(context, (store) => ({
+      activeSessions: store.sessions.countByStatus('active'),
+      runningContainers: store.sessions.countByContainerStatus('running'),
+      waitingSessions: store.sessions.countWaiting(isoAt(context.clock.now())),
+      maxContainers: context.config.maxContainers,
+      due: store.dueItems.countDue(isoAt(context.clock.now())),
+      deadLetters: store.deadLetters.count(),
+    }));
+  } catch (error) {
+    if (hasCode(error, 'migration_refused')) return undefined;
+    throw error;
+  }
+}

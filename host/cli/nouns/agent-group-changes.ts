@@ -1,0 +1,142 @@
+import { isoAt } from '../../../shared/base/clock.js';
+import { BerthError } from '../../../shared/base/errors.js';
+import { providerNames } from '../../../shared/protocol/provider-names.js';
+import { parseFolderName } from '../../sessions/session-folder.js';
+import type { AgentGroup } from '../../store/agent-groups.js';
+import { parseContainerConfig } from '../../store/container-config.js';
+import type { Store } from '../../store/store.js';
+import { ensureAgentFolder } from './agent-folder.js';
+import {
+  parseGiven,
+  usageError,
+  WrongValue,
+  type CommandContext,
+} from '../command/command-context.js';
+import { removeEndedSessions } from './ended-sessions.js';
+import { comparable, getAgentGroup, parseName } from '../command/references.js';
+import { writeStore } from '../command/store-access.js';
+
+/** `false` takes a setting back to its default. */
+export interface AgentGroupOptions {
+  readonly provider?: string | false;
+  readonly admin?: boolean;
+  readonly containerConfig?: string | false;
+}
+
+export function createAgentGroup(
+  context: CommandContext,
+  name: string,
+  options: AgentGroupOptions & { readonly folder?: string },
+): AgentGroup {
+  const { newId, clock, config } = context;
+  const group = withOptions(options, {
+    id: newId('ag'),
+    name: parseName(name),
+    folder: parseGiven(() => parseFolderName(options.folder ?? folderFor(name))),
+    isAdmin: false,
+    provider: null,
+    containerConfig: null,
+    createdAt: isoAt(clock.now()),
+  });
+  writeStore(context, (store) => {
+    assertNameFree(store, group);
+    if (store.agentGroups.findByFolder(group.folder) !== undefined) {
+      throw taken(`The folder groups/${group.folder} belongs to an agent group already.`);
+    }
+    ensureAgentFolder(config.paths.groupsDir, group);
+    store.agentGroups.insert(group);
+  });
+  return group;
+}
+
+export function updateAgentGroup(
+  context: CommandContext,
+  reference: string,
+  options: AgentGroupOptions & { readonly name?: string },
+): { readonly before: AgentGroup; readonly after: AgentGroup } {
+  if (Object.keys(options).length === 0) throw usageError('Say what is to change.');
+  return writeStore(context, (store) => {
+    const before = getAgentGroup(store, reference);
+    const name = options.name === undefined ? before.name : parseName(options.name);
+    const after = withOptions(options, { ...before, name });
+    assertNameFree(store, after);
+    store.agentGroups.update(after);
+    return { before, after };
+  });
+}
+
+/** Throws in_use while wirings or sessions refer to it. */
+export function deleteAgentGroup(
+  context: CommandContext,
+  reference: string,
+  withSessions: boolean,
+): { group: AgentGroup; removed: readonly string[] } {
+  return writeStore(context, (store) => {
+    const group = getAgentGroup(store, reference);
+    const subject = `The agent group ${group.name}`;
+    const wirings = store.wirings.listForAgentGroup(group.id);
+    if (wirings.length > 0) {
+      const ids = wirings.map(({ id }) => id).join(', ');
+      throw new BerthError('in_use', `${subject} is wired: ${ids}.`, {
+        next: 'Delete the wirings first, with `berth wirings delete ID`.',
+      });
+    }
+    const sessions = store.sessions.list({ agentGroupId: group.id });
+    const removed = removeEndedSessions(store, { subject, sessions, withSessions });
+    store.agentGroups.delete(group.id);
+    return { group, removed };
+  });
+}
+
+function withOptions(options: AgentGroupOptions, group: AgentGroup): AgentGroup {
+  const { provider, admin, containerConfig } = options;
+  // Parsed before it is written; kept as it was given.
+  if (typeof containerConfig === 'string') parseGiven(() => parseContainerConfig(containerConfig));
+  return {
+    ...group,
+    isAdmin: admin ?? group.isAdmin,
+    provider: orDefault(
+      typeof provider === 'string' ? parseProvider(provider) : provider,
+      group.provider,
+    ),
+    containerConfig: orDefault(containerConfig, group.containerConfig),
+  };
+}
+
+function parseProvider(name: string): string {
+  if (providerNames.includes(name)) return name;
+  throw new WrongValue(`There is no provider ${JSON.stringify(name)}.`, {
+    next: `Name one of these: ${providerNames.join(', ')}.`,
+  });
+}
+
+function orDefault(given: string | false | undefined, before: string | null): string | null {
+  if (given === undefined) return before;
+  return given === false ? null : given;
+}
+
+/** `Our Helper` → `our-helper` */
+function folderFor(name: string): string {
+  const folder = name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+    .slice(0, 63);
+  if (folder !== '') return folder;
+  throw new WrongValue(`${JSON.stringify(name)} makes no folder name.`, {
+    next: 'Name the folder with --folder.',
+  });
+}
+
+/** Commands name agent groups by their names, so that two cannot share one. */
+function assertNameFree(store: Store, group: AgentGroup): void {
+  const name = comparable(group.name);
+  const other = store.agentGroups
+    .list()
+    .find((one) => one.id !== group.id && comparable(one.name) === name);
+  if (other !== undefined) throw taken(`The name ${group.name} belongs to ${other.id} already.`);
+}
+
+function taken(message: string): BerthError {
+  return new BerthError('already_exists', message, { next: 'Choose another one.' });
+}

@@ -1,0 +1,46 @@
+import { BerthError } from '../../../shared/base/errors.js';
+import type { Session } from '../../store/sessions.js';
+import type { Store } from '../../store/store.js';
+
+export interface RemovalRequest {
+  /** What is to be deleted, for a sentence: `The agent group helper`. */
+  readonly subject: string;
+  readonly sessions: readonly Session[];
+  readonly withSessions: boolean;
+}
+
+/**
+ * Takes the rows of ended sessions away, so that what they refer to can go; their folders stay. Returns their ids.
+ * Throws in_use while one is active or has a container, and when it was not asked for.
+ */
+export function removeEndedSessions(store: Store, request: RemovalRequest): readonly string[] {
+  const { subject, sessions, withSessions } = request;
+  const active = sessions.filter(({ status }) => status === 'active');
+  if (active.length > 0) {
+    throw new BerthError('in_use', `${subject} has ${describeSessions(active, 'active')}.`, {
+      next: 'Close with `berth sessions close ID` what is to end.',
+    });
+  }
+  const running = sessions.filter(({ containerStatus }) => containerStatus !== 'stopped');
+  if (running.length > 0) {
+    throw new BerthError('in_use', `${subject} has ${describeSessions(running, 'ending')}.`, {
+      next: 'Try again in a moment; where no daemon runs, start it once, so that it ends the containers.',
+    });
+  }
+  if (sessions.length > 0 && !withSessions) {
+    throw new BerthError('in_use', `${subject} has ${describeSessions(sessions, 'ended')}.`, {
+      next: 'Add --with-sessions to take them off the lists too; their folders in data/sessions stay.',
+    });
+  }
+  for (const { id } of sessions) store.sessions.delete(id);
+  return sessions.map(({ id }) => id);
+}
+
+const named = 3;
+
+function describeSessions(sessions: readonly Session[], how: string): string {
+  const ids = sessions.slice(0, named).map(({ id }) => id);
+  const more = sessions.length > named ? ', …' : '';
+  const noun = sessions.length === 1 ? 'session' : 'sessions';
+  return `${sessions.length} ${how} ${noun} (${ids.join(', ')}${more})`;
+}

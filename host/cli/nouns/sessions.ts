@@ -1,0 +1,239 @@
+import { isoAt } from '../../../shared/base/clock.js';
+import { Option } from 'commander';
+import { join } from 'node:path';
+import { dueKinds } from '../../store/due-items.js';
+import type { Session, SessionStatus } from '../../store/sessions.js';
+import type { Store } from '../../store/store.js';
+import type { AddCommands, CommandContext } from '../command/command-context.js';
+import { parseCount } from '../command/option-values.js';
+import { chatName, getSession } from '../command/references.js';
+import { printMessages } from './session-messages.js';
+import { readStore, writeStore } from '../command/store-access.js';
+import { formatFields, formatSection, formatTable } from '../output/table.js';
+import { describeAge, describeWait } from '../command/time-words.js';
+
+const statuses: readonly SessionStatus[] = ['active', 'warm', 'closed', 'set-aside'];
+
+/** How many of the newest are shown. */
+const shownRepairs = 10;
+const shownDeadLetters = 20;
+
+export const addSessionCommands: AddCommands = (program, act) => {
+  const noun = program.command('sessions').description('conversations, each with its own files');
+  noun
+    .command('list')
+    .description('list them, the last active first')
+    .addOption(new Option('--status <status>', 'only these').choices(statuses))
+    .action(act(list));
+  noun
+    .command('show <session>')
+    .description('show one: what it waits for (due), and what was given up')
+    .action(act(show));
+  noun
+    .command('messages <session>')
+    .description('print what was said, from both of its files')
+    .addOption(new Option('--limit <n>', 'the newest ones').argParser(parseCount).default(50))
+    .action(act(messages));
+  noun.command('path <session>').description('print where its files lie').action(act(path));
+  noun
+    .command('close <session>')
+    .description('end one; the next message begins another, the files stay')
+    .action(act(close));
+};
+
+function list(context: CommandContext, filter: { readonly status?: SessionStatus }): void {
+  const { clock, output } = context;
+  const rows = readStore(context, (store) => {
+    const name = namer(store);
+    return store.sessions.list(filter).map((session) => ({
+      ...session,
+      ...name(session),
+      waiting: isWaiting(store, session, clock.now()),
+    }));
+  });
+  output.result(rows, (width) =>
+    formatTable(
+      [
+        { title: 'id', value: ({ id }) => id, whole: true },
+        { title: 'agent', value: ({ agentGroup }) => agentGroup },
+        { title: 'chat', value: ({ chat }) => chat ?? '(all)' },
+        { title: 'thread', value: ({ threadId }) => threadId ?? '-' },
+        { title: 'status', value: ({ status }) => status },
+        { title: 'container', value: describeContainer },
+        { title: 'active', value: ({ lastActive }) => describeAge(lastActive, clock.now()) },
+      ],
+      rows,
+      width,
+      filter.status === undefined
+        ? 'There are no sessions yet. The first message of a chat begins one.'
+        : `No session is ${filter.status}.`,
+    ),
+  );
+}
+
+function show(context: CommandContext, reference: string): void {
+  const { clock, output } = context;
+  const facts = readStore(context, (store) => {
+    const session = getSession(store, reference);
+    const deadLetters = store.deadLetters.list({ sessionId: session.id });
+    return {
+      ...session,
+      ...namer(store)(session),
+      waiting: isWaiting(store, session, clock.now()),
+      path: folderOf(context, session),
+      dueItems: store.dueItems.listForSession(session.id),
+      tasks: store.tasks.listForSession(session.id),
+      deadLetters: deadLetters.slice(0, shownDeadLetters),
+      deadLetterCount: deadLetters.length,
+      repairs: store.repairs.listForSession(session.id, shownRepairs),
+    };
+  });
+  output.result(facts, (width) => {
+    const fields = formatFields(
+      [
+        ['id', facts.id],
+        ['agent', facts.agentGroup],
+        ['chat', facts.chat ?? 'all chats of the agent'],
+        ['thread', facts.threadId ?? undefined],
+        ['status', facts.status],
+        ['reason', facts.statusReason ?? undefined],
+        ['container', describeContainer(facts)],
+        ['last active', describeAge(facts.lastActive, clock.now())],
+        ['created', facts.createdAt],
+        ['files', facts.path],
+        ...facts.dueItems.map(
+          ({ kind, dueAt, attempts }) =>
+            [
+              `due: ${kind}`,
+              `${dueAt}${attempts > 0 ? `, failed ${attempts} times` : ''}: ${dueKinds[kind]}`,
+            ] as const,
+        ),
+      ],
+      width,
+    );
+    const letters = formatTable(
+      [
+        { title: 'given up', value: ({ createdAt }) => describeAge(createdAt, clock.now()) },
+        { title: 'way', value: ({ direction }) => direction },
+        { title: 'message', value: ({ messageId }) => messageId, whole: true },
+        { title: 'reason', value: ({ reason }) => reason, below: true },
+      ],
+      facts.deadLetters,
+      width - 2,
+      '',
+    );
+    const older = facts.deadLetterCount - facts.deadLetters.length;
+    const others =
+      older > 0 ? `\nand ${older} older: berth dead-letters list --session ${facts.id}` : '';
+    const tasks = formatTable(
+      [
+        { title: 'planned', value: ({ dueAt }) => describeWait(dueAt, clock.now()) },
+        { title: 'time zone', value: ({ timeZone }) => timeZone ?? '-' },
+        { title: 'every', value: ({ recurrence }) => recurrence ?? 'once' },
+        { title: 'task', value: ({ id }) => id, whole: true },
+        { title: 'text', value: ({ text }) => text },
+      ],
+      facts.tasks,
+      width - 2,
+      '',
+    );
+    const repairs = formatTable(
+      [
+        { title: 'when', value: ({ createdAt }) => describeAge(createdAt, clock.now()) },
+        { title: 'file', value: ({ file }) => file },
+        { title: 'action', value: ({ action }) => action },
+        { title: 'detail', value: ({ detail }) => detail, below: true },
+      ],
+      facts.repairs,
+      width - 2,
+      '',
+    );
+    return [
+      fields,
+      formatSection('Tasks', tasks),
+      formatSection('Dead letters', letters + others),
+      formatSection('Repairs', repairs),
+    ].join('');
+  });
+}
+
+function messages(
+  context: CommandContext,
+  reference: string,
+  { limit }: { readonly limit: number },
+): void {
+  const { session, chat } = readStore(context, (store) => {
+    const session = getSession(store, reference);
+    return { session, ...namer(store)(session) };
+  });
+  printMessages(context, folderOf(context, session), { limit, chat });
+}
+
+function path(context: CommandContext, reference: string): void {
+  const session = readStore(context, (store) => getSession(store, reference));
+  const folder = folderOf(context, session);
+  context.output.result({ id: session.id, path: folder }, () => folder);
+}
+
+/** The daemon stops its container, gives up what still waits in it, and tells the chat. */
+function close(context: CommandContext, reference: string): void {
+  const { clock } = context;
+  const { session, wasActive, hadWork, endedTasks } = writeStore(context, (store) => {
+    const session = getSession(store, reference);
+    const wake = store.dueItems.find(session.id, 'wake');
+    if (session.status === 'active') {
+      store.sessions.setStatus(session.id, 'closed', 'closed with `berth sessions close`');
+      const dueAt = isoAt(clock.now());
+      if (wake !== undefined)
+        store.dueItems.set({ sessionId: session.id, kind: 'wake', dueAt, attempts: 0 });
+    }
+    // They belong to the conversation; the daemon ends their rows.
+    const endedTasks = store.tasks.deleteForSession(session.id);
+    const isPlanOnly = endedTasks > 0 && (wake?.dueAt ?? '') > isoAt(clock.now());
+    const hadWork = wake !== undefined && !isPlanOnly;
+    const wasActive = session.status === 'active';
+    const after = store.sessions.find(session.id) ?? session;
+    return { session: after, wasActive, hadWork, endedTasks };
+  });
+  context.output.result(session, () => {
+    const waiting = hadWork
+      ? ' Messages waited in it; the daemon gives them up and tells the chat.'
+      : '';
+    const tasks =
+      endedTasks > 0
+        ? ` ${endedTasks === 1 ? 'A planned task ends' : `${endedTasks} planned tasks end`} with it.`
+        : '';
+    if (!wasActive) return `The session ${session.id} was ${session.status} already.`;
+    return `The session ${session.id} is ${session.status}. The next message begins another.${waiting}${tasks}`;
+  });
+}
+
+function folderOf({ config }: CommandContext, session: Session): string {
+  return join(config.paths.sessionsDir, session.id);
+}
+
+/** It has work to do now, and no container yet. */
+function isWaiting(store: Store, session: Session, nowMs: number): boolean {
+  if (session.status !== 'active' || session.containerStatus !== 'stopped') return false;
+  const wake = store.dueItems.find(session.id, 'wake');
+  return wake !== undefined && wake.dueAt <= isoAt(nowMs);
+}
+
+function describeContainer({
+  containerStatus,
+  waiting,
+}: Session & { readonly waiting: boolean }): string {
+  return waiting ? 'waiting' : containerStatus;
+}
+
+/** What people call a session's agent group and chat. */
+function namer(
+  store: Store,
+): (session: Session) => { readonly agentGroup: string; readonly chat: string | null } {
+  const folders = new Map(store.agentGroups.list().map(({ id, folder }) => [id, folder]));
+  const chats = new Map(store.messagingGroups.list().map((chat) => [chat.id, chatName(chat)]));
+  return ({ agentGroupId, messagingGroupId }) => ({
+    agentGroup: folders.get(agentGroupId) ?? agentGroupId,
+    chat: messagingGroupId === null ? null : (chats.get(messagingGroupId) ?? messagingGroupId),
+  });
+}

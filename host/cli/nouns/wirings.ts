@@ -1,0 +1,134 @@
+import { Option, type Command } from 'commander';
+import { responseScopes, sessionModes, type Wiring } from '../../store/wirings.js';
+import type { AddCommands, CommandContext } from '../command/command-context.js';
+import { noteUnknownChannel } from './messaging-groups.js';
+import { parseWhole } from '../command/option-values.js';
+import { chatName, getWiring } from '../command/references.js';
+import { readStore, writeStore } from '../command/store-access.js';
+import { fromStoredJson } from './stored-json.js';
+import { formatTable } from '../output/table.js';
+import { ignoredChoices, modeChoices } from './trigger-options.js';
+import { createWiring, updateWiring, type WiringOptions } from './wiring-changes.js';
+
+export const addWiringCommands: AddCommands = (program, act) => {
+  const noun = program
+    .command('wirings')
+    .description('which agent group answers which chat, and when');
+  noun.command('list').description('list them').action(act(list));
+  const create = noun
+    .command('create <chat> <agent-group>')
+    .description('wire a chat to an agent group; a chat that is not known yet is recorded');
+  addRules(create).action(act(add));
+  const update = noun
+    .command('update <wiring>')
+    .description(
+      'change its rules, for the next message on; for another agent, delete it and create one',
+    );
+  addRules(update).action(act(change));
+  noun.command('delete <wiring>').description('delete one; its sessions stay').action(act(remove));
+};
+
+function addRules(command: Command): Command {
+  const inOne = new Option('--trigger <json>', 'the trigger rules as JSON').conflicts([
+    'mode',
+    'pattern',
+    'ignored',
+  ]);
+  return command
+    .addOption(new Option('--mode <mode>', 'when the agent takes a message').choices(modeChoices))
+    .option('--pattern <re2>', 'what a message must contain, for mode pattern')
+    .addOption(
+      new Option('--ignored <what>', 'what becomes of other messages').choices(ignoredChoices),
+    )
+    .addOption(inOne)
+    .addOption(
+      new Option('--scope <scope>', 'who and what may ask for an answer').choices(responseScopes),
+    )
+    .addOption(
+      new Option('--session-mode <mode>', 'what makes one conversation').choices(sessionModes),
+    )
+    .addOption(new Option('--priority <n>', 'the higher one is asked first').argParser(parseWhole));
+}
+
+function list(context: CommandContext): void {
+  const rows = readStore(context, (store) => {
+    const chats = new Map(store.messagingGroups.list().map((chat) => [chat.id, chatName(chat)]));
+    const folders = new Map(store.agentGroups.list().map(({ id, folder }) => [id, folder]));
+    return store.wirings.list().map((wiring) => ({
+      ...view(wiring),
+      chat: chats.get(wiring.messagingGroupId) ?? wiring.messagingGroupId,
+      agentGroup: folders.get(wiring.agentGroupId) ?? wiring.agentGroupId,
+    }));
+  });
+  context.output.result(rows, (width) =>
+    formatTable(
+      [
+        { title: 'chat', value: ({ chat }) => chat, cut: 'middle' },
+        { title: 'agent', value: ({ agentGroup }) => agentGroup },
+        { title: 'when', value: describeRules },
+        { title: 'scope', value: ({ responseScope }) => responseScope },
+        { title: 'session', value: ({ sessionMode }) => sessionMode },
+        { title: 'prio', value: ({ priority }) => `${priority}` },
+        { title: 'id', value: ({ id }) => id, whole: true },
+      ],
+      rows,
+      width,
+      'There are no wirings yet. A terminal chat wires itself with its first message.',
+    ),
+  );
+}
+
+function add(
+  context: CommandContext,
+  chat: string,
+  agentGroup: string,
+  options: WiringOptions,
+): void {
+  const { channelType, others, ...wiring } = createWiring(context, chat, agentGroup, options);
+  noteUnknownChannel(context, { channelType });
+  if (others.length > 0) {
+    context.output.note(
+      `${chat} is wired to ${others.join(', ')} too: a message that fits the rules of several is answered by each.`,
+    );
+  }
+  context.output.result(view(wiring), () => `Wired ${chat} to ${agentGroup} (${wiring.id}).`);
+}
+
+function change(context: CommandContext, reference: string, options: WiringOptions): void {
+  const wiring = updateWiring(context, reference, options);
+  context.output.result(view(wiring), () => `Updated the wiring ${wiring.id}.`);
+}
+
+function remove(context: CommandContext, reference: string): void {
+  const { id, taskIds } = writeStore(context, (store) => {
+    const wiring = getWiring(store, reference);
+    store.wirings.delete(wiring.id);
+    const { messagingGroupId, agentGroupId } = wiring;
+    const tasks = store.tasks.list().filter((task) => task.messagingGroupId === messagingGroupId);
+    const isItsAgents = (sessionId: string): boolean =>
+      store.sessions.find(sessionId)?.agentGroupId === agentGroupId;
+    const taskIds = tasks.filter((task) => isItsAgents(task.sessionId)).map((task) => task.id);
+    return { id: wiring.id, taskIds };
+  });
+  if (taskIds.length > 0) {
+    context.output.note(
+      `Tasks that this agent has for the chat go on: ${taskIds.join(', ')}. End them with \`berth tasks cancel\`.`,
+    );
+  }
+  context.output.result({ deleted: id, tasks: taskIds }, () => `Deleted the wiring ${id}.`);
+}
+
+type WiringView = Omit<Wiring, 'triggerRules'> & { readonly triggerRules: unknown };
+
+function view(wiring: Wiring): WiringView {
+  return { ...wiring, triggerRules: fromStoredJson(wiring.triggerRules) };
+}
+
+/** `pattern ^hey, else kept` */
+function describeRules({ triggerRules }: WiringView): string {
+  if (triggerRules === null) return 'always';
+  if (typeof triggerRules !== 'object') return JSON.stringify(triggerRules);
+  const { mode, pattern, ignored } = triggerRules as Readonly<Record<string, unknown>>;
+  const words = [mode, pattern].filter((word) => word !== undefined).map(String);
+  return `${words.join(' ')}${ignored === 'accumulate' ? ', else kept' : ''}`;
+}

@@ -1,0 +1,35 @@
+import type { Workspace } from '../../../shared/protocol/workspace.js';
+import type { ContainerConfig } from '../../store/container-config.js';
+import type { Session } from '../../store/sessions.js';
+import { containerName, type ContainerSpec } from '../runtime/container-runtime.js';
+
+export interface SpecFacts {
+  readonly installId: string;
+  readonly session: Session;
+  readonly workspace: Workspace;
+  readonly config: ContainerConfig;
+  /** `uid:gid`. */
+  readonly user: string;
+  readonly logPath: string;
+  /** As formatFingerprint has it. */
+  readonly fingerprint: string;
+}
+
+/** What a session's container is made of. */
+export function containerSpecFor(facts: SpecFacts): ContainerSpec {
+  const { installId, session, config } = facts;
+  const owner = { installId, sessionId: session.id, agentGroupId: session.agentGroupId };
+  return {
+    name: containerName(owner),
+    owner,
+    workspace: facts.workspace,
+    env: {},
+    network: config.network,
+    memoryMb: config.memoryMb,
+    cpus: config.cpus,
+    pidsLimit: config.pidsLimit,
+    user: facts.user,
+    logPath: facts.logPath,
+    fingerprint: facts.fingerprint,
+  };
+}

@@ -1,0 +1,303 @@
+/** The rooms of the daemon, joined by callbacks, and the order in which they open and close. */
+import { join } from 'node:path';
+import { BerthError } from '../../shared/base/errors.js';
+import { Deadline } from '../../shared/base/lifecycle.js';
+import { builtinChannels } from './builtin-channels.js';
+import { ChannelSet } from '../channels/channel-set.js';
+import { buildContainers, type Containers } from '../containers/build-containers.js';
+import type { Reconciler } from '../containers/reconciler.js';
+import type { ContainerRuntime } from '../containers/runtime/container-runtime.js';
+import type { WarmPool } from '../containers/admission/warm-pool.js';
+import { buildDelivery, type Delivery } from '../delivery/build-delivery.js';
+import { Router } from '../routing/router.js';
+import { buildSchedule, type Schedule } from '../schedule/build-schedule.js';
+import type { Adoption } from '../sessions/adoption/adoption.js';
+import { CentralWatch } from './central-watch.js';
+import { defaultAgentFolder } from '../sessions/default-agent-group.js';
+import { InboxFiles } from '../sessions/inbox-files.js';
+import { RequestDesk } from './request-queue.js';
+import { agentUidFor, agentUserFor } from '../sessions/session-folder.js';
+import { failureNoticePrefix, type SettledMessage } from '../sessions/settlement/settlement.js';
+import { Upkeep } from '../sessions/retention/upkeep.js';
+import type { DaemonStatus } from '../store/daemon-status.js';
+import { handleDue } from './due-handlers.js';
+import { hearAgain } from './hear-again.js';
+import { joinAdoption } from './join-adoption.js';
+import { joinLocks } from './join-locks.js';
+import { nudgesFor } from './nudges.js';
+import { sessionLogPath } from './session-logs.js';
+import { layGround, type DaemonDeps, type Ground } from './core.js';
+
+/** `stop`: containers end with the daemon. `keep`: they go on, and the next daemon adopts them. */
+export type ContainersAtStop = 'stop' | 'keep';
+
+const sendTimeoutMs = 30_000;
+const centralPollMs = 500;
+const resyncIntervalMs = 10_000;
+const refillAfterMs = 1_000;
+const stopGraceMs = 5_000;
+const upkeepIntervalMs = 60_000;
+const upkeepPauseMs = 500;
+const noticeRetry = { tries: 5, baseMs: 5_000 };
+const watchSettlingMs = 1_000;
+const lookAgainMs = 5_000;
+const booksWaitMs = 2;
+/** How long who asks again waits for a reply that is being sent, in milliseconds. */
+const lastWordsMs = 2_000;
+const firstLookMs = 1_000;
+
+/** The rooms, joined by callbacks. */
+export class House {
+  readonly #nudges = nudgesFor(() => ({
+    reconciler: this.#reconciler,
+    delivery: this.#delivery,
+    schedule: this.#schedule,
+  }));
+  readonly #ground: Ground;
+  readonly #channels: ChannelSet;
+  readonly #router: Router;
+  readonly #reconciler: Reconciler;
+  readonly #warmPool: WarmPool;
+  readonly #delivery: Delivery;
+  readonly #schedule: Schedule;
+  readonly #centralWatch: CentralWatch;
+  readonly #requestDesk: RequestDesk;
+  readonly #upkeep: Upkeep;
+  readonly #adoption: Adoption;
+
+  constructor(deps: DaemonDeps, runtime: ContainerRuntime, status: DaemonStatus) {
+    this.#ground = layGround(
+      deps,
+      { runtime, status },
+      {
+        onTaken: () => {
+          this.#warmPool.noteTaken();
+        },
+        onSettled: this.#onSettled,
+        nudges: this.#nudges,
+        onBlocked: joinLocks(deps.log, runtime, () => this.#reconciler),
+      },
+    );
+    const { config, store, log, newId } = deps;
+    const parts = { terminalSocketPath: config.paths.socket, newId, log };
+    const channels = builtinChannels.map((make) => make(parts));
+    this.#channels = new ChannelSet({ channels, log });
+    this.#schedule = buildSchedule({
+      ...deps,
+      ...this.#ground,
+      timeZone: config.timeZone,
+      roundMs: config.safetyScanMs,
+      monotonicNow: () => performance.now(),
+      onDue: (item) => {
+        handleDue(item, this.#nudges);
+      },
+    });
+    this.#delivery = this.#joinDelivery();
+    ({ reconciler: this.#reconciler, warmPool: this.#warmPool } = this.#joinContainers());
+    this.#router = this.#joinRouting();
+    this.#requestDesk = new RequestDesk({
+      store,
+      log,
+      handlers: {
+        'create-task': (payload) => this.#schedule.taskDesk.create(payload),
+        'cancel-task': (payload) => this.#schedule.taskDesk.cancel(payload),
+        'retry-dead-letter': (payload) => this.#delivery.deadLetters.retry(payload),
+      },
+    });
+    this.#upkeep = new Upkeep({
+      ...deps,
+      ...this.#ground,
+      trashDir: join(config.paths.sessionsDir, '.trash'),
+      logPath: (sessionId) => sessionLogPath(config, sessionId),
+      pollIntervalMs: upkeepIntervalMs,
+      pauseMs: upkeepPauseMs,
+    });
+    this.#adoption = joinAdoption(this.#ground, this.#channels, this.#schedule, this.#nudges);
+    this.#centralWatch = new CentralWatch({
+      ...this.#ground,
+      store,
+      log,
+      pollIntervalMs: centralPollMs,
+      path: config.paths.centralDb,
+      onReplaced: () => {
+        const message = `${config.paths.centralDb} was taken away or replaced while the daemon ran.`;
+        const next = 'Put the right file in its place, then start the daemon again.';
+        deps.onFatal(new BerthError('database_missing', message, { next }));
+      },
+      onChange: () => {
+        this.#requestDesk.nudge();
+        this.#schedule.dueIndex.look();
+        this.#nudges.notices();
+        this.#reconciler.nudgeAll();
+        this.#warmPool.nudge();
+      },
+    });
+  }
+
+  describeChannels(): Readonly<Record<string, string>> {
+    return this.#channels.describe();
+  }
+
+  /** `lastTime`: when the last daemon of this home wrote something, ISO-8601. */
+  async open(lastTime?: string): Promise<void> {
+    if (lastTime !== undefined) this.#ground.clockJumps.noteLastTime(lastTime);
+    this.#ground.shortage.start();
+    this.#ground.inboundThread.start();
+    this.#ground.readers.start();
+    // A container whose session has no row would be stopped.
+    await this.#adoption.begin();
+    this.#ground.checkpoints.start();
+    this.#centralWatch.start();
+    this.#delivery.watcher.start();
+    this.#reconciler.start();
+    this.#ground.recovery.start();
+    this.#warmPool.start();
+    this.#delivery.notices.start();
+    this.#schedule.dueIndex.start();
+    this.#nudges.schedule();
+    await this.#channels.start({
+      onInbound: (event) => this.#router.route(event),
+      onListening: (chat) => {
+        hearAgain(this.#ground.deps, this.#nudges, chat);
+      },
+    });
+    // So that who waits for the start hears of an engine that is away.
+    await new Deadline(firstLookMs).wait(this.#reconciler.firstLook);
+    void this.#adoption.catchUp();
+    this.#upkeep.start();
+    this.#schedule.safetyScan.start();
+  }
+
+  /**
+   * Closes in the reverse order, all under one deadline: what takes longer is left behind, and said. What comes before
+   * the containers may use half of it, so that they are stopped however slow the rest is.
+   */
+  async close(containers: ContainersAtStop): Promise<void> {
+    const { config, log } = this.#ground.deps;
+    const deadline = new Deadline(config.stopTimeoutMs);
+    let current = deadline.part(0.5);
+    const step = async (name: string, work: Promise<unknown>): Promise<void> => {
+      const ended = await current.wait(work);
+      if (ended === 'late') log.warn({ step: name }, 'stop does not wait any longer');
+    };
+    this.#channels.refuse();
+    this.#delivery.loop.beginStop();
+    await step('router', this.#router.drain());
+    await step('adoption', this.#adoption.stop());
+    await step('upkeep', this.#upkeep.stop());
+    await step('safety scan', this.#schedule.safetyScan.stop());
+    this.#schedule.dueIndex.stop();
+    await step('commands', this.#centralWatch.stop());
+    await step('requests', this.#requestDesk.drain());
+    await step('warm sessions', this.#warmPool.stop());
+    await step('reconciler', this.#reconciler.stop());
+    current = deadline;
+    if (containers === 'stop') {
+      await step('containers', this.#reconciler.stopContainers());
+      this.#ground.status.say({ leftRunning: this.#reconciler.listRunning() });
+    }
+    await step('delivery', this.#delivery.loop.stop());
+    await step('notices', this.#delivery.notices.stop());
+    await step('watcher', this.#delivery.watcher.stop());
+    await this.#channels.stop(deadline);
+    await step('runtime', this.#ground.runtime.close());
+    this.#ground.readers.stop();
+    await step('checkpoints', this.#ground.checkpoints.stop());
+    await step('shortage', this.#ground.shortage.stop());
+    await step('inbound files', this.#ground.inboundThread.stop());
+  }
+
+  #joinDelivery(): Delivery {
+    const { deps, folders } = this.#ground;
+    return buildDelivery({
+      ...deps,
+      ...this.#ground,
+      retry: noticeRetry,
+      lookAgainMs,
+      booksWaitMs,
+      settlingMs: watchSettlingMs,
+      sendTimeoutMs,
+      agentUid: agentUidFor(this.#ground.runtime),
+      pollIntervalMs: deps.config.pollIntervalMs,
+      outDir: (sessionId) => folders.outDir(sessionId),
+      viewDir: (sessionId) => folders.viewDir(sessionId),
+      sentDir: (sessionId) => join(folders.folderOf(sessionId), 'sent'),
+      findChannel: (type) => this.#channels.find(type),
+      unknownSendsOf: (type) =>
+        deps.config.unknownSends.byChannel.get(type) ?? deps.config.unknownSends.otherwise,
+      nudges: this.#nudges,
+      onSaid: ({ id, inReplyTo, address }) => {
+        const isAnswer = inReplyTo !== null && id.startsWith(failureNoticePrefix);
+        if (!isAnswer) return;
+        const failed = { address, messageId: inReplyTo, status: 'failed' } as const;
+        void this.#ground.settlement.report([failed]);
+      },
+    });
+  }
+
+  #joinContainers(): Containers {
+    const { deps, status } = this.#ground;
+    const { config, installId } = deps;
+    const { uid, gid } = agentUserFor(process.getuid?.(), process.getgid?.());
+    const problems: { engine?: string | undefined; start?: string | undefined } = {};
+    const sayProblem = (): void => {
+      status.say({ problem: problems.engine ?? problems.start ?? null });
+    };
+    return buildContainers({
+      ...deps,
+      ...this.#ground,
+      installId,
+      groupsDir: config.paths.groupsDir,
+      logPath: (sessionId) => sessionLogPath(config, sessionId),
+      user: `${uid}:${gid}`,
+      defaultProvider: config.provider,
+      unisolatedProviders: config.unisolatedProviders,
+      pollIntervalMs: config.pollIntervalMs,
+      resyncIntervalMs,
+      refillAfterMs,
+      stopGraceMs,
+      nudges: this.#nudges,
+      onRunning: (sessionId) => {
+        this.#delivery.watcher.add(sessionId);
+        this.#nudges.delivery(sessionId);
+      },
+      onEnded: async (sessionId, condemned, why) => {
+        this.#delivery.watcher.remove(sessionId);
+        await this.#delivery.loop.finish(sessionId, condemned, why);
+      },
+      onTrouble: (sessionId, error) => {
+        this.#ground.recovery.report(sessionId, error);
+      },
+      onEngineState: (problem) => {
+        problems.engine = problem?.message;
+        sayProblem();
+      },
+      onStartTrouble: (problem) => {
+        problems.start = problem?.message;
+        sayProblem();
+      },
+      monotonicNow: () => performance.now(),
+      maxContainers: config.maxContainers,
+      memoryBudgetMb: config.memoryBudgetMb,
+    });
+  }
+
+  #joinRouting(): Router {
+    return new Router({
+      ...this.#ground.deps,
+      ...this.#ground,
+      inboxFiles: new InboxFiles(this.#ground.folders),
+      defaultAgentFolder,
+      wiresItself: (type) => this.#channels.find(type)?.wiresItself ?? false,
+      onDamaged: (sessionId, error) => this.#ground.recovery.abandon(sessionId, error),
+      nudges: this.#nudges,
+      deliver: async (sessionId) => {
+        await new Deadline(lastWordsMs).wait(this.#delivery.loop.look(sessionId));
+      },
+    });
+  }
+
+  readonly #onSettled = (message: SettledMessage): void => {
+    this.#channels.find(message.address.channelType)?.settled?.(message);
+  };
+}

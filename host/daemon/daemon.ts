@@ -1,0 +1,130 @@
+/** The composition root: makes ready what the house stands in, builds it, and opens the door. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  buildAgentImage,
+  buildRuntime,
+  describeEngine,
+  type RuntimeSettings,
+} from '../containers/runtime/build-runtime.js';
+import { describeBuildStep } from '../containers/runtime/build-progress.js';
+import type { ContainerRuntime } from '../containers/runtime/container-runtime.js';
+import { letAllPass } from '../../shared/base/private-file.js';
+import type { DaemonDeps } from './core.js';
+import { House, type ContainersAtStop } from './compose.js';
+import { sessionLogsDir } from './session-logs.js';
+import { LoopWatch } from './event-loop-monitor.js';
+import { ensureDefaultAgentGroup } from '../sessions/default-agent-group.js';
+import { probeOwners, type Ownership } from '../sessions/files/owner-probe.js';
+import { agentUserFor } from '../sessions/session-folder.js';
+import { compareShippedGroups } from '../sessions/files/shipped-groups.js';
+import type { DaemonState } from '../store/daemon-state.js';
+import { DaemonStatus } from '../store/daemon-status.js';
+
+export type { ContainersAtStop } from './compose.js';
+export type { DaemonDeps } from './core.js';
+
+export interface Daemon {
+  readonly runtime: ContainerRuntime;
+  /** Why the runtime is not the better one; null where there is nothing to say. */
+  readonly remark: string | null;
+  stop(containers: ContainersAtStop): Promise<void>;
+}
+
+const loopLookIntervalMs = 1_000;
+
+/** Builds the house before it opens the door. Throws what makes a start impossible. */
+export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
+  const last = deps.store.daemonState.find();
+  const lastTime = deps.store.daemonState.findLastTime();
+  const { timeZone: name, timeZoneOrigin } = deps.config;
+  const status = new DaemonStatus({ ...deps, timeZone: { name, remark: timeZoneOrigin.remark } });
+  status.say({ phase: 'starting' });
+  const groups = { ...deps.config.paths, ...deps.config.program };
+  ensureDefaultAgentGroup({ ...deps, groups });
+  const remarks = [...(deps.about?.remarks ?? []), ...compareShippedGroups(groups)];
+  status.say({ remarks });
+  // The reader, who is another user where the daemon is root, passes through by name.
+  mkdirSync(deps.config.paths.sessionsDir, { recursive: true, mode: 0o711 });
+  letAllPass(deps.config.paths.sessionsDir);
+  mkdirSync(sessionLogsDir(deps.config), { recursive: true, mode: 0o700 });
+  const built = await buildRuntime(runtimeSettings(deps, last), (line) => {
+    const activity = describeBuildStep(line);
+    if (activity === undefined) return;
+    status.say({ activity });
+    deps.onProgress(activity);
+  });
+  const { runtime, remark, leftIn } = built;
+  const engine = runtime.name === 'docker' ? describeEngine(deps.config.dockerHost) : null;
+  const owners = await findOwners(deps, runtime);
+  if (owners.remark !== null) remarks.push(owners.remark);
+  if (leftIn !== undefined) remarks.push(describeLeft(leftIn, deps));
+  status.say({ runtime: runtime.name, activity: remark, engine, remarks });
+  const house = new House({ ...deps, handover: owners.handover }, runtime, status);
+  await house.open(lastTime);
+  status.say({ phase: 'ready', channels: house.describeChannels() });
+  const loopWatch = new LoopWatch({
+    lookIntervalMs: loopLookIntervalMs,
+    onChange: (loopDelay) => {
+      status.say({ loopDelay });
+    },
+  });
+  loopWatch.start();
+  return {
+    runtime,
+    remark: [remark, owners.remark].filter((one) => one !== null).join(' ') || null,
+    stop: async (containers) => {
+      loopWatch.stop();
+      status.say({ phase: 'stopping' });
+      await house.close(containers);
+    },
+  };
+}
+
+/** Builds the agent image unless the engine has it; returns its tag. Throws image_failed, or what the engine throws. */
+export async function ensureAgentImage(
+  deps: Pick<DaemonDeps, 'config' | 'log' | 'onProgress'>,
+): Promise<string> {
+  const { config, log, onProgress } = deps;
+  const { agentImageDir } = config.program;
+  const { image, engine } = buildAgentImage({ ...config, agentImageDir, log });
+  try {
+    return await image.ensure(onProgress);
+  } finally {
+    engine.close();
+  }
+}
+
+/** How agents come to files of their own; what is odd about it is logged. */
+async function findOwners(
+  { config, log }: DaemonDeps,
+  { isolates }: ContainerRuntime,
+): Promise<Ownership> {
+  const uid = process.getuid?.();
+  const agentUser = agentUserFor(uid, process.getgid?.());
+  const owners = await probeOwners({ ...config.paths, agentUser, uid, isolates });
+  if (owners.remark !== null) log.warn({ remark: owners.remark }, 'files have other owners');
+  return owners;
+}
+
+function describeLeft(engine: string, { installId }: DaemonDeps): string {
+  return `The engine at ${engine}, which this home has used before, does not answer. Containers that still run there would answer beside those of this one: stop them there (docker ps --filter label=berth.install=${installId}), then \`berth restart\`.`;
+}
+
+function runtimeSettings(
+  { config, installId, clock, log }: DaemonDeps,
+  last: DaemonState | undefined,
+): RuntimeSettings {
+  const { agentImageDir } = config.program;
+  return {
+    ...config,
+    ranContainers: last?.runtime === 'docker',
+    lastEngine: last?.engine ?? null,
+    agentImageDir,
+    runnerPath: join(agentImageDir, 'runner.cjs'),
+    processesDir: config.paths.processesDir,
+    installId,
+    clock,
+    log,
+  };
+}
