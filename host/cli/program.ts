@@ -3,9 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { systemClock } from '../../shared/base/clock.js';
 import { BerthError, toBerthError } from '../../shared/base/errors.js';
 import { newId } from '../../shared/base/ids.js';
-import { loadConfig, programVersion, surveySettings } from '../config/config.js';
-import { addAgentGroupCommands } from './nouns/agent-groups.js';
-import { addChatCommand } from './chat/chat-command.js';
+import { programVersion } from '../config/program.js';
 import {
   WrongValue,
   type Act,
@@ -13,39 +11,87 @@ import {
   type CommandContext,
   type Inspect,
 } from './command/command-context.js';
-import { addConfigCommand } from './daemon/config.js';
-import { addDeadLetterCommands } from './nouns/dead-letters.js';
-import { addDestinationCommands } from './nouns/destinations.js';
 import { assertHomeReadable } from './command/home-access.js';
-import { addImageCommands } from './daemon/image.js';
-import { addLifecycleCommands } from './daemon/lifecycle.js';
-import { addLogsCommand } from './daemon/logs.js';
-import { addMessagingGroupCommands } from './nouns/messaging-groups.js';
-import { addMigrateCommand } from './daemon/migrate.js';
 import type { ProcessEdge } from './command/process-edge.js';
-import { addSessionCommands } from './nouns/sessions.js';
 import { addGlobalOptions, readSettingFlags, type GlobalOptions } from './command/setting-flags.js';
-import { addStatusCommand } from './daemon/status.js';
-import { addTaskCommands } from './nouns/tasks.js';
 import { columnsOf, TerminalOutput } from './output/terminal-output.js';
-import { addWiringCommands } from './nouns/wirings.js';
 
-const nouns: readonly AddCommands[] = [
-  addChatCommand,
-  addLifecycleCommands,
-  addStatusCommand,
-  addLogsCommand,
-  addAgentGroupCommands,
-  addMessagingGroupCommands,
-  addWiringCommands,
-  addDestinationCommands,
-  addSessionCommands,
-  addDeadLetterCommands,
-  addTaskCommands,
-  addImageCommands,
-  addMigrateCommand,
-  addConfigCommand,
+/** Which commands a module adds, and the module: it is loaded for one of its commands, and for the list of all. */
+interface CommandModule {
+  readonly words: readonly string[];
+  readonly load: () => Promise<AddCommands>;
+}
+
+/** In the order in which they are listed. */
+const modules: readonly CommandModule[] = [
+  {
+    words: ['chat'],
+    load: async () => (await import('./chat/chat-command.js')).addChatCommand,
+  },
+  {
+    words: ['start', 'stop', 'restart'],
+    load: async () => (await import('./daemon/lifecycle.js')).addLifecycleCommands,
+  },
+  {
+    words: ['status'],
+    load: async () => (await import('./daemon/status.js')).addStatusCommand,
+  },
+  {
+    words: ['logs'],
+    load: async () => (await import('./daemon/logs.js')).addLogsCommand,
+  },
+  {
+    words: ['agent-groups'],
+    load: async () => (await import('./nouns/agent-groups.js')).addAgentGroupCommands,
+  },
+  {
+    words: ['messaging-groups'],
+    load: async () => (await import('./nouns/messaging-groups.js')).addMessagingGroupCommands,
+  },
+  {
+    words: ['wirings'],
+    load: async () => (await import('./nouns/wirings.js')).addWiringCommands,
+  },
+  {
+    words: ['destinations'],
+    load: async () => (await import('./nouns/destinations.js')).addDestinationCommands,
+  },
+  {
+    words: ['sessions'],
+    load: async () => (await import('./nouns/sessions.js')).addSessionCommands,
+  },
+  {
+    words: ['dead-letters'],
+    load: async () => (await import('./nouns/dead-letters.js')).addDeadLetterCommands,
+  },
+  {
+    words: ['tasks'],
+    load: async () => (await import('./nouns/tasks.js')).addTaskCommands,
+  },
+  {
+    words: ['image'],
+    load: async () => (await import('./daemon/image.js')).addImageCommands,
+  },
+  {
+    words: ['migrate'],
+    load: async () => (await import('./daemon/migrate.js')).addMigrateCommand,
+  },
+  {
+    words: ['config'],
+    load: async () => (await import('./daemon/config.js')).addConfigCommand,
+  },
 ];
+
+/** What this command line is about: every module where it names none, as for the list of all. */
+async function loadCommands(
+  program: Command,
+  argv: readonly string[],
+): Promise<readonly AddCommands[]> {
+  const [word] = program.parseOptions([...argv]).operands;
+  if (word === undefined && argv.includes('--version')) return [];
+  const named = modules.filter(({ words }) => word !== undefined && words.includes(word));
+  return Promise.all((named.length === 0 ? modules : named).map(({ load }) => load()));
+}
 
 /** Returns the exit code: 0 done, 1 failed, 2 wrong usage. Never throws. */
 export async function runProgram(edge: ProcessEdge): Promise<number> {
@@ -57,18 +103,20 @@ export async function runProgram(edge: ProcessEdge): Promise<number> {
   const act: Act =
     (work) =>
     async (...args) => {
-      const context = makeContext(program, edge, output);
+      const context = await makeContext(program, edge, output);
       const code = await work(context, ...args);
       if (typeof code === 'number') exitCode = code;
       if (context.unusable !== undefined) tellUnusable(context.unusable, output);
     };
-  const inspect: Inspect = (work) => () => {
+  const inspect: Inspect = (work) => async () => {
+    const { surveySettings } = await import('../config/config.js');
     const flags = readSettingFlags(program.opts<GlobalOptions>());
     exitCode = work({ ...surveySettings(flags), output });
   };
   try {
     describeProgram(program, edge, isJson);
-    for (const addCommands of nouns) addCommands(program, act, inspect);
+    const commands = await loadCommands(program, edge.argv);
+    for (const addCommands of commands) addCommands(program, act, inspect);
     if (edge.argv.length === 0) program.outputHelp();
     else await program.parseAsync(edge.argv, { from: 'user' });
   } catch (error) {
@@ -99,7 +147,12 @@ function describeProgram(program: Command, edge: ProcessEdge, isJson: () => bool
   addGlobalOptions(program);
 }
 
-function makeContext(program: Command, edge: ProcessEdge, output: TerminalOutput): CommandContext {
+async function makeContext(
+  program: Command,
+  edge: ProcessEdge,
+  output: TerminalOutput,
+): Promise<CommandContext> {
+  const { loadConfig } = await import('../config/config.js');
   const flags = readSettingFlags(program.opts<GlobalOptions>());
   let unusable: BerthError | undefined;
   const { config, settings, notes, homeNotes } = loadConfig(flags, (error) => {

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
-  programVersion,
   resolveConfig,
   surveySettings,
   type LoadedConfig,
@@ -11,6 +10,7 @@ import {
   type SettingFlags,
   type SettingName,
 } from './config.js';
+import { programVersion } from './program.js';
 
 describe('the configuration', () => {
   let home: string;

@@ -1,14 +1,13 @@
 /** The only reader of the environment: flags over environment over BERTH_HOME/.env over defaults. */
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { z } from 'zod';
+import { join } from 'node:path';
+import type { z } from 'zod';
 import { BerthError } from '../../shared/base/errors.js';
 import { findMachineTimeZone, type MachineTimeZone } from '../../shared/base/machine-time-zone.js';
 import { describeIssue } from '../../shared/protocol/plain-words.js';
 import { nonEmpty, type Environment, type OnUnusable } from './dot-env.js';
 import type { HomeChoice, HomeSource } from './home-choice.js';
 import { findHome } from './home-finder.js';
+import { programRoot } from './program.js';
 import { settings } from './settings.js';
 
 export type RuntimeChoice = 'auto' | 'docker' | 'process';
@@ -334,10 +333,8 @@ function homePaths(home: string): HomePaths {
   };
 }
 
-/** The program runs from its sources (host/config/config.ts) or built (dist/host/config/config.js): the root holds package.json. */
 function programPaths(): ProgramPaths {
-  let root = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(root, 'package.json'))) root = dirname(root);
+  const root = programRoot();
   return {
     root,
     migrationsDir: join(root, 'migrations'),
@@ -345,10 +342,4 @@ function programPaths(): ProgramPaths {
     agentImageDir: join(root, 'dist', 'agent-image'),
     workersDir: join(root, 'dist', 'workers'),
   };
-}
-
-/** The version in package.json. */
-export function programVersion(): string {
-  const json = readFileSync(join(programPaths().root, 'package.json'), 'utf8');
-  return z.object({ version: z.string() }).parse(JSON.parse(json)).version;
 }

@@ -5,7 +5,8 @@
 import { Writable } from 'node:stream';
 import { runDaemon } from '../../host/cli/daemon/run-daemon.js';
 import { TerminalOutput } from '../../host/cli/output/terminal-output.js';
-import { loadConfig, programVersion } from '../../host/config/config.js';
+import { loadConfig } from '../../host/config/config.js';
+import { programVersion } from '../../host/config/program.js';
 import { systemClock } from '../../shared/base/clock.js';
 import { newId } from '../../shared/base/ids.js';
 import type { Doom } from './doomed-home.js';

@@ -36,7 +36,7 @@ export type AddCommands = (program: Command, act: Act, inspect: Inspect) => void
 /** What a command gets that works even so. */
 export type Inspection = Pick<CommandContext, 'settings' | 'notes' | 'output'>;
 
-export type Inspect = (work: (inspection: Inspection) => number) => () => void;
+export type Inspect = (work: (inspection: Inspection) => number) => () => Promise<void>;
 
 /** For what a daemon is started with: its settings are meant. Throws config_invalid. */
 export function assertSettings({ unusable }: Pick<CommandContext, 'unusable'>): void {

@@ -1,5 +1,4 @@
 import { silentLogger } from '../../../shared/base/logger.js';
-import { ensureAgentImage } from '../../daemon/daemon.js';
 import {
   assertSettings,
   type AddCommands,
@@ -21,6 +20,7 @@ async function build(
 ): Promise<void> {
   assertSettings(context);
   const { config, output } = context;
+  const { ensureAgentImage } = await import('../../daemon/daemon.js');
   const image = await ensureAgentImage({
     config: baseImage === undefined ? config : { ...config, baseImage },
     log: silentLogger,

@@ -8,7 +8,6 @@ import { endDaemon } from './end-daemon.js';
 import { ensureDaemon } from './ensure-daemon.js';
 import { describeOtherProgram } from './home-remarks.js';
 import { describeReady, listProblems } from './ready-words.js';
-import { runDaemon } from './run-daemon.js';
 
 export const addLifecycleCommands: AddCommands = (program, act) => {
   program
@@ -34,7 +33,8 @@ async function start(
     await startDetached(context);
     return 0;
   }
-  return runDaemon(context, { isDetached: detached === true });
+  const { runDaemon } = await import('./run-daemon.js');
+  return await runDaemon(context, { isDetached: detached === true });
 }
 
 /** Exit code 1 where something goes on. */

@@ -1,7 +1,6 @@
-// Makes dist/agent-image: everything the agent image is built from, and what the process runtime runs.
-// The runner becomes one file, so that it starts fast; the SQLite addon lies beside it.
-// Makes dist/workers too: the daemon's reader and backup processes and the thread that uses inbound.db files, one file each.
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// Makes dist/: the program (dist/host), what the agent image is built from and the process runtime runs (dist/agent-image), and
+// the daemon's reader and backup processes and the thread that uses inbound.db files (dist/workers), one file each.
+import { chmodSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,6 +13,7 @@ const sqlite = dirname(createRequire(import.meta.url).resolve('better-sqlite3/pa
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 
+// The runner becomes one file, so that it starts fast; the SQLite addon lies beside it.
 await build({
   entryPoints: [join(root, 'container', 'main.ts')],
   outfile: join(out, 'runner.cjs'),
@@ -65,3 +65,24 @@ await build({
   external: ['better-sqlite3'],
   logLevel: 'warning',
 });
+
+// A command loads the files that it needs, and each of them at once: hundreds of small ones take half a second to find.
+const program = join(root, 'dist', 'host');
+rmSync(program, { recursive: true, force: true });
+await build({
+  entryPoints: [join(root, 'host', 'main.ts')],
+  outdir: program,
+  bundle: true,
+  splitting: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  // Addons, and what loads them.
+  external: ['better-sqlite3', 'dockerode', 'pino'],
+  // Packages in CommonJS ask for Node's modules.
+  banner: {
+    js: "import { createRequire as createRequireOfBundle } from 'node:module'; const require = createRequireOfBundle(import.meta.url);",
+  },
+  logLevel: 'warning',
+});
+chmodSync(join(program, 'main.js'), 0o755);
