@@ -67,6 +67,12 @@ module.exports = {
       { path: '^host/(routing|containers|delivery|schedule)/', pathNot: '^host/$1/' },
     ),
     rule(
+      'operations-stand-on-rows-and-rules',
+      'What can be asked of Berth reads and writes rows, and asks pure rules; what only the daemon can do is handed in.',
+      { path: '^host/operations/' },
+      { path: '^host/', pathNot: '^host/(operations|store|sessions|routing)/' },
+    ),
+    rule(
       'only-the-daemon-composes',
       'Rooms take what they need as a parameter; host/daemon gives it to them.',
       { path: '^host/(routing|containers|delivery|schedule)/' },
@@ -88,7 +94,7 @@ module.exports = {
       'cli-writes-desired-state',
       'A command writes rows; it never routes, runs or delivers. It may ask the pure rules of schedules, so that a bad one is refused at once.',
       { path: '^host/cli/' },
-      { path: '^host/', pathNot: '^host/(cli|config|store|sessions|channels|daemon)/' },
+      { path: '^host/', pathNot: '^host/(cli|operations|config|store|sessions|channels|daemon)/' },
     ),
     rule(
       'cli-daemon-alone-knows-the-daemon',
@@ -102,7 +108,7 @@ module.exports = {
       { path: '^host/cli/', pathNot: '^host/cli/chat/' },
       {
         path: '^host/channels/',
-        pathNot: '^host/channels/terminal/terminal-(protocol|probe)\\.ts$',
+        pathNot: '^host/channels/terminal/terminal-(protocol|probe|mention)\\.ts$',
       },
     ),
     rule(

@@ -34,6 +34,8 @@ process.exit(
       };
       process.on('SIGINT', take('stop'));
       process.on('SIGTERM', take('stop'));
+      // The terminal that it was started in is gone.
+      process.on('SIGHUP', take('stop'));
       process.on('SIGUSR2', take('keep'));
     },
     onCrash: (listen) => {

@@ -28,8 +28,10 @@ export interface InboundEvent {
   readonly text: string;
   /** More than one person can read the chat. */
   readonly isGroup: boolean;
-  /** The agent was addressed by name. */
+  /** The agent was addressed by name, as the platform knows it. */
   readonly isMention: boolean;
+  /** Where the platform knows nobody by name: what was written with an `@`, without it. The router knows the agents' names. */
+  readonly mentionedNames?: readonly string[];
   /** The chat's name for people, where the platform tells. */
   readonly chatName?: string;
   /** The platform's id of the message this one answers. */

@@ -9,6 +9,7 @@ import type { HomeChoice, HomeSource } from './home-choice.js';
 import { findHome } from './home-finder.js';
 import { programRoot } from './program.js';
 import { settings } from './settings.js';
+import { findSupervisor } from './supervisor.js';
 
 export type RuntimeChoice = 'auto' | 'docker' | 'process';
 
@@ -77,6 +78,8 @@ export interface Config {
   /** IANA name. */
   readonly timeZone: string;
   readonly timeZoneOrigin: TimeZoneOrigin;
+  /** What starts this process again when it ends, and what it is called; null: nobody. */
+  readonly supervisor: string | null;
   readonly safetyScanMs: number;
   readonly unknownSends: UnknownSendPolicy;
   /** PATH: what processes of the process runtime find. */
@@ -210,6 +213,7 @@ export function resolveConfig(
     memoryBudgetMb: get('BERTH_MEMORY_BUDGET_MB'),
     timeZone: read('BERTH_TIME_ZONE') ?? machineZone.name,
     timeZoneOrigin: originOf(values.BERTH_TIME_ZONE, machineZone, environment),
+    supervisor: findSupervisor(environment, process.pid),
     safetyScanMs: get('BERTH_SAFETY_SCAN_MS'),
     unknownSends: readUnknownSends(get('BERTH_UNKNOWN_SENDS')),
     executablePath: environment['PATH'] ?? '/usr/local/bin:/usr/bin:/bin',

@@ -24,6 +24,8 @@ export interface DesiredFacts {
   readonly isRunning: boolean;
   /** Why its turn is taken for stuck; undefined where it is not. */
   readonly stuckReason: string | undefined;
+  /** Why it is to be replaced by a new one at once; undefined where nobody has asked for that. */
+  readonly restartReason: string | undefined;
   /** What differs between the running one and what would be started now; undefined: nothing. */
   readonly difference: Difference | undefined;
   /** It is in the middle of a turn, or that cannot be told. */
@@ -49,6 +51,7 @@ export function decideDesired(facts: DesiredFacts): DesiredState {
     return { kind: 'absent', reason: stuckReason, failsTurn: true };
   }
   if (facts.needsRepair) return absent('its files are to be repaired');
+  if (isRunning && facts.restartReason !== undefined) return absent(facts.restartReason);
   const outdated = isRunning ? decideOutdated(session, facts) : undefined;
   if (outdated !== undefined) return absent(outdated.reason);
   return decideByWork(session, facts);

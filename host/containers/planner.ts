@@ -37,6 +37,8 @@ export class Planner {
   readonly #deps: PlannerDeps;
   /** By session: what else its container was found to do wrong. */
   readonly #accusations = new Map<string, string>();
+  /** By session: why its container is to be replaced at once. */
+  readonly #restarts = new Map<string, string>();
 
   constructor(deps: PlannerDeps) {
     this.#deps = deps;
@@ -66,6 +68,7 @@ export class Planner {
       now,
       isRunning: running !== undefined,
       stuckReason,
+      restartReason: this.#restarts.get(sessionId),
       idleTimeoutMs: config.idleTimeoutMs,
       isToMakeRoom: waitingRoom.isToMakeRoom(sessionId),
       needsRepair,
@@ -121,6 +124,11 @@ export class Planner {
     this.#accusations.set(sessionId, reason);
   }
 
+  /** Its running container is to be ended, and what it works on given to a new one; the try does not count. */
+  restart(sessionId: string, reason: string): void {
+    this.#restarts.set(sessionId, reason);
+  }
+
   /** What was set aside stays as it is. */
   #needsRepair(session: Session | undefined): boolean {
     if (session === undefined || session.status === 'set-aside') return false;
@@ -131,6 +139,7 @@ export class Planner {
     const { store, vitals } = this.#deps;
     vitals.forget(sessionId);
     this.#accusations.delete(sessionId);
+    this.#restarts.delete(sessionId);
     this.#deps.outdated.forget(sessionId);
     for (const kind of ['idle', 'stuck'] as const) {
       if (store.dueItems.find(sessionId, kind) !== undefined) store.dueItems.clear(sessionId, kind);

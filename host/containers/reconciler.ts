@@ -109,6 +109,14 @@ export class Reconciler {
     return true;
   }
 
+  /** Ends its container; where messages wait, a new one is started. False: none runs. */
+  restart(sessionId: string, reason: string): boolean {
+    if (!this.#isRunning(sessionId)) return false;
+    this.#deps.planner.restart(sessionId, reason);
+    this.nudge(sessionId);
+    return true;
+  }
+
   /** Everything may have changed: look at every session that has a container. */
   nudgeAll(): void {
     this.#fullLookAt = 0;

@@ -15,7 +15,9 @@ import type { Adoption } from '../sessions/adoption/adoption.js';
 import { CentralWatch } from './central-watch.js';
 import { defaultAgentFolder } from '../sessions/default-agent-group.js';
 import { InboxFiles } from '../sessions/inbox-files.js';
-import { RequestDesk } from './request-queue.js';
+import { findDaemonOperation } from '../operations/builtin-operations.js';
+import { parseInput, type DaemonScope } from '../operations/operation.js';
+import { RequestDesk, type RequestHandler } from './request-queue.js';
 import { agentUidFor, agentUserFor } from '../sessions/session-folder.js';
 import { failureNoticePrefix, type SettledMessage } from '../sessions/settlement/settlement.js';
 import { Upkeep } from '../sessions/retention/upkeep.js';
@@ -98,11 +100,7 @@ export class House {
     this.#requestDesk = new RequestDesk({
       store,
       log,
-      handlers: {
-        'create-task': (payload) => this.#schedule.taskDesk.create(payload),
-        'cancel-task': (payload) => this.#schedule.taskDesk.cancel(payload),
-        'retry-dead-letter': (payload) => this.#delivery.deadLetters.retry(payload),
-      },
+      findHandler: (kind) => this.#findOperation(kind),
     });
     this.#upkeep = new Upkeep({
       ...deps,
@@ -295,6 +293,18 @@ export class House {
         await new Deadline(lastWordsMs).wait(this.#delivery.loop.look(sessionId));
       },
     });
+  }
+
+  #findOperation(kind: string): RequestHandler | undefined {
+    const operation = findDaemonOperation(kind);
+    if (operation === undefined) return undefined;
+    const scope: DaemonScope = {
+      ...this.#ground.deps,
+      tasks: this.#schedule.taskDesk,
+      deadLetters: this.#delivery.deadLetters,
+      containers: this.#reconciler,
+    };
+    return (payload) => operation.run(scope, parseInput(operation, payload));
   }
 
   readonly #onSettled = (message: SettledMessage): void => {

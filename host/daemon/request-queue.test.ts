@@ -20,7 +20,11 @@ describe('what commands ask of the daemon', () => {
   }
 
   async function work(handlers: Record<string, RequestHandler>): Promise<void> {
-    const desk = new RequestDesk({ store: home.store, handlers, log: silentLogger });
+    const desk = new RequestDesk({
+      store: home.store,
+      findHandler: (kind) => handlers[kind],
+      log: silentLogger,
+    });
     desk.nudge();
     await desk.drain();
   }
@@ -59,6 +63,7 @@ describe('what commands ask of the daemon', () => {
       'done',
     ]);
     expect(JSON.parse(outcomes[0]?.outcome ?? '')).toEqual({
+      code: 'not_found',
       message: 'It is gone.',
       next: 'Look.',
     });

@@ -10,7 +10,8 @@ export type RequestHandler = (payload: unknown) => Promise<unknown>;
 
 export interface RequestDeskDeps {
   readonly store: Store;
-  readonly handlers: Readonly<Record<string, RequestHandler>>;
+  /** By the kind of a request; undefined where there is none. */
+  readonly findHandler: (kind: string) => RequestHandler | undefined;
   readonly log: Logger;
 }
 
@@ -42,17 +43,17 @@ export class RequestDesk {
   }
 
   async #answer({ id, kind, payload }: Request): Promise<void> {
-    const { store, handlers, log } = this.#deps;
+    const { store, findHandler, log } = this.#deps;
     try {
-      const handle = handlers[kind];
+      const handle = findHandler(kind);
       if (handle === undefined) throw new Error(`This daemon knows no request ${kind}.`);
       const outcome = await handle(JSON.parse(payload));
       store.requests.settle(id, 'done', JSON.stringify(outcome ?? null));
       log.info({ request: id, kind }, 'request done');
     } catch (err) {
-      const { message, next } = toBerthError(err);
+      const { code, message, next } = toBerthError(err);
       log.warn({ err, request: id, kind }, 'request failed');
-      store.requests.settle(id, 'failed', JSON.stringify({ message, next }));
+      store.requests.settle(id, 'failed', JSON.stringify({ code, message, next }));
     }
   }
 }

@@ -28,7 +28,7 @@ describe('a dead letter that is tried again', () => {
   }
 
   async function retry(...letters: readonly DeadLetterRef[]): Promise<readonly string[]> {
-    const outcomes = await room.delivery.deadLetters.retry({ letters });
+    const outcomes = await room.delivery.deadLetters.retry(letters);
     await room.delivery.loop.drain();
     return outcomes.map((one) => (one.outcome === 'refused' ? one.reason : one.outcome));
   }

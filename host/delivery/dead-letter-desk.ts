@@ -1,5 +1,4 @@
 /** Tries again what was given up, for commands: only the daemon writes the sessions' files. */
-import { z } from 'zod';
 import { isoAt } from '../../shared/base/clock.js';
 import { BerthError, toBerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
@@ -16,17 +15,6 @@ export interface DeadLetterDeskDeps extends InboundRetryDeps {
   readonly log: Logger;
   readonly nudges: Pick<Nudges, 'container'>;
 }
-
-/** A request `retry-dead-letter`. */
-const requestSchema = z.object({
-  letters: z.array(
-    z.object({
-      sessionId: z.string(),
-      direction: z.enum(['in', 'out']),
-      messageId: z.string(),
-    }),
-  ),
-});
 
 export type RetryOutcome = DeadLetterRef &
   (
@@ -52,9 +40,9 @@ export class DeadLetterDesk {
   }
 
   /** In the order in which they came. One that cannot be tried again keeps none of the others from it. */
-  async retry(payload: unknown): Promise<readonly RetryOutcome[]> {
+  async retry(letters: readonly DeadLetterRef[]): Promise<readonly RetryOutcome[]> {
     const outcomes: RetryOutcome[] = [];
-    for (const ref of await this.#inOrder(requestSchema.parse(payload).letters)) {
+    for (const ref of await this.#inOrder(letters)) {
       outcomes.push({ ...ref, ...(await this.#retryOne(ref)) });
     }
     return outcomes;

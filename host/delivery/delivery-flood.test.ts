@@ -186,8 +186,8 @@ describe('a container that writes very many rows', () => {
       expect(Object.keys(room.outDeadLetters())).toEqual(['r400']);
       room.runner.say('now');
       await room.deliver();
-      const letter = { sessionId: room.session.id, direction: 'out', messageId: 'r400' };
-      await room.delivery.deadLetters.retry({ letters: [letter] });
+      const letter = { sessionId: room.session.id, direction: 'out', messageId: 'r400' } as const;
+      await room.delivery.deadLetters.retry([letter]);
       await room.delivery.loop.drain();
       expect(room.channel.sent.map(({ messageId }) => messageId)).toEqual(['now', 'r400']);
     });

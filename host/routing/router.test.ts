@@ -162,6 +162,18 @@ describe('the router', () => {
     expect(await room.router.route(mention)).toMatchObject({ kind: 'accepted' });
   });
 
+  it.each([
+    ['helper', 'accepted'],
+    ['Our_Helper', 'accepted'],
+    ['our-helper', 'accepted'],
+    ['somebody', 'refused'],
+  ])('takes %s for its own name or not: %s', async (name, kind) => {
+    const group = room.addAgentGroup({ name: 'Our Helper', folder: 'helper' });
+    room.addWiring(room.addChat({ isGroup: true }), group, { triggerRules: '{"mode":"mention"}' });
+    const event = room.event(`@${name} hi`, { mentionedNames: [name] });
+    expect(await room.router.route(event)).toMatchObject({ kind });
+  });
+
   it('stays in a thread that a mention has opened, and in no other', async () => {
     const group = room.addAgentGroup();
     room.addWiring(room.addChat(), group, { triggerRules: '{"mode":"mention-sticky"}' });

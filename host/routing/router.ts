@@ -13,10 +13,8 @@ import { messagingGroupIdFor, type MessagingGroup } from '../store/messaging-gro
 import type { ReceivedMessage, Verdict } from '../store/received-messages.js';
 import type { Store } from '../store/store.js';
 import { openWiring, type Wiring } from '../store/wirings.js';
-import { decideEngagement } from './engagement.js';
-import { findGateReason } from './gates.js';
+import { decideWiring } from './decide-wiring.js';
 import { SessionPoster, type SessionPosterDeps, type Written } from './session-poster.js';
-import { readWiringRules, type WiringRules } from './wiring-rules.js';
 
 export interface RouterDeps extends SessionPosterDeps {
   readonly store: Store;
@@ -273,52 +271,38 @@ export class Router {
     event: InboundEvent,
     messageId: string,
   ): Promise<Delivery> {
-    if (this.#deps.store.agentGroups.find(wiring.agentGroupId) === undefined) {
-      return refused(wiring, `its agent group ${wiring.agentGroupId} does not exist`);
-    }
-    const rules = readWiringRules(wiring);
-    if ('unusable' in rules) {
-      const { unusable: reason } = rules;
-      this.#deps.log.error({ wiring: wiring.id, reason }, 'wiring cannot be used');
-      return refused(wiring, reason);
-    }
-    const gate = findGateReason(rules.scope, {
+    const { store, clock, log } = this.#deps;
+    const { threadId } = event.address;
+    const decision = decideWiring(store, wiring, chat, {
+      text: event.text,
       senderId: event.sender.id,
-      adminUserId: chat.adminUserId,
-      allowedSenders: this.#deps.store.messagingGroups.listAllowedSenders(chat.id),
+      threadId,
+      isMention: event.isMention,
+      mentionedNames: event.mentionedNames ?? [],
+      isGroup: event.isGroup,
     });
-    if (gate !== undefined) return refused(wiring, gate);
-    const engagement = this.#engage(rules, wiring, event);
-    if (engagement.kind === 'refused') return refused(wiring, engagement.reason);
+    if (decision.kind === 'unusable') {
+      log.error({ wiring: wiring.id, reason: decision.reason }, 'wiring cannot be used');
+    }
+    if (decision.kind === 'unusable' || decision.kind === 'refused') {
+      return refused(wiring, decision.reason);
+    }
+    const { rules, isAddressed } = decision;
+    if (decision.kind === 'engaged' && rules.trigger.mode === 'mention-sticky') {
+      const { messagingGroupId, agentGroupId } = wiring;
+      const thread = { messagingGroupId, agentGroupId, threadId };
+      store.engagedThreads.add(thread, isoAt(clock.now()));
+    }
     const verdict: Verdict = {
       agentGroupId: wiring.agentGroupId,
-      verdict: engagement.kind,
-      ...(engagement.kind === 'context' ? { reason: engagement.reason } : {}),
+      verdict: decision.kind,
+      ...(decision.kind === 'context' ? { reason: decision.reason } : {}),
     };
-    const { written } = await this.#poster.post(rules, wiring, event, messageId, engagement.kind);
+    const post = { messageId, kind: decision.kind, isAddressed };
+    const { written } = await this.#poster.post(rules, wiring, event, post);
     // Whoever finishes waits for it; until then nobody does.
     written.catch(() => undefined);
     return { verdict, written };
-  }
-
-  #engage(
-    rules: WiringRules,
-    wiring: Wiring,
-    event: InboundEvent,
-  ): ReturnType<typeof decideEngagement> {
-    const { store, clock } = this.#deps;
-    const { messagingGroupId, agentGroupId } = wiring;
-    const thread = { messagingGroupId, agentGroupId, threadId: event.address.threadId };
-    const isAddressed = event.isMention || !event.isGroup;
-    const engagement = decideEngagement(rules.trigger, rules.scope, {
-      text: event.text,
-      isAddressed,
-      isThreadEngaged: rules.trigger.mode === 'mention-sticky' && store.engagedThreads.has(thread),
-    });
-    if (rules.trigger.mode === 'mention-sticky' && engagement.kind === 'engaged') {
-      store.engagedThreads.add(thread, isoAt(clock.now()));
-    }
-    return engagement;
   }
 }
 

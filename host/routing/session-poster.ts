@@ -27,6 +27,14 @@ export interface Written {
   readonly isNew: boolean;
 }
 
+/** What a wiring has made of a message. */
+export interface Post {
+  readonly messageId: string;
+  readonly kind: 'engaged' | 'context';
+  /** The agent was addressed by name, or nobody else is in the chat. */
+  readonly isAddressed: boolean;
+}
+
 export class SessionPoster {
   readonly #deps: SessionPosterDeps;
 
@@ -39,8 +47,7 @@ export class SessionPoster {
     rules: WiringRules,
     wiring: Wiring,
     event: InboundEvent,
-    messageId: string,
-    kind: 'engaged' | 'context',
+    post: Post,
   ): Promise<{ readonly written: Promise<Written> }> {
     const { sessions, onDamaged } = this.#deps;
     const key = sessionKeyFor(rules.mode, {
@@ -49,14 +56,14 @@ export class SessionPoster {
       threadId: event.address.threadId,
     });
     const session = sessions.ensure(key);
-    const { written } = await this.#queue(session, event, messageId, kind);
+    const { written } = await this.#queue(session, event, post);
     const recovered = written.catch(async (error: unknown) => {
       if (!hasCode(error, 'database_corrupt', 'database_missing', 'database_unreadable'))
         throw error;
       // It could not be repaired. That must not close the chat: it is set aside, and the next one takes over.
       if (!onDamaged(session.id, error)) throw error;
       const next = sessions.ensure(key);
-      const { written: again } = await this.#queue(next, event, messageId, kind);
+      const { written: again } = await this.#queue(next, event, post);
       return await again;
     });
     return { written: recovered };
@@ -65,8 +72,7 @@ export class SessionPoster {
   async #queue(
     session: Session,
     event: InboundEvent,
-    messageId: string,
-    kind: 'engaged' | 'context',
+    { messageId, kind, isAddressed }: Post,
   ): Promise<{ readonly written: Promise<Written> }> {
     const { mailbox, sessions, clock, inboxFiles } = this.#deps;
     const attachments = await inboxFiles.take(session.id, messageId, event.files ?? []);
@@ -75,7 +81,7 @@ export class SessionPoster {
       chat: {
         text: event.text,
         sender: event.sender,
-        mentioned: event.isMention || !event.isGroup,
+        mentioned: isAddressed,
         ...(event.replyTo === undefined ? {} : { replyTo: event.replyTo }),
         attachments: [...attachments],
       },

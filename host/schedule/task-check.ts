@@ -4,7 +4,7 @@ import type { Mailbox } from '../sessions/mailbox/mailbox.js';
 import { taskIdOf } from '../../shared/protocol/task-run-id.js';
 import { isPlanned } from '../sessions/tasks/task-series.js';
 import type { Store } from '../store/store.js';
-import type { Task } from '../store/tasks.js';
+import type { NewTask, Task } from '../store/tasks.js';
 
 export interface TaskCheckDeps {
   readonly store: Store;
@@ -27,12 +27,16 @@ export class TaskCheck {
     const { store, clock, restore } = this.#deps;
     const now = isoAt(clock.now());
     const findings: string[] = [];
-    const known = store.tasks.listForSession(sessionId);
+    const known = store.tasks
+      .listForSession(sessionId)
+      // Of a paused one nothing stands in the file.
+      .filter(({ pausedAt }) => pausedAt === null);
     const found = await this.#readRuns(sessionId, known);
     // In one piece: what is planned or ends in between belongs to neither.
     const { runs, texts, lost } = found;
     for (const [id, row] of runs) {
       const task = store.tasks.find(id);
+      if (task?.pausedAt != null) continue;
       if (task === undefined ? !isNamed(row, now) : isSame(task, row)) continue;
       findings.push('a planned task');
       store.tasks.set(this.#read(sessionId, id, row, task, texts.get(row.id) ?? ''));
@@ -78,7 +82,7 @@ export class TaskCheck {
     row: OpenInbound,
     known: Task | undefined,
     text: string,
-  ): Task {
+  ): NewTask {
     const session = this.#deps.store.sessions.find(sessionId);
     return {
       id,

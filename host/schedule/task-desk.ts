@@ -1,18 +1,18 @@
 /** Plans tasks and takes them back, for commands; only the daemon writes the sessions' files. */
-import { z } from 'zod';
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { BerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { Mailbox } from '../sessions/mailbox/mailbox.js';
 import { sessionKeyFor } from '../sessions/session-key.js';
 import type { SessionRegistry } from '../sessions/session-registry.js';
+import type { NamedTask, NewTaskRequest, TaskRunRequest } from '../sessions/tasks/task-requests.js';
 import { toTaskRow } from '../sessions/tasks/task-row.js';
 import { runIdFor } from '../../shared/protocol/task-run-id.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
-import type { Task } from '../store/tasks.js';
+import type { NewTask, Task } from '../store/tasks.js';
 import { sessionModes, type SessionMode } from '../store/wirings.js';
-import { assertRecurrence, assertTimeZone } from '../sessions/tasks/recurrence.js';
+import { assertRecurrence, assertTimeZone, nextRun } from '../sessions/tasks/recurrence.js';
 
 export interface TaskDeskDeps {
   readonly store: Store;
@@ -23,21 +23,6 @@ export interface TaskDeskDeps {
   /** The install's. */
   readonly timeZone: string;
 }
-
-/** A request `create-task`. The one who asks makes the id: asked twice, it is planned once. */
-const newTaskSchema = z.object({
-  id: z.string().min(1),
-  messagingGroupId: z.string(),
-  agentGroupId: z.string(),
-  text: z.string().min(1),
-  /** When it is to be run, or to be run first. A time that has passed meanwhile is now. */
-  scheduledAt: z.iso.datetime(),
-  recurrence: z.string().nullable(),
-  timeZone: z.string().nullable(),
-});
-
-/** A request `cancel-task`. */
-const cancellationSchema = z.object({ id: z.string() });
 
 /** `series`: it ends, but a run of it has begun and goes on. */
 export interface Cancellation {
@@ -56,9 +41,8 @@ export class TaskDesk {
   }
 
   /** Throws not_found or invalid_input, and what the mailbox throws. */
-  async create(payload: unknown): Promise<Task> {
+  async create(wanted: NewTaskRequest): Promise<Task> {
     const { store, sessions, clock, log, timeZone } = this.#deps;
-    const wanted = newTaskSchema.parse(payload);
     if (wanted.timeZone !== null) assertTimeZone(wanted.timeZone);
     if (wanted.recurrence !== null) {
       const chat = store.messagingGroups.find(wanted.messagingGroupId);
@@ -69,7 +53,7 @@ export class TaskDesk {
     const session = sessions.ensure(
       sessionKeyFor(this.#modeOf(wanted), { ...wanted, threadId: null }),
     );
-    const task: Task = {
+    const task: NewTask = {
       id,
       sessionId: session.id,
       messagingGroupId: wanted.messagingGroupId,
@@ -82,30 +66,124 @@ export class TaskDesk {
     };
     await this.#write(session, task);
     log.info({ sessionId: session.id, task: id, recurring: recurrence !== null }, 'task planned');
-    return task;
+    return this.#get(id);
   }
 
   /** Throws not_found, and invalid_input for one that runs once and has begun. */
-  async cancel(payload: unknown): Promise<Cancellation> {
-    const { store, mailbox, clock, log } = this.#deps;
-    const { id } = cancellationSchema.parse(payload);
-    const task = store.tasks.find(id);
-    if (task === undefined) {
-      throw new BerthError('not_found', `There is no task ${JSON.stringify(id)}.`, {
-        next: 'See `berth tasks list`.',
-      });
-    }
-    const soon = isoAt(clock.now() + tooSoonMs);
-    const mayHaveBegun = await this.#mayHaveBegun(task);
-    const cancelled = await mailbox.inbound(task.sessionId, 'cancelTask', {
-      taskId: id,
-      begunBefore: mayHaveBegun ? soon : undefined,
-      refusesBegun: task.recurrence === null,
-    });
-    if (cancelled === 'kept') throw hasBegunAlready(id);
+  async cancel({ id }: NamedTask): Promise<Cancellation> {
+    const { store, log } = this.#deps;
+    const task = this.#get(id);
+    const cancelled = await this.#takeBack(task);
     store.tasks.delete(id);
     log.info({ sessionId: task.sessionId, task: id }, 'task cancelled');
     return { task, cancelled };
+  }
+
+  /**
+   * Takes its next run back until it is resumed; one that has begun goes on. Paused twice is paused once. Throws not_found,
+   * and invalid_input for one that runs once and has begun.
+   */
+  async pause({ id }: NamedTask): Promise<Task> {
+    const { store, clock, log } = this.#deps;
+    const task = this.#get(id);
+    if (task.pausedAt !== null) return task;
+    // Noted first: a crash after it leaves a run that the next pause, or a cancellation, takes back.
+    store.tasks.setPaused(id, isoAt(clock.now()));
+    try {
+      await this.#takeBack(task);
+    } catch (error) {
+      store.tasks.setPaused(id, null);
+      throw error;
+    }
+    log.info({ sessionId: task.sessionId, task: id }, 'task paused');
+    return this.#get(id);
+  }
+
+  /** Plans its next run from now on; what was missed meanwhile is not made up for. Throws not_found. */
+  async resume({ id }: NamedTask): Promise<Task> {
+    const { store, log } = this.#deps;
+    const task = this.#get(id);
+    if (task.pausedAt === null) return task;
+    const session = this.#sessionOf(task);
+    const dueMs = await this.#findFreeRun(session, id, this.#nextRunOf(task));
+    const next = { messageId: runIdFor(id, dueMs), dueAt: isoAt(dueMs) };
+    await this.#write(session, { ...task, ...next, sessionId: session.id });
+    store.tasks.setPaused(id, null);
+    log.info({ sessionId: session.id, task: id }, 'task resumed');
+    return this.#get(id);
+  }
+
+  /** Runs it now, besides what is planned; a paused one too. `at`: who asks twice with one time runs it once. */
+  async run({
+    id,
+    at,
+  }: TaskRunRequest): Promise<{ readonly messageId: string; readonly sessionId: string }> {
+    const { store, mailbox, sessions, log } = this.#deps;
+    const task = this.#get(id);
+    const session = this.#sessionOf(task);
+    const messageId = runIdFor(`${id}-now`, Date.parse(at));
+    const run = { ...task, messageId, dueAt: at, recurrence: null };
+    const row = toTaskRow(store, session, run);
+    await mailbox.post(session.id, { ...sessions.projectionOf(session), row });
+    store.dueItems.advance(session.id, 'wake', at);
+    log.info({ sessionId: session.id, task: id, messageId }, 'task run by hand');
+    return { messageId, sessionId: session.id };
+  }
+
+  /** Its runs that have not begun are gone afterwards. */
+  async #takeBack(task: Task): Promise<'all' | 'series'> {
+    const { mailbox, clock } = this.#deps;
+    const soon = isoAt(clock.now() + tooSoonMs);
+    const mayHaveBegun = await this.#mayHaveBegun(task);
+    const cancelled = await mailbox.inbound(task.sessionId, 'cancelTask', {
+      taskId: task.id,
+      begunBefore: mayHaveBegun ? soon : undefined,
+      refusesBegun: task.recurrence === null,
+    });
+    if (cancelled === 'kept') throw hasBegunAlready(task.id);
+    return cancelled;
+  }
+
+  #get(id: string): Task {
+    const task = this.#deps.store.tasks.find(id);
+    if (task !== undefined) return task;
+    throw new BerthError('not_found', `There is no task ${JSON.stringify(id)}.`, {
+      next: 'See `berth tasks list`.',
+    });
+  }
+
+  /** In epoch milliseconds. One that runs once and whose time has passed runs now. */
+  #nextRunOf(task: Task): number {
+    const { store, clock, timeZone } = this.#deps;
+    const now = clock.now();
+    if (task.recurrence === null) return Math.max(now, Date.parse(task.dueAt));
+    const chat = store.messagingGroups.find(task.messagingGroupId ?? '');
+    const next = nextRun(task.recurrence, task.timeZone ?? chat?.timeZone ?? timeZone, now, now);
+    if (next !== undefined) return next;
+    throw new BerthError('invalid_input', `The task ${task.id} has no more runs.`, {
+      next: 'End it with `berth tasks cancel`.',
+    });
+  }
+
+  /** The run at this time, or some milliseconds later: one that was taken back keeps its id in the file. */
+  async #findFreeRun(session: Session, taskId: string, dueMs: number): Promise<number> {
+    const { mailbox } = this.#deps;
+    for (let ms = dueMs; ; ms += 1) {
+      const status = await mailbox.inbound(session.id, 'findStatus', runIdFor(taskId, ms));
+      if (status === undefined) return ms;
+    }
+  }
+
+  /** Its own, or the one that has taken its place. */
+  #sessionOf({ sessionId }: Task): Session {
+    const { store, sessions } = this.#deps;
+    const session = store.sessions.find(sessionId);
+    if (session === undefined || session.status === 'closed') {
+      throw new BerthError('not_found', 'The conversation of that task has ended.', {
+        next: 'Plan another one with `berth tasks create`.',
+      });
+    }
+    return session.status === 'active' ? session : sessions.ensure(session);
   }
 
   /** Nobody takes a task but a container: what became due while no daemon ran has not begun. */
@@ -131,7 +209,9 @@ export class TaskDesk {
     if (old === undefined || old.status === 'closed') return;
     for (const task of store.tasks.listForSession(sessionId)) {
       const session = old.status === 'active' ? old : sessions.ensure(old);
-      await this.#write(session, { ...task, sessionId: session.id });
+      const moved = { ...task, sessionId: session.id };
+      if (task.pausedAt === null) await this.#write(session, moved);
+      else store.tasks.set(moved);
       log.info({ sessionId: session.id, task: task.id }, 'task restored');
     }
   }
@@ -147,7 +227,7 @@ export class TaskDesk {
   }
 
   /** The row first: it is the truth, and the index follows. */
-  async #write(session: Session, task: Task): Promise<void> {
+  async #write(session: Session, task: NewTask): Promise<void> {
     const { store, mailbox, sessions } = this.#deps;
     const row = toTaskRow(store, session, task);
     await mailbox.post(session.id, { ...sessions.projectionOf(session), row });
@@ -157,7 +237,7 @@ export class TaskDesk {
     });
   }
 
-  #modeOf({ messagingGroupId, agentGroupId }: z.infer<typeof newTaskSchema>): SessionMode {
+  #modeOf({ messagingGroupId, agentGroupId }: NewTaskRequest): SessionMode {
     const wiring = this.#deps.store.wirings
       .listForMessagingGroup(messagingGroupId)
       .find((one) => one.agentGroupId === agentGroupId);

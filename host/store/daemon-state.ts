@@ -34,6 +34,8 @@ export const daemonStateSchema = z.object({
   program: z.string().nullable().default(null),
   /** The home that it runs for: the word of a copied home's original is not its own. Null from an earlier version. */
   homeFolder: folderIdentitySchema.nullable().default(null),
+  /** What starts it again when it ends; null: nobody. */
+  supervisor: z.string().nullable().default(null),
   /** Where its container engine listens, where it uses one. */
   engine: z.string().nullable().default(null),
   /** Sentences that a person should read, and that are no problem. */

@@ -42,6 +42,7 @@ export class DaemonStatus {
       leftRunning: [],
       program: null,
       homeFolder: null,
+      supervisor: null,
       engine: null,
       remarks: [],
       ...deps.about,

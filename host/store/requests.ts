@@ -7,7 +7,7 @@ export interface Request {
   /** JSON. */
   readonly payload: string;
   readonly status: 'pending' | 'done' | 'failed';
-  /** JSON; null while it is pending. Of a failed one: `{ "message": …, "next"?: … }`. */
+  /** JSON; null while it is pending. Of a failed one: `{ "code"?: …, "message": …, "next"?: … }`. */
   readonly outcome: string | null;
   readonly createdAt: string;
 }

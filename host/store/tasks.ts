@@ -16,10 +16,15 @@ export interface Task {
   readonly timeZone: string | null;
   readonly text: string;
   readonly createdAt: string;
+  /** ISO-8601; null while it is not paused. A paused task has no run in its session's file. */
+  readonly pausedAt: string | null;
 }
 
+/** A task as it is written. */
+export type NewTask = Omit<Task, 'pausedAt'>;
+
 const columns = `id, session_id AS sessionId, messaging_group_id AS messagingGroupId, message_id AS messageId,
-  due_at AS dueAt, recurrence, time_zone AS timeZone, text, created_at AS createdAt`;
+  due_at AS dueAt, recurrence, time_zone AS timeZone, text, created_at AS createdAt, paused_at AS pausedAt`;
 
 export class TaskStore {
   readonly #statements: StatementCache;
@@ -59,7 +64,8 @@ export class TaskStore {
       .get(id);
   }
 
-  set(task: Task): void {
+  /** Written anew where it is there already; whether it is paused stays as it is. */
+  set(task: NewTask): void {
     this.#statements
       .prepare(
         `INSERT INTO tasks (id, session_id, messaging_group_id, message_id, due_at, recurrence, time_zone, text, created_at)
@@ -75,6 +81,10 @@ export class TaskStore {
     this.#statements
       .prepare('UPDATE tasks SET message_id = ?, due_at = ? WHERE id = ?')
       .run(messageId, dueAt, id);
+  }
+
+  setPaused(id: string, pausedAt: string | null): void {
+    this.#statements.prepare('UPDATE tasks SET paused_at = ? WHERE id = ?').run(pausedAt, id);
   }
 
   delete(id: string): void {

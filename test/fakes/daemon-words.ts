@@ -18,6 +18,7 @@ export const daemonWords: DaemonState = {
   leftRunning: [],
   program: null,
   homeFolder: null,
+  supervisor: null,
   engine: null,
   remarks: [],
 };

@@ -1,5 +1,6 @@
 import { TaskDesk } from '../../host/schedule/task-desk.js';
 import { SessionRegistry } from '../../host/sessions/session-registry.js';
+import type { NewTaskRequest } from '../../host/sessions/tasks/task-requests.js';
 import type { Task } from '../../host/store/tasks.js';
 import { SettlingRoom } from './settling-room.js';
 
@@ -25,7 +26,7 @@ export class TaskRoom extends SettlingRoom {
   }
 
   /** What a command asks; `inMs` from now, once, unless said otherwise. */
-  request(inMs: number, more: object = {}): object {
+  request(inMs: number, more: object = {}): NewTaskRequest {
     return {
       id: 't-1',
       messagingGroupId: this.chat.id,

@@ -161,6 +161,7 @@ describe('TerminalChannel', () => {
         text: 'hi',
         isGroup: false,
         isMention: false,
+        mentionedNames: [],
       },
     ]);
   });

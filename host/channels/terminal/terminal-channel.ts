@@ -21,7 +21,7 @@ import {
   type ConnectionLimits,
 } from './terminal-connection.js';
 import { spokenLineOf } from './terminal-lines.js';
-import { isMention } from './terminal-mention.js';
+import { findMentionedNames } from './terminal-mention.js';
 import { TerminalListeners } from './terminal-listeners.js';
 import {
   encodeLine,
@@ -197,7 +197,8 @@ export class TerminalChannel implements Channel {
       sender: { id: line.sender },
       text: line.text,
       isGroup: false,
-      isMention: isMention(line),
+      isMention: line.mention ?? false,
+      mentionedNames: line.mention === undefined ? findMentionedNames(line.text) : [],
     });
     return answersTo(line, outcome);
   }

@@ -1,18 +1,16 @@
-import type { MessageLine } from './terminal-protocol.js';
-
 /**
- * Nobody has a name in the terminal: an `@` that begins a word speaks to the agent, whatever the word. One in an e-mail
- * address, a link, a path, a package's name or code speaks to nobody.
+ * The names that a text is addressed to: of each `@` that begins a word, the word. The terminal knows nobody; whose name it
+ * is, is found out elsewhere. An `@` in an e-mail address, a link, a path, a package's name or code names nobody.
  */
-export function isMention({ text, mention }: Pick<MessageLine, 'text' | 'mention'>): boolean {
-  if (mention !== undefined) return mention;
-  if (!/[@＠﹫]/.test(text)) return false;
+export function findMentionedNames(text: string): readonly string[] {
+  if (!/[@＠﹫]/.test(text)) return [];
   const prose = withoutLinks(withoutCode(text.replace(invisible, '')));
+  const names: string[] = [];
   for (const found of prose.matchAll(addressing)) {
     const rest = prose.slice(found.index + found[0].length, found.index + found[0].length + 200);
-    if (!goesOnAsAddress.test(rest)) return true;
+    if (!goesOnAsAddress.test(rest)) names.push(found[0].slice(1));
   }
-  return false;
+  return names;
 }
 
 /** In place of what was taken out: a word is there, so that what follows it at once begins none. */

@@ -1,5 +1,5 @@
 import { isoAt } from '../../../shared/base/clock.js';
-import { BerthError } from '../../../shared/base/errors.js';
+import { BerthError, type ErrorCode } from '../../../shared/base/errors.js';
 import { delay } from '../../../shared/base/lifecycle.js';
 import type { Request } from '../../store/requests.js';
 import type { CommandContext } from './command-context.js';
@@ -46,6 +46,7 @@ async function awaitAnswer(context: CommandContext, requestId: string): Promise<
 function readAnswer({ status, outcome }: Request): Answer {
   const value: unknown = JSON.parse(outcome ?? 'null');
   if (status === 'done') return { kind: 'done', outcome: value };
-  const { message, next } = value as { message: string; next?: string };
-  throw new BerthError('invalid_input', message, next === undefined ? {} : { next });
+  const failure = value as { code?: ErrorCode; message: string; next?: string };
+  const { code = 'invalid_input', message, next } = failure;
+  throw new BerthError(code, message, next === undefined ? {} : { next });
 }

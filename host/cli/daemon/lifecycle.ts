@@ -1,13 +1,20 @@
 import { Option } from 'commander';
+import { BerthError } from '../../../shared/base/errors.js';
+import { Deadline, delay } from '../../../shared/base/lifecycle.js';
 import {
   assertSettings,
   type AddCommands,
   type CommandContext,
 } from '../command/command-context.js';
+import { findDaemon } from '../command/daemon-presence.js';
 import { endDaemon } from './end-daemon.js';
 import { ensureDaemon } from './ensure-daemon.js';
 import { describeOtherProgram } from './home-remarks.js';
 import { describeReady, listProblems } from './ready-words.js';
+
+/** How long a supervisor may take to start the daemon again. */
+const supervisorMs = 20_000;
+const pollIntervalMs = 50;
 
 export const addLifecycleCommands: AddCommands = (program, act) => {
   program
@@ -57,9 +64,26 @@ function describeEnd(wasRunning: boolean, leftRunning: readonly string[]): strin
 async function restart(context: CommandContext): Promise<void> {
   assertSettings(context);
   tellNotes(context);
+  const before = findDaemon(context.config.paths);
+  const supervisor = before.kind === 'present' ? before.state.supervisor : null;
   const { wasRunning } = await endDaemon(context, 'keep');
   if (!wasRunning) context.output.note('The daemon was not running.');
+  if (supervisor !== null) await awaitSupervisor(context, supervisor);
   await startDetached(context);
+}
+
+/** A second daemon beside the one that the supervisor starts would keep that from starting. Throws daemon_failed. */
+async function awaitSupervisor({ config, output }: CommandContext, name: string): Promise<void> {
+  output.note(`The daemon has ended; ${name} starts it again.`);
+  const deadline = new Deadline(supervisorMs);
+  while (findDaemon(config.paths).kind === 'absent') {
+    if (deadline.remainingMs() === 0) {
+      throw new BerthError('daemon_failed', `It was not started again: ${name} lets it rest.`, {
+        next: `Start it there, and have ${name} start it again whenever it ends (for systemd: Restart=always).`,
+      });
+    }
+    await delay(pollIntervalMs);
+  }
 }
 
 function tellNotes({ notes, output }: CommandContext): void {

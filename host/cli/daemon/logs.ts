@@ -8,7 +8,7 @@ import { findInstallZone } from '../command/install-time-zone.js';
 import { formatLogLine, linesSince } from './log-lines.js';
 import { LogTail } from './log-tail.js';
 import { parseCount } from '../command/option-values.js';
-import { getSession } from '../command/references.js';
+import { getSession } from '../../operations/references.js';
 import { readStore } from '../command/store-access.js';
 import { parseSince } from '../command/time-words.js';
 

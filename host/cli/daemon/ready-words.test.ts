@@ -19,6 +19,7 @@ const state: DaemonState = {
   leftRunning: [],
   program: null,
   homeFolder: null,
+  supervisor: null,
   engine: null,
   remarks: [],
 };

@@ -189,11 +189,16 @@ function noteHome(
 }
 
 /** What the daemon says about itself from the start. Where containers may be is not forgotten by a start that fails. */
-function describeSelf({ config }: CommandContext, { install, store }: Life): Partial<DaemonState> {
+function describeSelf(
+  { config }: CommandContext,
+  { isDetached }: RunOptions,
+  { install, store }: Life,
+): Partial<DaemonState> {
   const { device, inode, born } = identifyFolder(config.paths.home);
   return {
     program: config.program.root,
     homeFolder: { device, inode, born },
+    supervisor: isDetached ? null : config.supervisor,
     engine: store.daemonState.find()?.engine ?? null,
     remarks: describeInstall(install),
   };
@@ -248,7 +253,7 @@ async function pauseAfterCrashes(
   const { config } = context;
   const timeZone = { name: config.timeZone, remark: config.timeZoneOrigin.remark };
   const runtime = store.daemonState.find()?.runtime ?? null;
-  const about = { ...describeSelf(context, life), runtime };
+  const about = { ...describeSelf(context, options, life), runtime };
   const self = new DaemonStatus({ store, clock, version, log, timeZone, about });
   self.say({ phase: 'starting', activity });
   log.warn({ ...pause }, 'start is put off after crashes');
@@ -268,7 +273,7 @@ async function startUnlessStopped(
     config,
     store,
     installId: install.id,
-    about: describeSelf(context, life),
+    about: describeSelf(context, options, life),
     version,
     clock,
     newId,

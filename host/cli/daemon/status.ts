@@ -12,6 +12,7 @@ import type { AddCommands, CommandContext } from '../command/command-context.js'
 import { findDaemon } from '../command/daemon-presence.js';
 import { describeFullDisk, findDiskRoom } from './disk-room.js';
 import { findInstallZone, type InstallTimeZone } from '../command/install-time-zone.js';
+import { decideHealth, healthCodes, type HealthFacts } from './health.js';
 import { describeOtherProgram } from './home-remarks.js';
 import { listProblems } from './ready-words.js';
 import { readStore } from '../command/store-access.js';
@@ -35,10 +36,14 @@ export const addStatusCommand: AddCommands = (program, act) => {
   program
     .command('status')
     .description('say how the daemon is; exit code 1 when it does not run')
+    .option('--check', 'say it in one line; exit code 0 well, 1 a warning, 2 critical, 3 unknown')
     .action(act(status));
 };
 
-async function status(context: CommandContext): Promise<number> {
+async function status(
+  context: CommandContext,
+  { check }: { readonly check?: boolean },
+): Promise<number> {
   const { output, clock, config } = context;
   const daemon = findDaemon(config.paths);
   const state = daemon.kind === 'present' ? daemon.state : undefined;
@@ -48,6 +53,15 @@ async function status(context: CommandContext): Promise<number> {
   // A daemon on a full disk cannot write that down.
   const dataDir = dirname(config.paths.centralDb);
   const fullDisk = describeFullDisk(findDiskRoom(dataDir), dataDir);
+  if (check === true) {
+    const deadLetters = counts?.deadLetters ?? 0;
+    return tellHealth(
+      context,
+      state,
+      { running: daemon.kind !== 'absent', answers, deadLetters },
+      fullDisk,
+    );
+  }
   const backup = findNewestBackup(config.paths.backupsDir, clock.now());
   const facts = {
     home: config.paths.home,
@@ -76,6 +90,23 @@ async function status(context: CommandContext): Promise<number> {
     ),
   );
   return facts.running ? 0 : 1;
+}
+
+function tellHealth(
+  { output, homeNotes }: CommandContext,
+  state: DaemonState | undefined,
+  found: Pick<HealthFacts, 'running' | 'answers' | 'deadLetters'>,
+  fullDisk: string | undefined,
+): number {
+  const said = state === undefined ? [] : listProblems(state);
+  const { level, reasons } = decideHealth({
+    ...found,
+    phase: state?.phase,
+    problems: fullDisk === undefined ? said : [...said, fullDisk],
+    remarks: [...homeNotes, ...(state?.remarks ?? [])],
+  });
+  output.result({ level, reasons }, () => `${level}: ${reasons.join('; ') || 'running'}`);
+  return healthCodes[level];
 }
 
 function describeState(state: DaemonState, nowMs: number, fullDisk: string | undefined): object {

@@ -3,7 +3,7 @@ import { BerthError } from '../../../shared/base/errors.js';
 import { providerNames } from '../../../shared/protocol/provider-names.js';
 import { parseFolderName } from '../../sessions/session-folder.js';
 import type { AgentGroup } from '../../store/agent-groups.js';
-import { parseContainerConfig } from '../../store/container-config.js';
+import { containerConfigSchema, parseContainerConfig } from '../../store/container-config.js';
 import type { Store } from '../../store/store.js';
 import { ensureAgentFolder } from './agent-folder.js';
 import {
@@ -12,8 +12,10 @@ import {
   WrongValue,
   type CommandContext,
 } from '../command/command-context.js';
-import { removeEndedSessions } from './ended-sessions.js';
-import { comparable, getAgentGroup, parseName } from '../command/references.js';
+import { removeEndedSessions } from '../../operations/ended-sessions.js';
+import { comparable, getAgentGroup } from '../../operations/references.js';
+import { parseName } from '../command/names.js';
+import { scopeOf } from '../command/perform.js';
 import { writeStore } from '../command/store-access.js';
 
 /** `false` takes a setting back to its default. */
@@ -21,6 +23,10 @@ export interface AgentGroupOptions {
   readonly provider?: string | false;
   readonly admin?: boolean;
   readonly containerConfig?: string | false;
+  /** Keys of the container config, each `key=value`. */
+  readonly set?: readonly string[];
+  /** Keys of the container config that go back to their defaults. */
+  readonly unset?: readonly string[];
 }
 
 export function createAgentGroup(
@@ -82,14 +88,19 @@ export function deleteAgentGroup(
       });
     }
     const sessions = store.sessions.list({ agentGroupId: group.id });
-    const removed = removeEndedSessions(store, { subject, sessions, withSessions });
+    const removed = removeEndedSessions(scopeOf(context, store), {
+      subject,
+      sessions,
+      withSessions,
+    });
     store.agentGroups.delete(group.id);
     return { group, removed };
   });
 }
 
 function withOptions(options: AgentGroupOptions, group: AgentGroup): AgentGroup {
-  const { provider, admin, containerConfig } = options;
+  const { provider, admin } = options;
+  const containerConfig = options.containerConfig ?? changeKeys(options, group.containerConfig);
   // Parsed before it is written; kept as it was given.
   if (typeof containerConfig === 'string') parseGiven(() => parseContainerConfig(containerConfig));
   return {
@@ -101,6 +112,38 @@ function withOptions(options: AgentGroupOptions, group: AgentGroup): AgentGroup 
     ),
     containerConfig: orDefault(containerConfig, group.containerConfig),
   };
+}
+
+/** The container config with some of its keys changed; undefined where none is named. */
+function changeKeys(
+  { set = [], unset = [] }: AgentGroupOptions,
+  before: string | null,
+): string | false | undefined {
+  if (set.length + unset.length === 0) return undefined;
+  const config = new Map(Object.entries(JSON.parse(before ?? '{}') as Record<string, unknown>));
+  for (const key of unset) {
+    if (!(key in containerConfigSchema.shape)) {
+      throw new WrongValue(`There is no limit ${JSON.stringify(key)}.`, {
+        next: `It may be one of these: ${Object.keys(containerConfigSchema.shape).join(', ')}.`,
+      });
+    }
+    config.delete(key);
+  }
+  for (const word of set) {
+    const [, key, value] = /^([^=]+)=(.*)$/s.exec(word) ?? [];
+    if (key === undefined || value === undefined) {
+      throw new WrongValue(`${JSON.stringify(word)} sets nothing.`, {
+        next: 'Write it as key=value, like memoryMb=512.',
+      });
+    }
+    config.set(key.trim(), readValue(value.trim()));
+  }
+  return config.size === 0 ? false : JSON.stringify(Object.fromEntries(config));
+}
+
+/** A number, or a text as it was typed. */
+function readValue(text: string): unknown {
+  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }
 
 function parseProvider(name: string): string {

@@ -189,17 +189,45 @@ describe('berth agent-groups', () => {
       expect(ending.code).toBe('in_use');
     });
 
-    it('takes ended sessions with it only when asked to, and says where their files stay', async () => {
+    it('takes ended sessions and their files with it only when asked to, and names them', async () => {
       const id = addSession(cli, { status: 'closed' });
       const refused = await cli.failure('agent-groups', 'delete', 'main');
       expect(refused).toMatchObject({
         code: 'in_use',
         next: expect.stringContaining('--with-sessions') as string,
       });
+      const folder = join(cli.home, 'data', 'sessions', id);
+      mkdirSync(folder, { recursive: true });
       const { stdout } = await cli.run('agent-groups', 'delete', 'main', '--with-sessions');
-      expect(stdout).toContain(`data/sessions/${id}`);
+      expect(stdout).toContain(`Deleted with it: ${id}.`);
+      expect(existsSync(folder)).toBe(false);
       expect(await cli.json('sessions', 'list')).toEqual([]);
     });
+  });
+
+  it('changes one limit and leaves the others', async () => {
+    const update = (...args: string[]): Promise<unknown> =>
+      cli.json('agent-groups', 'update', 'main', ...args);
+    await update('--container-config', '{"tries":3,"network":"bridge"}');
+    expect(await update('--set', 'memoryMb=512', '--set', 'cpus=0.5')).toMatchObject({
+      containerConfig: { tries: 3, network: 'bridge', memoryMb: 512, cpus: 0.5 },
+    });
+    expect(await update('--unset', 'network', 'tries', '--set', 'cpus=2')).toMatchObject({
+      containerConfig: { memoryMb: 512, cpus: 2 },
+    });
+    expect(await update('--unset', 'memoryMb', 'cpus')).toMatchObject({ containerConfig: null });
+  });
+
+  it.each([
+    ['--set', 'memoryMb=lots'],
+    ['--set', 'memoryMb'],
+    ['--set', 'memory=512'],
+    ['--unset', 'memory'],
+  ])('refuses a limit that there is not, or cannot be: %s %s', async (flag, word) => {
+    await cli.run('agent-groups', 'create', 'Helper');
+    const failure = await cli.failure('agent-groups', 'update', 'main', flag, word);
+    expect(failure.code).toBe('invalid_input');
+    expect(await cli.json('agent-groups', 'show', 'main')).toMatchObject({ containerConfig: null });
   });
 
   it('says what follows when the default one is deleted', async () => {

@@ -1,11 +1,17 @@
+import { Option } from 'commander';
 import { toBerthError } from '../../../shared/base/errors.js';
 import { defaultAgentFolder } from '../../sessions/default-agent-group.js';
 import type { AgentGroup } from '../../store/agent-groups.js';
 import { parseContainerConfig, type ContainerConfig } from '../../store/container-config.js';
-import { createAgentGroup, deleteAgentGroup, updateAgentGroup } from './agent-group-changes.js';
+import {
+  createAgentGroup,
+  deleteAgentGroup,
+  updateAgentGroup,
+  type AgentGroupOptions,
+} from './agent-group-changes.js';
 import type { AddCommands, CommandContext } from '../command/command-context.js';
 import { noteContainerConfig } from './container-config-notes.js';
-import { chatName, getAgentGroup } from '../command/references.js';
+import { chatName, getAgentGroup } from '../../operations/references.js';
 import { readStore } from '../command/store-access.js';
 import { fromStoredJson } from './stored-json.js';
 import { formatFields, formatTable } from '../output/table.js';
@@ -38,13 +44,28 @@ export const addAgentGroupCommands: AddCommands = (program, act) => {
     .option('--no-admin', 'may not')
     .option('--container-config <json>', `${configHelp}; replaces all of it`)
     .option('--no-container-config', 'back to the defaults')
+    .addOption(
+      new Option('--set <key=value...>', 'one of its limits, like memoryMb=512')
+        .conflicts('containerConfig')
+        .argParser(collect),
+    )
+    .addOption(
+      new Option('--unset <key...>', 'one of its limits back to the default')
+        .conflicts('containerConfig')
+        .argParser(collect),
+    )
     .action(act(update));
   noun
     .command('delete <agent-group>')
     .description('delete one that has no wirings and no sessions; its folder stays')
-    .option('--with-sessions', 'take its ended sessions off the lists too; their files stay')
+    .option('--with-sessions', 'delete its ended sessions too, with their files')
     .action(act(remove));
 };
+
+/** An option that may be given several times. */
+function collect(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value];
+}
 
 function list(context: CommandContext): void {
   const groups = readStore(context, (store) => store.agentGroups.list());
@@ -120,10 +141,10 @@ function update(
 
 function tellConfig(
   { output }: CommandContext,
-  { containerConfig }: { readonly containerConfig?: string | false },
+  { containerConfig, set, unset }: AgentGroupOptions,
   notes: readonly string[],
 ): void {
-  if (typeof containerConfig !== 'string') return;
+  if (typeof containerConfig !== 'string' && set === undefined && unset === undefined) return;
   for (const note of notes) output.note(note);
 }
 
@@ -137,7 +158,7 @@ function remove(
     [
       `Deleted the agent group ${group.name}. Its folder groups/${group.folder} stays.`,
       ...(group.folder === defaultAgentFolder ? [defaultGone] : []),
-      ...removed.map((id) => `The files of session ${id} stay in data/sessions/${id}.`),
+      ...(removed.length > 0 ? [`Deleted with it: ${removed.join(', ')}.`] : []),
     ].join('\n'),
   );
 }

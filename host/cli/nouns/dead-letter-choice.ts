@@ -4,7 +4,7 @@ import { BerthError } from '../../../shared/base/errors.js';
 import type { DeadLetter, DeadLetterFilter } from '../../store/dead-letters.js';
 import type { Store } from '../../store/store.js';
 import { usageError } from '../command/command-context.js';
-import { getSession } from '../command/references.js';
+import { getSession } from '../../operations/references.js';
 
 export interface FilterOptions {
   readonly direction?: 'in' | 'out';

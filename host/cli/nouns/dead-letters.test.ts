@@ -119,7 +119,7 @@ describe('berth dead-letters', () => {
     ]);
     expect((await cli.run('dead-letters', 'retry', '--all')).stdout).toContain('when the daemon');
     const requests = cli.store((store) => store.requests.listPending());
-    expect(requests.map(({ kind }) => kind)).toEqual(['retry-dead-letter', 'retry-dead-letter']);
+    expect(requests.map(({ kind }) => kind)).toEqual(['dead-letters.retry', 'dead-letters.retry']);
     expect(JSON.parse(requests[1]!.payload)).toMatchObject({
       letters: expect.arrayContaining([
         { sessionId: id, direction: 'in', messageId: 'm-1' },

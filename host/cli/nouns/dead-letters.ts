@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { BerthError, hasCode } from '../../../shared/base/errors.js';
 import { findConversationRow } from '../../../shared/protocol/mailbox/conversation-reader.js';
 import type { DeadLetter } from '../../store/dead-letters.js';
-import { askDaemon } from '../command/ask-daemon.js';
+import { performSoon } from '../command/perform.js';
 import type { AddCommands, CommandContext } from '../command/command-context.js';
 import {
   assertChoice,
@@ -190,9 +190,8 @@ async function ask(
   context: CommandContext,
   letters: readonly Omit<Outcome, 'outcome'>[],
 ): Promise<readonly Outcome[]> {
-  const request = { kind: 'retry-dead-letter', payload: { letters } };
-  const [answer] = await askDaemon(context, [request]);
-  if (answer?.kind === 'done') return answer.outcome as readonly Outcome[];
+  const [performed] = await performSoon(context, 'dead-letters.retry', { letters: [...letters] });
+  if (performed?.kind === 'done') return performed.result as readonly Outcome[];
   return letters.map((letter) => ({ ...letter, outcome: 'waiting' }));
 }
 

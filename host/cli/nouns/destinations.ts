@@ -3,7 +3,8 @@ import { BerthError } from '../../../shared/base/errors.js';
 import type { Destination } from '../../../shared/protocol/session-message.js';
 import { WrongValue, type AddCommands, type CommandContext } from '../command/command-context.js';
 import { noteUnknownChannel } from './messaging-groups.js';
-import { chatName, getAgentGroup, parseChatName, parseName } from '../command/references.js';
+import { chatName, getAgentGroup } from '../../operations/references.js';
+import { parseChatName, parseName } from '../command/names.js';
 import { readStore, writeStore } from '../command/store-access.js';
 import { formatTable } from '../output/table.js';
 

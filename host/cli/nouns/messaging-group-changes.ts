@@ -5,15 +5,10 @@ import { terminalChannelType } from '../../channels/terminal/terminal-protocol.j
 import { messagingGroupIdFor, type MessagingGroup } from '../../store/messaging-groups.js';
 import type { Store } from '../../store/store.js';
 import { parseGiven, usageError, type CommandContext } from '../command/command-context.js';
-import { removeEndedSessions } from './ended-sessions.js';
-import {
-  chatName,
-  getMessagingGroup,
-  isSameName,
-  parseChatName,
-  parseName,
-  parseSender,
-} from '../command/references.js';
+import { removeEndedSessions } from '../../operations/ended-sessions.js';
+import { chatName, getMessagingGroup, isSameName } from '../../operations/references.js';
+import { parseChatName, parseName, parseSender } from '../command/names.js';
+import { scopeOf } from '../command/perform.js';
 import { writeStore } from '../command/store-access.js';
 
 export interface MessagingGroupOptions {
@@ -118,7 +113,11 @@ export function deleteMessagingGroup(
       });
     }
     const sessions = store.sessions.list({ messagingGroupId: group.id });
-    const removed = removeEndedSessions(store, { subject, sessions, withSessions });
+    const removed = removeEndedSessions(scopeOf(context, store), {
+      subject,
+      sessions,
+      withSessions,
+    });
     store.messagingGroups.delete(group.id);
     return { group, removed };
   });

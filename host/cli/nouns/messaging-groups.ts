@@ -9,7 +9,7 @@ import {
   updateMessagingGroup,
 } from './messaging-group-changes.js';
 import { findInstallZone } from '../command/install-time-zone.js';
-import { chatName, getMessagingGroup } from '../command/references.js';
+import { chatName, getMessagingGroup } from '../../operations/references.js';
 import { readStore } from '../command/store-access.js';
 import { parseCount } from '../command/option-values.js';
 import { formatFields, formatSection, formatTable } from '../output/table.js';
@@ -48,7 +48,7 @@ export const addMessagingGroupCommands: AddCommands = (program, act) => {
   noun
     .command('delete <chat>')
     .description('delete one that has no wirings and no sessions, and the record of its messages')
-    .option('--with-sessions', 'take its ended sessions off the lists too; their files stay')
+    .option('--with-sessions', 'delete its ended sessions too, with their files')
     .action(act(remove));
 };
 
@@ -199,7 +199,7 @@ function remove(
   context.output.result({ deleted: group.id, removedSessions: removed }, () =>
     [
       `Deleted the messaging group ${named(group)}.`,
-      ...removed.map((id) => `The files of session ${id} stay in data/sessions/${id}.`),
+      ...(removed.length > 0 ? [`Deleted with it: ${removed.join(', ')}.`] : []),
     ].join('\n'),
   );
 }

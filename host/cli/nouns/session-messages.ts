@@ -12,7 +12,7 @@ import {
 } from '../../../shared/protocol/session-message.js';
 import type { CommandContext } from '../command/command-context.js';
 import { fromStoredJson } from './stored-json.js';
-import { chatName } from '../command/references.js';
+import { chatName } from '../../operations/references.js';
 import { formatTable } from '../output/table.js';
 
 /** Prints both files of a session as one conversation. `chat`: the session's own; null where it has several. */

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { withDatabase } from '../../../shared/base/sqlite/sqlite.js';
@@ -79,6 +79,26 @@ describe('berth sessions', () => {
     expect((await cli.run('sessions', 'close', id)).stdout).toBe(
       'The session s-1 was closed already.\n',
     );
+  });
+
+  it('deletes one that has ended, with its files, and no other', async () => {
+    const id = addSession(cli, { id: 's-1' });
+    const folder = join(cli.home, 'data', 'sessions', id);
+    mkdirSync(join(folder, 'in'), { recursive: true });
+    expect(await cli.failure('sessions', 'delete', id)).toMatchObject({ code: 'in_use' });
+    expect(existsSync(folder)).toBe(true);
+    await cli.run('sessions', 'close', id);
+    expect((await cli.run('sessions', 'delete', id)).stdout).toBe(
+      'Deleted the session s-1 and its files.\n',
+    );
+    expect(existsSync(folder)).toBe(false);
+    expect((await cli.failure('sessions', 'delete', id)).code).toBe('not_found');
+  });
+
+  it('leaves the container of one to the daemon to be restarted', async () => {
+    const id = addSession(cli, { id: 's-1' });
+    const { stdout } = await cli.run('sessions', 'restart', id);
+    expect(stdout).toBe('No daemon runs now, and no container of s-1 either.\n');
   });
 
   it('shows what one waits for and what was given up', async () => {

@@ -6,9 +6,10 @@ import type { Session, SessionStatus } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
 import type { AddCommands, CommandContext } from '../command/command-context.js';
 import { parseCount } from '../command/option-values.js';
-import { chatName, getSession } from '../command/references.js';
+import { chatName, getSession } from '../../operations/references.js';
 import { printMessages } from './session-messages.js';
-import { readStore, writeStore } from '../command/store-access.js';
+import { performNow, performSoon } from '../command/perform.js';
+import { readStore } from '../command/store-access.js';
 import { formatFields, formatSection, formatTable } from '../output/table.js';
 import { describeAge, describeWait } from '../command/time-words.js';
 
@@ -36,9 +37,17 @@ export const addSessionCommands: AddCommands = (program, act) => {
     .action(act(messages));
   noun.command('path <session>').description('print where its files lie').action(act(path));
   noun
+    .command('restart <session>')
+    .description('end its container; what waits is given to a new one')
+    .action(act(restart));
+  noun
     .command('close <session>')
     .description('end one; the next message begins another, the files stay')
     .action(act(close));
+  noun
+    .command('delete <session>')
+    .description('take one that has ended away, with its files, for good')
+    .action(act(remove));
 };
 
 function list(context: CommandContext, filter: { readonly status?: SessionStatus }): void {
@@ -177,24 +186,8 @@ function path(context: CommandContext, reference: string): void {
 
 /** The daemon stops its container, gives up what still waits in it, and tells the chat. */
 function close(context: CommandContext, reference: string): void {
-  const { clock } = context;
-  const { session, wasActive, hadWork, endedTasks } = writeStore(context, (store) => {
-    const session = getSession(store, reference);
-    const wake = store.dueItems.find(session.id, 'wake');
-    if (session.status === 'active') {
-      store.sessions.setStatus(session.id, 'closed', 'closed with `berth sessions close`');
-      const dueAt = isoAt(clock.now());
-      if (wake !== undefined)
-        store.dueItems.set({ sessionId: session.id, kind: 'wake', dueAt, attempts: 0 });
-    }
-    // They belong to the conversation; the daemon ends their rows.
-    const endedTasks = store.tasks.deleteForSession(session.id);
-    const isPlanOnly = endedTasks > 0 && (wake?.dueAt ?? '') > isoAt(clock.now());
-    const hadWork = wake !== undefined && !isPlanOnly;
-    const wasActive = session.status === 'active';
-    const after = store.sessions.find(session.id) ?? session;
-    return { session: after, wasActive, hadWork, endedTasks };
-  });
+  const closed = performNow(context, 'sessions.close', { session: reference });
+  const { session, wasActive, hadWork, endedTasks } = closed;
   context.output.result(session, () => {
     const waiting = hadWork
       ? ' Messages waited in it; the daemon gives them up and tells the chat.'
@@ -206,6 +199,24 @@ function close(context: CommandContext, reference: string): void {
     if (!wasActive) return `The session ${session.id} was ${session.status} already.`;
     return `The session ${session.id} is ${session.status}. The next message begins another.${waiting}${tasks}`;
   });
+}
+
+async function restart(context: CommandContext, reference: string): Promise<void> {
+  const { id } = readStore(context, (store) => getSession(store, reference));
+  const [performed] = await performSoon(context, 'sessions.restart', { session: id });
+  const result = performed?.kind === 'done' ? performed.result : { session: id };
+  const state = performed?.kind === 'later' ? { waitsForDaemon: true } : {};
+  context.output.result({ ...result, ...state }, () => {
+    if (performed?.kind !== 'done') return `No daemon runs now, and no container of ${id} either.`;
+    return performed.result.hadContainer
+      ? `The container of ${id} ends; what waits is given to a new one.`
+      : `The session ${id} has no container now. Its next message starts one.`;
+  });
+}
+
+function remove(context: CommandContext, reference: string): void {
+  const result = performNow(context, 'sessions.delete', { session: reference });
+  context.output.result(result, () => `Deleted the session ${result.deleted} and its files.`);
 }
 
 function folderOf({ config }: CommandContext, session: Session): string {

@@ -55,7 +55,7 @@ describe('berth tasks', () => {
     );
     expect(requests()).toMatchObject([
       {
-        kind: 'create-task',
+        kind: 'tasks.create',
         payload: {
           text: 'water the plants',
           scheduledAt: '2030-01-31T00:00:00.000Z',
@@ -204,8 +204,29 @@ describe('berth tasks', () => {
     addTask();
     const { stdout } = await cli.run('tasks', 'cancel', 't-1');
     expect(stdout).toContain('Cancelled the task t-1.');
-    expect(requests()).toEqual([{ kind: 'cancel-task', payload: { id: 't-1' } }]);
+    expect(requests()).toEqual([{ kind: 'tasks.cancel', payload: { id: 't-1' } }]);
     expect((await cli.failure('tasks', 'cancel', 't-9')).code).toBe('not_found');
+  });
+
+  it('asks the daemon to pause one, to let it go on and to run it now', async () => {
+    addTask();
+    expect((await cli.run('tasks', 'pause', 't-1')).stdout).toContain('Paused the task t-1;');
+    expect((await cli.run('tasks', 'resume', 't-1')).stdout).toContain('Resumed the task t-1.');
+    expect((await cli.run('tasks', 'run', 't-1')).stdout).toContain('runs now, besides its plan.');
+    expect(requests()).toMatchObject([
+      { kind: 'tasks.pause', payload: { id: 't-1' } },
+      { kind: 'tasks.resume', payload: { id: 't-1' } },
+      { kind: 'tasks.run', payload: { id: 't-1', at: expect.any(String) as string } },
+    ]);
+  });
+
+  it('says of one that it is paused', async () => {
+    addTask();
+    cli.store((store) => {
+      store.tasks.setPaused('t-1', '2026-01-31T12:00:00.000Z');
+    });
+    expect((await cli.run('tasks', 'list')).stdout).toContain('paused');
+    expect((await cli.run('tasks', 'show', 't-1')).stdout).toMatch(/next +when it is resumed/);
   });
 
   it('shows what is planned with its session, and ends it there', async () => {

@@ -10,7 +10,6 @@ import {
 import type { MessagingGroup } from '../../store/messaging-groups.js';
 import type { Store } from '../../store/store.js';
 import type { Task } from '../../store/tasks.js';
-import { askDaemon, type Answer } from '../command/ask-daemon.js';
 import {
   parseGiven,
   usageError,
@@ -20,10 +19,16 @@ import {
 } from '../command/command-context.js';
 import { findInstallZone } from '../command/install-time-zone.js';
 import { noteUnknownChannel } from './messaging-groups.js';
-import { chatName, getAgentGroup, getMessagingGroup, getTask } from '../command/references.js';
+import {
+  chatName,
+  getAgentGroup,
+  getMessagingGroup,
+  getTask,
+} from '../../operations/references.js';
+import { laterNote, performSoon, type Performed } from '../command/perform.js';
 import { readStore } from '../command/store-access.js';
 import { formatFields, formatTable } from '../output/table.js';
-import { describeLocal, describeWait, describeZoned } from '../command/time-words.js';
+import { describeAge, describeLocal, describeWait, describeZoned } from '../command/time-words.js';
 
 export const addTaskCommands: AddCommands = (program, act) => {
   const noun = program
@@ -45,6 +50,15 @@ export const addTaskCommands: AddCommands = (program, act) => {
     .command('cancel <task>')
     .description('end a series, or one that has not begun')
     .action(act(cancel));
+  noun
+    .command('pause <task>')
+    .description('keep one from running until it is resumed')
+    .action(act(pause));
+  noun
+    .command('resume <task>')
+    .description('let a paused one run at its next time')
+    .action(act(resume));
+  noun.command('run <task>').description('run one now, besides what is planned').action(act(run));
 };
 
 interface CreateOptions {
@@ -76,15 +90,15 @@ async function create(context: CommandContext, options: CreateOptions): Promise<
     recurrence: options.every ?? null,
     timeZone,
   };
-  const [answer] = await askDaemon(context, [{ kind: 'create-task', payload }]);
+  const [performed] = await performSoon(context, 'tasks.create', payload);
   noteUnknownChannel(context, chat);
   const { id, scheduledAt } = payload;
-  const state = answer?.kind === 'later' ? { waitsForDaemon: true } : {};
+  const state = stateOf(performed);
   const remark = options.at === undefined ? null : describeClockChange(options.at, timeZone);
   if (remark !== null) output.note(remark);
   output.result({ ...payload, remark, ...state }, () => {
     const when = `${describeZoned(scheduledAt, timeZone)}, ${describeWait(scheduledAt, clock.now())}`;
-    return `Planned the task ${id}: ${options.every === undefined ? '' : 'first '}at ${when}.${laterNote(answer)}`;
+    return `Planned the task ${id}: ${options.every === undefined ? '' : 'first '}at ${when}.${laterNote(performed)}`;
   });
 }
 
@@ -142,7 +156,11 @@ function list(context: CommandContext): void {
       [
         { title: 'id', value: ({ id }) => id, whole: true },
         { title: 'next', value: ({ dueAt, zone }) => describeLocal(dueAt, zone), whole: true },
-        { title: '', value: ({ dueAt }) => describeWait(dueAt, clock.now()) },
+        {
+          title: '',
+          value: ({ dueAt, pausedAt }) =>
+            pausedAt === null ? describeWait(dueAt, clock.now()) : 'paused',
+        },
         { title: 'every', value: ({ recurrence }) => recurrence ?? 'once' },
         { title: 'time zone', value: ({ zone }) => zone },
         {
@@ -167,7 +185,9 @@ function show(context: CommandContext, reference: string): void {
         ['id', task.id],
         [
           'next',
-          `${describeZoned(task.dueAt, task.zone)}, ${describeWait(task.dueAt, clock.now())}`,
+          task.pausedAt === null
+            ? `${describeZoned(task.dueAt, task.zone)}, ${describeWait(task.dueAt, clock.now())}`
+            : `when it is resumed; paused ${describeAge(task.pausedAt, clock.now())}`,
         ],
         ['every', task.recurrence ?? 'once'],
         ['time zone', task.zone],
@@ -184,18 +204,55 @@ function show(context: CommandContext, reference: string): void {
 
 async function cancel(context: CommandContext, reference: string): Promise<void> {
   const { id } = readStore(context, (store) => getTask(store, reference));
-  const [answer] = await askDaemon(context, [{ kind: 'cancel-task', payload: { id } }]);
-  const outcome = answer?.kind === 'done' ? (answer.outcome as { cancelled: string }) : undefined;
-  const result = { cancelled: id, runGoesOn: outcome?.cancelled === 'series' };
-  const state = answer?.kind === 'later' ? { waitsForDaemon: true } : {};
-  context.output.result({ ...result, ...state }, () => {
-    const goesOn = result.runGoesOn ? ' The run that has begun goes on.' : '';
-    return `Cancelled the task ${id}.${goesOn}${laterNote(answer)}`;
+  const [performed] = await performSoon(context, 'tasks.cancel', { id });
+  const runGoesOn = performed?.kind === 'done' && performed.result.cancelled === 'series';
+  context.output.result({ cancelled: id, runGoesOn, ...stateOf(performed) }, () => {
+    const goesOn = runGoesOn ? ' The run that has begun goes on.' : '';
+    return `Cancelled the task ${id}.${goesOn}${laterNote(performed)}`;
   });
 }
 
-function laterNote(answer: Answer | undefined): string {
-  return answer?.kind === 'later' ? ' No daemon runs now: the next one will do it.' : '';
+async function pause(context: CommandContext, reference: string): Promise<void> {
+  const { id } = readStore(context, (store) => getTask(store, reference));
+  const [performed] = await performSoon(context, 'tasks.pause', { id });
+  context.output.result(
+    { paused: id, ...stateOf(performed) },
+    () =>
+      `Paused the task ${id}; \`berth tasks resume ${id}\` lets it go on.${laterNote(performed)}`,
+  );
+}
+
+async function resume(context: CommandContext, reference: string): Promise<void> {
+  const { clock, output } = context;
+  const { id, zone } = readStore(context, (store) =>
+    describer(context, store)(getTask(store, reference)),
+  );
+  const [performed] = await performSoon(context, 'tasks.resume', { id });
+  const task = performed?.kind === 'done' ? performed.result : undefined;
+  const next = task === undefined ? {} : { next: task.dueAt };
+  output.result({ resumed: id, ...next, ...stateOf(performed) }, () => {
+    const when =
+      task === undefined
+        ? ''
+        : `: next at ${describeZoned(task.dueAt, zone)}, ${describeWait(task.dueAt, clock.now())}`;
+    return `Resumed the task ${id}${when}.${laterNote(performed)}`;
+  });
+}
+
+async function run(context: CommandContext, reference: string): Promise<void> {
+  const { clock, output } = context;
+  const { id } = readStore(context, (store) => getTask(store, reference));
+  const at = isoAt(clock.now());
+  const [performed] = await performSoon(context, 'tasks.run', { id, at });
+  const result = performed?.kind === 'done' ? performed.result : {};
+  output.result(
+    { run: id, ...result, ...stateOf(performed) },
+    () => `The task ${id} runs now, besides its plan.${laterNote(performed)}`,
+  );
+}
+
+function stateOf(performed: Performed<unknown> | undefined): { readonly waitsForDaemon?: true } {
+  return performed?.kind === 'later' ? { waitsForDaemon: true } : {};
 }
 
 /** The chat's; the install's where it has none, or one that there is not. The daemon reads rows of before in the same way. */

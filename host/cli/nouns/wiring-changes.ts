@@ -3,7 +3,7 @@ import { BerthError } from '../../../shared/base/errors.js';
 import type { Wiring } from '../../store/wirings.js';
 import { usageError, type CommandContext } from '../command/command-context.js';
 import { ensureMessagingGroup } from './messaging-group-changes.js';
-import { getAgentGroup, getWiring } from '../command/references.js';
+import { getAgentGroup, getWiring } from '../../operations/references.js';
 import { writeStore } from '../command/store-access.js';
 import { mergeTriggerRules, type TriggerOptions } from './trigger-options.js';
 

@@ -2,6 +2,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CommandLine } from '../../../test/fakes/command-line.js';
 import { daemonWords } from '../../../test/fakes/daemon-words.js';
 
+interface Verdict {
+  readonly agentGroup: string;
+  readonly verdict: string;
+  readonly reason: string | null;
+}
+
 describe('berth wirings', () => {
   let cli: CommandLine;
 
@@ -42,6 +48,33 @@ describe('berth wirings', () => {
       ...['wirings', 'create', 'terminal:b', 'helper', '--trigger', '{"mode":"mention"}'],
     );
     expect(json).toMatchObject({ triggerRules: { mode: 'mention', ignored: 'drop' } });
+  });
+
+  it('says which agents would take a message, and why, and sends nothing', async () => {
+    await cli.run('agent-groups', 'create', 'Our Cook', '--folder', 'cook');
+    await cli.run('messaging-groups', 'create', 'terminal:team', '--group');
+    await cli.run('wirings', 'create', 'terminal:team', 'helper', '--mode', 'mention');
+    const pattern = ['--mode', 'pattern', '--pattern', 'soup', '--ignored', 'accumulate'];
+    await cli.run('wirings', 'create', 'terminal:team', 'cook', ...pattern);
+    const test = async (...args: string[]): Promise<unknown> =>
+      (await cli.json<Verdict[]>('wirings', 'test', 'terminal:team', ...args))
+        .map(({ agentGroup, verdict, reason }) => `${agentGroup} ${verdict} ${reason ?? ''}`.trim())
+        .sort();
+    expect(await test('hi')).toEqual([
+      'cook context does not match the pattern',
+      'helper refused not mentioned',
+    ]);
+    expect(await test('@helper: soup?')).toEqual(['cook engaged', 'helper engaged']);
+    expect(await test('@cook hi')).toEqual([
+      'cook context does not match the pattern',
+      'helper refused not mentioned',
+    ]);
+    expect(await test('hi', '--mention')).toContain('helper engaged');
+    expect((await cli.run('wirings', 'test', 'terminal:team', '@helper hi')).stdout).toContain(
+      'answer',
+    );
+    expect(await cli.json('sessions', 'list')).toEqual([]);
+    expect((await cli.failure('wirings', 'test', 'terminal:nowhere', 'hi')).code).toBe('not_found');
   });
 
   it.each([

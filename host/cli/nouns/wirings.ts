@@ -1,9 +1,12 @@
 import { Option, type Command } from 'commander';
+import { findMentionedNames } from '../../channels/terminal/terminal-mention.js';
+import { terminalChannelType } from '../../channels/terminal/terminal-protocol.js';
 import { responseScopes, sessionModes, type Wiring } from '../../store/wirings.js';
 import type { AddCommands, CommandContext } from '../command/command-context.js';
 import { noteUnknownChannel } from './messaging-groups.js';
 import { parseWhole } from '../command/option-values.js';
-import { chatName, getWiring } from '../command/references.js';
+import { chatName, getWiring } from '../../operations/references.js';
+import { performNow } from '../command/perform.js';
 import { readStore, writeStore } from '../command/store-access.js';
 import { fromStoredJson } from './stored-json.js';
 import { formatTable } from '../output/table.js';
@@ -25,6 +28,13 @@ export const addWiringCommands: AddCommands = (program, act) => {
       'change its rules, for the next message on; for another agent, delete it and create one',
     );
   addRules(update).action(act(change));
+  noun
+    .command('test <chat> <text>')
+    .description('say which agents would take this message, and why; nothing is sent')
+    .option('--sender <id>', 'who says it', 'somebody')
+    .option('--thread <id>', 'where, in a thread')
+    .option('--mention', 'the platform says that the agent is addressed')
+    .action(act(test));
   noun.command('delete <wiring>').description('delete one; its sessions stay').action(act(remove));
 };
 
@@ -98,6 +108,39 @@ function change(context: CommandContext, reference: string, options: WiringOptio
   const wiring = updateWiring(context, reference, options);
   context.output.result(view(wiring), () => `Updated the wiring ${wiring.id}.`);
 }
+
+interface TestOptions {
+  readonly sender: string;
+  readonly thread?: string;
+  readonly mention?: boolean;
+}
+
+function test(context: CommandContext, chat: string, text: string, options: TestOptions): void {
+  const { sender, thread = null, mention = false } = options;
+  const isTerminal = chat.startsWith(`${terminalChannelType}:`);
+  const mentionedNames = isTerminal ? [...findMentionedNames(text)] : [];
+  const message = { text, sender, thread, mention, mentionedNames };
+  const verdicts = performNow(context, 'wirings.test', { chat, ...message });
+  context.output.result(verdicts, (width) =>
+    formatTable(
+      [
+        { title: 'agent', value: ({ agentGroup }) => agentGroup },
+        { title: 'would', value: ({ verdict }) => verdictWords[verdict] },
+        { title: 'because', value: ({ reason }) => reason ?? 'its rules say so' },
+        { title: 'wiring', value: ({ wiring }) => wiring, whole: true },
+      ],
+      verdicts,
+      width,
+      '',
+    ),
+  );
+}
+
+const verdictWords = {
+  engaged: 'answer',
+  context: 'keep it as context',
+  refused: 'leave it',
+} as const;
 
 function remove(context: CommandContext, reference: string): void {
   const { id, taskIds } = writeStore(context, (store) => {

@@ -4,14 +4,14 @@ import type { Address } from '../../../shared/protocol/session-message.js';
 import { taskIdOf } from '../../../shared/protocol/task-run-id.js';
 import type { Session } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
-import type { Task } from '../../store/tasks.js';
+import type { NewTask } from '../../store/tasks.js';
 import type { Mailbox } from '../mailbox/mailbox.js';
 import type { SessionRegistry } from '../session-registry.js';
 import { toTaskRow } from '../tasks/task-row.js';
 
 export interface FoundTask {
   /** Of which session and chat it is, is for the reader to say. */
-  readonly task: Omit<Task, 'sessionId' | 'messagingGroupId'>;
+  readonly task: Omit<NewTask, 'sessionId' | 'messagingGroupId'>;
   /** Of the chat that hears of it. */
   readonly address: Address | null;
 }
@@ -54,7 +54,7 @@ export async function moveTasks(
         ? undefined
         : store.messagingGroups.findByPlatform(address.channelType, address.platformId);
     const messagingGroupId = chat?.id ?? to.messagingGroupId;
-    const task: Task = { ...found, sessionId: to.id, messagingGroupId };
+    const task: NewTask = { ...found, sessionId: to.id, messagingGroupId };
     const row = toTaskRow(store, to, task);
     await mailbox.post(to.id, { ...sessions.projectionOf(to), row });
     store.transaction(() => {

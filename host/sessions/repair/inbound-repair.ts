@@ -133,7 +133,7 @@ export class InboundRepair {
   #missingTasks({ id }: Session, { messages }: InboundSalvage): readonly Task[] {
     return this.#deps.store.tasks
       .listForSession(id)
-      .filter(({ messageId }) => !messages.has(messageId));
+      .filter(({ messageId, pausedAt }) => pausedAt === null && !messages.has(messageId));
   }
 
   async #amend(

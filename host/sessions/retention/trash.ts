@@ -3,6 +3,7 @@
  * deleting them may take its time and trust what it sees. Nothing is followed through links, and no path grows: a folder
  * within a folder is moved up before it is emptied.
  */
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, renameSync } from 'node:fs';
 import { chmod, opendir, rename, rmdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -34,28 +35,14 @@ const nameEncoding = 'latin1';
 
 export class Trash {
   readonly #deps: TrashDeps;
-  #count = 0;
 
   constructor(deps: TrashDeps) {
     this.#deps = deps;
   }
 
-  /** Moves a file or folder here; false where there is none. What leads to it must be out of a container's reach. */
+  /** As moveToTrash. */
   take(path: string | Buffer): boolean {
-    try {
-      renameSync(path, this.#newPath());
-      return true;
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw error;
-    }
-    mkdirSync(this.#deps.dir, { recursive: true, mode: 0o700 });
-    try {
-      renameSync(path, this.#newPath());
-      return true;
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT') throw error;
-      return false;
-    }
+    return moveToTrash(this.#deps.dir, path);
   }
 
   /** Deletes what is here, entry by entry. Never rejects: what cannot be deleted stays for the next time. */
@@ -97,16 +84,33 @@ export class Trash {
     await withConfinedFolder(path, [], async (folder) => {
       // Its entry `..` changes with a move, so that it must be writable itself.
       await chmod(folder.path, 0o700);
-      if (level === 'below') await rename(path, this.#newPath());
+      if (level === 'below') await rename(path, newPathIn(this.#deps.dir));
       else await this.#deleteIn(Buffer.from(folder.path), work, 'below');
     });
     if (level === 'top') await rmdir(path);
   }
+}
 
-  #newPath(): string {
-    this.#count += 1;
-    return join(this.#deps.dir, `${Date.now().toString(36)}-${process.pid}-${this.#count}`);
+/** Moves a file or folder there; false where there is none. What leads to it must be out of a container's reach. */
+export function moveToTrash(dir: string, path: string | Buffer): boolean {
+  try {
+    renameSync(path, newPathIn(dir));
+    return true;
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
   }
+  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  try {
+    renameSync(path, newPathIn(dir));
+    return true;
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    return false;
+  }
+}
+
+function newPathIn(dir: string): string {
+  return join(dir, `${Date.now().toString(36)}-${process.pid}-${randomUUID()}`);
 }
 
 /** The path of a name that came in nameEncoding. */

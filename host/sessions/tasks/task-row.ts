@@ -2,10 +2,10 @@ import type { NewInboundRow } from '../../../shared/protocol/mailbox/inbound-row
 import { encodeContent, type Address } from '../../../shared/protocol/session-message.js';
 import type { Session } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
-import type { Task } from '../../store/tasks.js';
+import type { NewTask } from '../../store/tasks.js';
 
 /** The messages_in row of a task's next run. What is said to it goes to the task's chat. */
-export function toTaskRow(store: Store, session: Session, task: Task): NewInboundRow {
+export function toTaskRow(store: Store, session: Session, task: NewTask): NewInboundRow {
   const { messageId, dueAt, recurrence, text, timeZone } = task;
   return {
     id: messageId,
@@ -25,7 +25,7 @@ export function toTaskRow(store: Store, session: Session, task: Task): NewInboun
 function addressOf(
   store: Store,
   { threadId }: Session,
-  { messagingGroupId }: Task,
+  { messagingGroupId }: NewTask,
 ): Address | null {
   const chat = store.messagingGroups.find(messagingGroupId ?? '');
   if (chat === undefined) return null;

@@ -83,7 +83,8 @@ export class TaskSeries {
     const next =
       session.status === 'active' ? this.#findNext(session, row, scheduledMs) : undefined;
     if (next === undefined) {
-      store.tasks.delete(taskId);
+      // A run that went on when its task was paused ends without a next one, which comes when the task is resumed.
+      if (store.tasks.find(taskId)?.pausedAt == null) store.tasks.delete(taskId);
       return undefined;
     }
     const following = { of: row.id, id: runIdFor(taskId, next), scheduledAt: isoAt(next) };

@@ -1,6 +1,6 @@
-import { BerthError } from '../../../shared/base/errors.js';
-import type { Session } from '../../store/sessions.js';
-import type { Store } from '../../store/store.js';
+import { BerthError } from '../../shared/base/errors.js';
+import type { Session } from '../store/sessions.js';
+import type { DatabaseScope } from './operation.js';
 
 export interface RemovalRequest {
   /** What is to be deleted, for a sentence: `The agent group helper`. */
@@ -10,10 +10,13 @@ export interface RemovalRequest {
 }
 
 /**
- * Takes the rows of ended sessions away, so that what they refer to can go; their folders stay. Returns their ids.
- * Throws in_use while one is active or has a container, and when it was not asked for.
+ * Takes ended sessions away with their files, so that what they refer to can go. Returns their ids. Throws in_use while
+ * one is active or has a container, and when it was not asked for.
  */
-export function removeEndedSessions(store: Store, request: RemovalRequest): readonly string[] {
+export function removeEndedSessions(
+  { store, discardFolder }: Pick<DatabaseScope, 'store' | 'discardFolder'>,
+  request: RemovalRequest,
+): readonly string[] {
   const { subject, sessions, withSessions } = request;
   const active = sessions.filter(({ status }) => status === 'active');
   if (active.length > 0) {
@@ -29,10 +32,12 @@ export function removeEndedSessions(store: Store, request: RemovalRequest): read
   }
   if (sessions.length > 0 && !withSessions) {
     throw new BerthError('in_use', `${subject} has ${describeSessions(sessions, 'ended')}.`, {
-      next: 'Add --with-sessions to take them off the lists too; their folders in data/sessions stay.',
+      next: 'Add --with-sessions to delete them too, with their files.',
     });
   }
   for (const { id } of sessions) store.sessions.delete(id);
+  // Last: what is taken away here comes back with no transaction.
+  for (const { id } of sessions) discardFolder(id);
   return sessions.map(({ id }) => id);
 }
 

@@ -1,14 +1,12 @@
 /** How commands name things: by id, by the beginning of an id, and where it is natural by a name of their own. */
-import { BerthError } from '../../../shared/base/errors.js';
-import { findNameProblem, normalizeName } from '../../../shared/base/name-rules.js';
-import { terminalChannelType } from '../../channels/terminal/terminal-protocol.js';
-import type { AgentGroup } from '../../store/agent-groups.js';
-import type { MessagingGroup } from '../../store/messaging-groups.js';
-import type { Session } from '../../store/sessions.js';
-import type { Store } from '../../store/store.js';
-import type { Task } from '../../store/tasks.js';
-import type { Wiring } from '../../store/wirings.js';
-import { WrongValue } from './command-context.js';
+import { BerthError } from '../../shared/base/errors.js';
+import { normalizeName } from '../../shared/base/name-rules.js';
+import type { AgentGroup } from '../store/agent-groups.js';
+import type { MessagingGroup } from '../store/messaging-groups.js';
+import type { Session } from '../store/sessions.js';
+import type { Store } from '../store/store.js';
+import type { Task } from '../store/tasks.js';
+import type { Wiring } from '../store/wirings.js';
 
 /** By id, folder, name (in any case) or the beginning of an id. Throws not_found, or invalid_input when several fit. */
 export function getAgentGroup(store: Store, reference: string): AgentGroup {
@@ -80,42 +78,6 @@ export function getTask(store: Store, reference: string): Task {
 /** `terminal:local` */
 export function chatName(chat: Pick<MessagingGroup, 'channelType' | 'platformId'>): string {
   return `${chat.channelType}:${chat.platformId}`;
-}
-
-/** A chat written as channel:platformId. Throws invalid_input. */
-export function parseChatName(text: string): { channelType: string; platformId: string } {
-  const [, channelType, platformId] = /^([a-z][a-z0-9-]*):(\P{Cc}{1,200})$/u.exec(text) ?? [];
-  if (channelType !== undefined && platformId !== undefined) {
-    const problem = findNameProblem(platformId);
-    if (problem === undefined) return { channelType, platformId: asSaid(channelType, platformId) };
-    throw new WrongValue(`${JSON.stringify(text)} names no chat: it ${problem}.`, {
-      next: 'Write it as channel:id, like terminal:local.',
-    });
-  }
-  throw new WrongValue(`${JSON.stringify(text)} names no chat.`, {
-    next: 'Write it as channel:id, like terminal:local.',
-  });
-}
-
-/** Ids of the terminal are what people type, in one spelling; those of other platforms are kept as they are. */
-function asSaid(channelType: string, id: string): string {
-  return channelType === terminalChannelType ? normalizeName(id) : id;
-}
-
-/** A name for people. Throws invalid_input. */
-export function parseName(text: string): string {
-  return normalizeName(parseSender(text));
-}
-
-/** Who writes on a platform: as parseName, and its spelling is kept. Throws invalid_input. */
-export function parseSender(text: string): string {
-  const name = text.trim();
-  const problem = findNameProblem(name);
-  if (/^\P{Cc}{1,100}$/u.test(name) && problem === undefined) return name;
-  const why = name === '' || problem === undefined ? '' : `: it ${problem}`;
-  throw new WrongValue(`${JSON.stringify(text)} cannot be a name${why}.`, {
-    next: 'Use 1 to 100 characters on one line.',
-  });
 }
 
 interface Kind<T> {

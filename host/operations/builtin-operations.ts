@@ -1,0 +1,59 @@
+/** Every operation that there is: one that is not here cannot be asked for. */
+import type { z } from 'zod';
+import { retryDeadLetter } from './dead-letters.js';
+import type { DaemonOperation } from './operation.js';
+import { closeSession, deleteSession, restartSession } from './sessions.js';
+import { cancelTask, createTask, pauseTask, resumeTask, runTask } from './tasks.js';
+import { testWirings } from './wirings.js';
+
+export const operations = [
+  closeSession,
+  deleteSession,
+  restartSession,
+  createTask,
+  cancelTask,
+  pauseTask,
+  resumeTask,
+  runTask,
+  retryDeadLetter,
+  testWirings,
+] as const;
+
+export type Operation = (typeof operations)[number];
+export type OperationName = Operation['name'];
+export type OperationNamed<Name extends OperationName> = Extract<Operation, { name: Name }>;
+export type InputOf<Name extends OperationName> = z.input<OperationNamed<Name>['input']>;
+export type ResultOf<Name extends OperationName> = Awaited<ReturnType<OperationNamed<Name>['run']>>;
+
+/** Who may ask: `operator` is whoever may write to the home. Each operation says it here, or does not compile. */
+export const accessOf: Readonly<Record<OperationName, 'operator'>> = {
+  'sessions.close': 'operator',
+  'sessions.delete': 'operator',
+  'sessions.restart': 'operator',
+  'tasks.create': 'operator',
+  'tasks.cancel': 'operator',
+  'tasks.pause': 'operator',
+  'tasks.resume': 'operator',
+  'tasks.run': 'operator',
+  'dead-letters.retry': 'operator',
+  'wirings.test': 'operator',
+};
+
+export function findOperation<Name extends OperationName>(name: Name): OperationNamed<Name>;
+export function findOperation(name: string): Operation | undefined;
+export function findOperation(name: string): Operation | undefined {
+  return operations.find((one) => one.name === name);
+}
+
+/** What requests were called before operations had names; such a request may still wait. */
+const earlierNames: Readonly<Record<string, OperationName>> = {
+  'create-task': 'tasks.create',
+  'cancel-task': 'tasks.cancel',
+  'retry-dead-letter': 'dead-letters.retry',
+};
+
+/** Undefined where the daemon does no such thing. */
+export function findDaemonOperation(name: string): DaemonOperation | undefined {
+  const operation = findOperation(earlierNames[name] ?? name);
+  return operation?.place === 'daemon' ? operation : undefined;
+}
