@@ -62,7 +62,7 @@ export class Intake {
 
   /** Claims what is next for a turn of its own. Throws what reading or writing throws; nothing is claimed then. */
   take(): Intaken {
-    return this.#deps.inbound.look((inbound) => {
+    return this.#deps.inbound.read((inbound) => {
       const now = this.#now();
       // Nothing is read after the claim: a host that commits then would make it fail, and nobody would run what was claimed.
       const { nextDueAt, hasUnclaimed } = inbound.atOnce(() => ({
@@ -79,7 +79,7 @@ export class Intake {
 
   /** Claims more for a turn that runs and has read the given context already. */
   takeMore(contextIds: ReadonlySet<string>): Batch | undefined {
-    return this.#deps.inbound.look((inbound) => {
+    return this.#deps.inbound.read((inbound) => {
       const now = this.#now();
       if (!this.#hasUnclaimed(inbound, now)) return undefined;
       return this.#claim(inbound, now, false, contextIds).batch;

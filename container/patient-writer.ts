@@ -68,7 +68,7 @@ export class PatientWriter {
     if (this.#deps.isInboundUnchanged()) return knownMaxSeq;
     for (let attempt = 1; attempt <= busyLooks; attempt += 1) {
       try {
-        return this.#deps.inbound.look((inbound) => inbound.maxSeq());
+        return this.#deps.inbound.read((inbound) => inbound.maxSeq());
       } catch (error) {
         if (!hasCode(error, 'database_busy')) break;
       }

@@ -155,14 +155,14 @@ export class Pruning {
 
   #findSettled(messageOutIds: readonly string[], cutoff: string): ReadonlySet<string> {
     if (messageOutIds.length === 0) return new Set();
-    return this.#deps.inbound.look((inbound) => inbound.findSettledOut(messageOutIds, cutoff));
+    return this.#deps.inbound.read((inbound) => inbound.findSettledOut(messageOutIds, cutoff));
   }
 
   /** While a message is in inbound.db, what is noted about it keeps it from being run again. */
   #withoutKnown(notes: readonly OldNote[]): readonly OldNote[] {
     if (notes.length === 0) return notes;
     const ids = notes.map(({ messageId }) => messageId);
-    const known = this.#deps.inbound.look((inbound) => inbound.findKnown(ids));
+    const known = this.#deps.inbound.read((inbound) => inbound.findKnown(ids));
     return notes.filter(({ messageId }) => !known.has(messageId));
   }
 }

@@ -136,7 +136,7 @@ export class Runner {
     });
     this.#loop = new PollLoop({
       name: 'inbox',
-      look: () => this.#look(),
+      poll: () => this.#poll(),
       intervalMs: config.pollIntervalMs,
       log,
     });
@@ -166,7 +166,7 @@ export class Runner {
     this.#inbound.close();
   }
 
-  async #look(): Promise<void> {
+  async #poll(): Promise<void> {
     try {
       for (;;) {
         if (this.#stopping.signal.aborted) return;

@@ -69,7 +69,7 @@ export class Reconciler {
     this.#looks = new SingleFlight((sessionId) => this.#look(sessionId));
     this.#resync = new PollLoop({
       name: 'containers',
-      look: () => this.#observe().finally(this.#noteFirstLook),
+      poll: () => this.#observe().finally(this.#noteFirstLook),
       intervalMs: () => this.#nextResyncMs(),
       log: deps.log,
     });

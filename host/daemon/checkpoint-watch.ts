@@ -36,7 +36,7 @@ export class CheckpointWatch {
     this.#deps = deps;
     this.#poll = new PollLoop({
       name: 'checkpoint',
-      look: () => this.#look(),
+      poll: () => this.#pollOnce(),
       intervalMs: deps.intervalMs ?? 2_000,
       log: deps.log,
     });
@@ -50,7 +50,7 @@ export class CheckpointWatch {
     await this.#poll.stop();
   }
 
-  async #look(): Promise<void> {
+  async #pollOnce(): Promise<void> {
     const { path, checkpoint } = this.#deps;
     const found = await stat(`${path}-wal`).catch(() => undefined);
     const limit = this.#deps.isDiskSlow() ? longLogBytesIfSlow : longLogBytes;

@@ -8,7 +8,7 @@ export function hearAgain(
   nudges: Pick<Nudges, 'notices' | 'delivery'>,
   { channelType, platformId }: { readonly channelType: string; readonly platformId: string },
 ): void {
-  store.notices.hasten(channelType, platformId, isoAt(clock.now()));
+  store.notices.reschedule(channelType, platformId, isoAt(clock.now()));
   nudges.notices();
   const waiting = store.awaitedListeners.take(channelType, platformId);
   for (const sessionId of waiting) nudges.delivery(sessionId);

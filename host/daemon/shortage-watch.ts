@@ -36,7 +36,7 @@ export class ShortageWatch {
     this.#deps = deps;
     this.#poll = new PollLoop({
       name: 'shortage',
-      look: () => this.#look(),
+      poll: () => this.#pollOnce(),
       intervalMs: deps.intervalMs ?? 1_000,
       log: deps.log,
     });
@@ -58,7 +58,7 @@ export class ShortageWatch {
     return hasHelped;
   };
 
-  async #look(): Promise<void> {
+  async #pollOnce(): Promise<void> {
     const { count = countDescriptors } = this.#deps;
     try {
       const { limit, free } = await count();

@@ -15,7 +15,7 @@ describe('a container that writes very many rows', () => {
   });
 
   /** Rows whose ids are r1 and so on. */
-  function flood(count: number, content = '{"rubbish":1}', from = 1): void {
+  function flood(count: number, content = '{"malformed":1}', from = 1): void {
     room.outbound(room.session.id, (db) => {
       db.exec(`WITH RECURSIVE n(i) AS (SELECT ${from} UNION ALL SELECT i + 1 FROM n WHERE i < ${from + count - 1})
         INSERT INTO messages_out (id, seq, timestamp, kind, content)
@@ -44,7 +44,7 @@ describe('a container that writes very many rows', () => {
     const told = room.messagesIn(room.session.id).filter(({ status }) => status === 'context');
     expect(told).toHaveLength(21);
 
-    flood(500, '{"rubbish":2}', 1_001);
+    flood(500, '{"malformed":2}', 1_001);
     await room.deliver();
     expect(letters()).toHaveLength(21);
     expect(letters().some(({ reason }) => reason.includes('one of 1480'))).toBe(true);
@@ -132,7 +132,7 @@ describe('a container that writes very many rows', () => {
 
   it('is not looked at to the end once its session is closed, but what was said before is sent', async () => {
     room.runner.sayAll(Array.from({ length: 150 }, (_, index) => `o-${index}`));
-    flood(5_000, '{"rubbish":1}', 1_000);
+    flood(5_000, '{"malformed":1}', 1_000);
     room.store.sessions.setStatus(room.session.id, 'closed', 'enough');
     await room.end();
     expect(room.channel.sends).toHaveLength(150);

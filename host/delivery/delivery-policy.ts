@@ -47,7 +47,7 @@ export type DeliveryDecision =
       /** The chat itself may be reached, and somebody may wait there. */
       readonly tellsChat: boolean;
       /** It is no message at all, whatever else changes. */
-      readonly isRubbish: boolean;
+      readonly isMalformed: boolean;
     };
 
 /** The years after 9999 are written in another way, and sort before all others. */
@@ -58,7 +58,7 @@ export function decideDelivery(row: OutboundRow, facts: DeliveryFacts): Delivery
   const { record, address, channel } = facts;
   if (record !== undefined && record.status !== 'sending') return { kind: 'settled' };
   const parsed = parseOutboundMessage(row);
-  if (parsed.kind === 'rubbish') return { ...parsed, kind: 'refuse', isRubbish: true };
+  if (parsed.kind === 'malformed') return { ...parsed, kind: 'refuse', isMalformed: true };
   const dueAt = dueTimeOf(parsed.dueAtMs);
   if (dueAt > facts.now) return { kind: 'not-yet', dueAt };
   if (address === undefined) return refuse('it names no chat to go to');
@@ -81,7 +81,7 @@ function decideSend(
     unknownSends,
   });
   if (plan.kind === 'hold') {
-    return { kind: 'refuse', reason: plan.reason, tellsChat: true, isRubbish: false };
+    return { kind: 'refuse', reason: plan.reason, tellsChat: true, isMalformed: false };
   }
   const { isRepeat } = plan;
   return { kind: 'send', channel, address, chat: isRepeat ? asRepeat(chat) : chat, isRepeat };
@@ -93,7 +93,7 @@ function asRepeat(chat: ChatOut): ChatOut {
 
 /** Whoever waits in the chat that it came from learns nothing from where else the agent could not write. */
 function refuse(reason: string): DeliveryDecision {
-  return { kind: 'refuse', reason, tellsChat: false, isRubbish: false };
+  return { kind: 'refuse', reason, tellsChat: false, isMalformed: false };
 }
 
 /** ISO-8601 as the databases store it, so that it compares as text; empty: at once. */

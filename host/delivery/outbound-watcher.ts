@@ -50,7 +50,7 @@ export class OutboundWatcher {
     this.#deps = deps;
     this.#poll = new PollLoop({
       name: 'outbound files',
-      look: () => {
+      poll: () => {
         this.#pollDue();
       },
       intervalMs: () =>

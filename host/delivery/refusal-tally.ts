@@ -61,9 +61,9 @@ export class RefusalTally {
   #count(sessionId: string, refusal: Undelivered, nowMs: number): RefusalCrowd | undefined {
     // What may have been sent is somebody's to decide, for each.
     if (refusal.maybeSent) return undefined;
-    const isRubbish = refusal.isRubbish === true;
-    const run = this.#runOf(sessionId, isRubbish, nowMs);
-    if (run.toldAlone < (isRubbish ? rubbishAlone : othersAlone)) {
+    const isMalformed = refusal.isMalformed === true;
+    const run = this.#runOf(sessionId, isMalformed, nowMs);
+    if (run.toldAlone < (isMalformed ? rubbishAlone : othersAlone)) {
       run.toldAlone += 1;
       return undefined;
     }
@@ -72,8 +72,8 @@ export class RefusalTally {
     return run.crowd;
   }
 
-  #runOf(sessionId: string, isRubbish: boolean, nowMs: number): Run {
-    const key = `${sessionId} ${isRubbish}`;
+  #runOf(sessionId: string, isMalformed: boolean, nowMs: number): Run {
+    const key = `${sessionId} ${isMalformed}`;
     const found = this.#runs.get(key);
     if (found !== undefined && found.endsAtMs > nowMs) return found;
     for (const [other, { endsAtMs }] of this.#runs) {

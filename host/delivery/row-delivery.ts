@@ -216,7 +216,7 @@ export class RowDelivery {
     };
     for (const row of rows) this.#sort(look, row, records.get(row.id), page);
     look.refused += page.refusals.length;
-    look.malformed += page.refusals.filter(({ isRubbish }) => isRubbish === true).length;
+    look.malformed += page.refusals.filter(({ isMalformed }) => isMalformed === true).length;
     if (look.malformed > maxMalformed) throw this.#flooded(look);
     await batch.refuse(session, page.refusals, look.draft);
     const unsent = await batch.send(session, page.sends, look);

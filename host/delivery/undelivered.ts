@@ -11,5 +11,5 @@ export interface Undelivered {
   /** The reason is plain enough for whoever waits. */
   readonly isPlain?: boolean;
   /** It is no message at all. */
-  readonly isRubbish?: boolean;
+  readonly isMalformed?: boolean;
 }

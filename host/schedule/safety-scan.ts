@@ -47,7 +47,7 @@ export class SafetyScan {
     this.#deps = deps;
     this.#loop = new PollLoop({
       name: 'safety scan',
-      look: () => this.checkNext(),
+      poll: () => this.checkNext(),
       intervalMs: () => this.#pauseMs(),
       log: deps.log,
     });

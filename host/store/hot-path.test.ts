@@ -121,7 +121,7 @@ const hotCalls: Readonly<Record<string, (store: Store) => void>> = {
     store.notices.postpone({ ...notice, tries: 1, status: 'sending', maybeSent: false }, '');
     store.notices.isWaiting(notice);
     store.notices.settle('n-1', 'sent');
-    store.notices.hasten('fake', 'chat-1', '');
+    store.notices.reschedule('fake', 'chat-1', '');
   },
 };
 

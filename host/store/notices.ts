@@ -128,7 +128,7 @@ export class NoticeStore {
   }
 
   /** Makes a chat's waiting notices due now: somebody listens. */
-  hasten(channelType: string, platformId: string, now: string): void {
+  reschedule(channelType: string, platformId: string, now: string): void {
     this.#statements
       .prepare(
         `UPDATE notices SET due_at = ? WHERE ${open} AND status = 'pending' AND channel_type = ? AND platform_id = ?`,

@@ -47,7 +47,7 @@ export class WaitingRoom {
     this.#admission = new Admission(deps);
     this.#teller = new PollLoop({
       name: 'waiting room',
-      look: () => this.#tellPlaces(),
+      poll: () => this.#tellPlaces(),
       intervalMs: () => (this.#admission.waiting > 0 ? tellIntervalMs : 86_400_000),
       log: deps.log,
     });

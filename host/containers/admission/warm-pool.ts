@@ -36,7 +36,7 @@ export class WarmPool {
     this.#deps = deps;
     this.#loop = new PollLoop({
       name: 'warm sessions',
-      look: () => this.#look(),
+      poll: () => this.#poll(),
       intervalMs: deps.resyncIntervalMs,
       log: deps.log,
     });
@@ -64,7 +64,7 @@ export class WarmPool {
     await this.#loop.stop();
   }
 
-  async #look(): Promise<void> {
+  async #poll(): Promise<void> {
     const { store, nudges } = this.#deps;
     const blanks = store.sessions.listBlank();
     const unwanted = new Set(blanks.map(({ id }) => id));

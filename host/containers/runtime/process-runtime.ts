@@ -63,7 +63,7 @@ export class ProcessRuntime implements ContainerRuntime {
     this.#records = new ProcessRecords({ folder: deps.stateDir, log: deps.log });
     this.#poll = new PollLoop({
       name: 'processes',
-      look: () => this.#look(),
+      poll: () => this.#pollOnce(),
       intervalMs: deps.pollIntervalMs,
       log: deps.log,
     });
@@ -238,7 +238,7 @@ export class ProcessRuntime implements ContainerRuntime {
   }
 
   /** The daemon's part for processes that nobody tells about, and for logs that nobody else keeps small. */
-  async #look(): Promise<void> {
+  async #pollOnce(): Promise<void> {
     for (const record of await this.#listRecords()) {
       if (record.exit !== null) continue;
       if (await this.#isRunning(record)) {

@@ -75,7 +75,7 @@ function decideRow(row: OpenInbound, facts: SettlementFacts): Decision | undefin
     case 'open':
       if (isMisplanned(row)) return { row, outcome: { id, status: 'moved' } };
       if (!waitsTooLong(row, limits, nowMs)) return undefined;
-      return { row, outcome: { id, status: 'hasten', processAfter: isoAt(nowMs) } };
+      return { row, outcome: { id, status: 'reschedule', processAfter: isoAt(nowMs) } };
   }
 }
 

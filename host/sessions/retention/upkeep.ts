@@ -55,7 +55,7 @@ export class Upkeep {
     this.#sessions = new SessionUpkeep({ ...deps, rows, files, trash: this.#trash });
     this.#loop = new PollLoop({
       name: 'upkeep',
-      look: (signal) => this.#look(signal),
+      poll: (signal) => this.#poll(signal),
       intervalMs: deps.pollIntervalMs,
       log: deps.log,
     });
@@ -74,7 +74,7 @@ export class Upkeep {
     await this.#loop.stop();
   }
 
-  async #look(signal: AbortSignal): Promise<void> {
+  async #poll(signal: AbortSignal): Promise<void> {
     if (!this.#trustsClock()) return;
     await this.#pruneCentral(signal);
     while (!signal.aborted && this.#trustsClock()) {

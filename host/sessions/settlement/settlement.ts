@@ -147,7 +147,7 @@ export class Settlement {
     // Without a pause: what is posted from now on plans its own wake after this one.
     planDueWork(this.#deps, session, {
       open: openNow,
-      hasProgress: outcomes.some(({ status }) => status !== 'hasten'),
+      hasProgress: outcomes.some(({ status }) => status !== 'reschedule'),
       deliverAt: delivery === undefined ? undefined : (delivery.dueAt ?? null),
     });
     if (decisions.length > 0) log.debug({ sessionId: session.id }, 'next look planned');

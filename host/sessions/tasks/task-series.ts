@@ -120,7 +120,7 @@ export class TaskSeries {
 }
 
 function isFinal({ status }: InboundOutcome): boolean {
-  return status !== 'retry' && status !== 'hasten';
+  return status !== 'retry' && status !== 'reschedule';
 }
 
 function isTask({ kind, recurrence }: OpenInbound): boolean {

@@ -34,7 +34,7 @@ export class DailyBackup {
     this.#deps = deps;
     this.#loop = new PollLoop({
       name: 'daily backup',
-      look: async () => {
+      poll: async () => {
         await this.backUpIfDue(this.#givingUp.signal);
       },
       intervalMs: pollIntervalMs,
