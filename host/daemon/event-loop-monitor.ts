@@ -39,7 +39,7 @@ export class LoopWatch {
 
   start(): void {
     this.#lastUse = performance.eventLoopUtilization();
-    this.#lookLater();
+    this.#continueLater();
   }
 
   stop(): void {
@@ -47,12 +47,12 @@ export class LoopWatch {
     this.#endSampling();
   }
 
-  #lookLater(): void {
+  #continueLater(): void {
     const waitMs = untilSharedTick(this.#deps.lookIntervalMs);
     this.#nextLookAt = performance.now() + waitMs;
     this.#timer = setTimeout(() => {
       this.#look();
-      this.#lookLater();
+      this.#continueLater();
     }, waitMs);
     this.#timer.unref();
   }
