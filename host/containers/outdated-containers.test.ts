@@ -170,9 +170,9 @@ describe('a container that was started with something else than what is there no
     await room.reconciler.firstLook;
     room.warmPool.start();
     await until(() => {
-      expect(room.store.sessions.listBlank()).toMatchObject([{ containerStatus: 'running' }]);
+      expect(room.store.sessions.listPrewarmed()).toMatchObject([{ containerStatus: 'running' }]);
     });
-    const [blank] = room.store.sessions.listBlank();
+    const [blank] = room.store.sessions.listPrewarmed();
     await room.warmPool.stop();
     await room.reconciler.stop();
     room.runtime.image = { name: 'image-2', isReady: false };

@@ -77,7 +77,7 @@ export class Reconciler {
 
   start(): void {
     // None is given to a conversation before it was compared with what would be started now.
-    this.#deps.store.sessions.doubtWarm();
+    this.#deps.store.sessions.doubtPrewarmed();
     this.#deps.runtime.watchExits(({ sessionId, containerId }) => {
       this.#deps.log.debug({ sessionId, containerId }, 'container exit seen');
       this.#suspects.set(containerId, performance.now());

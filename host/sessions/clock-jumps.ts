@@ -118,7 +118,7 @@ export class ClockJumps {
 function rebaseWaits(store: Store, nowMs: number, backMs: number): void {
   const now = isoAt(nowMs);
   store.transaction(() => {
-    store.dueItems.lookAgain(now, isoAt(nowMs + backMs + longestWaitMs));
+    store.dueItems.checkAgain(now, isoAt(nowMs + backMs + longestWaitMs));
     store.dueItems.advancePrunes(now, isoAt(nowMs + longestPruneWaitMs));
     store.sessions.forgetFuture(now);
     store.deliveryRetries.advanceAll(now, backMs);

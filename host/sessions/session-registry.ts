@@ -32,7 +32,7 @@ export class SessionRegistry {
     return store.transaction(() => {
       const found = store.sessions.findActive(key);
       if (found !== undefined) return found;
-      const blank = this.#takeBlank(key);
+      const blank = this.#takePrewarmed(key);
       if (blank !== undefined) return blank;
       const session: Session = {
         ...key,
@@ -50,7 +50,7 @@ export class SessionRegistry {
   }
 
   /** A session that waits for a conversation of this agent group. */
-  makeBlank(agentGroup: AgentGroup): Session {
+  prewarm(agentGroup: AgentGroup): Session {
     const { store, clock, newId } = this.#deps;
     const session: Session = {
       id: newId('s'),
@@ -66,16 +66,16 @@ export class SessionRegistry {
     };
     const madeFor = settingsKey(agentGroup);
     store.transaction(() => {
-      store.sessions.insertBlank({ ...session, madeFor });
+      store.sessions.insertPrewarmed({ ...session, madeFor });
     });
     return session;
   }
 
-  #takeBlank(key: SessionKey): Session | undefined {
+  #takePrewarmed(key: SessionKey): Session | undefined {
     const { store, log, onTaken } = this.#deps;
     const agentGroup = store.agentGroups.find(key.agentGroupId);
     if (agentGroup === undefined) return undefined;
-    const session = store.sessions.takeBlank(key, settingsKey(agentGroup));
+    const session = store.sessions.takePrewarmed(key, settingsKey(agentGroup));
     if (session === undefined) return undefined;
     log.info({ sessionId: session.id }, 'warm session taken');
     onTaken?.();

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ContainerRoom } from '../../../test/fakes/container-room.js';
 import { settled, until } from '../../../test/fakes/waiting.js';
-import type { BlankSession } from '../../store/sessions.js';
+import type { PrewarmedSession } from '../../store/sessions.js';
 
 describe('warm sessions', () => {
   let room: ContainerRoom;
@@ -23,11 +23,11 @@ describe('warm sessions', () => {
     room.warmPool.nudge();
   }
 
-  function blanks(): readonly BlankSession[] {
-    return room.store.sessions.listBlank();
+  function blanks(): readonly PrewarmedSession[] {
+    return room.store.sessions.listPrewarmed();
   }
 
-  async function expectWarm(count: number): Promise<readonly BlankSession[]> {
+  async function expectWarm(count: number): Promise<readonly PrewarmedSession[]> {
     await until(() => {
       expect(blanks().map(({ containerStatus }) => containerStatus)).toEqual(
         Array.from({ length: count }, () => 'running'),

@@ -10,7 +10,7 @@ import type { SessionFolders } from '../../sessions/session-folder.js';
 import type { SessionRegistry } from '../../sessions/session-registry.js';
 import { settingsKey } from '../../store/agent-groups.js';
 import { readContainerConfig } from '../../store/container-config.js';
-import type { BlankSession } from '../../store/sessions.js';
+import type { PrewarmedSession } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
 
 export interface WarmPoolDeps {
@@ -66,7 +66,7 @@ export class WarmPool {
 
   async #poll(): Promise<void> {
     const { store, nudges } = this.#deps;
-    const blanks = store.sessions.listBlank();
+    const blanks = store.sessions.listPrewarmed();
     const unwanted = new Set(blanks.map(({ id }) => id));
     for (const group of store.agentGroups.list()) {
       const { warmSessions } = readContainerConfig(group.containerConfig);
@@ -79,7 +79,7 @@ export class WarmPool {
         if (containerStatus === 'stopped') nudges.container(id);
       }
       for (let count = fitting.length; count < warmSessions; count += 1) {
-        const { id } = this.#deps.sessions.makeBlank(group);
+        const { id } = this.#deps.sessions.prewarm(group);
         await this.#deps.mailbox.ensure(id);
         nudges.container(id);
       }
@@ -88,7 +88,7 @@ export class WarmPool {
   }
 
   /** First its container, then the rest. */
-  async #takeAway({ id, status, containerStatus }: BlankSession): Promise<void> {
+  async #takeAway({ id, status, containerStatus }: PrewarmedSession): Promise<void> {
     const { store, folders, nudges, log } = this.#deps;
     if (status === 'warm') {
       store.sessions.setStatus(id, 'closed', 'not needed any more');

@@ -58,7 +58,7 @@ export async function adoptFolder(
     case 'refuse':
       return plan;
     case 'blank':
-      await takeBlank(deps, sessionId, plan);
+      await keepPrewarmed(deps, sessionId, plan);
       return { kind: 'blank' };
     case 'adopt':
       return await adopt(deps, sessionId, plan);
@@ -79,7 +79,7 @@ function worldFor(deps: AdoptFolderDeps, address: Address | null): KnownWorld {
 }
 
 /** It waits for a conversation again; the warm pool takes it away where it is not wanted. */
-async function takeBlank(
+async function keepPrewarmed(
   { store, mailbox, folders, clock, log }: AdoptFolderDeps,
   sessionId: string,
   { agentGroup }: Blank,
@@ -92,7 +92,11 @@ async function takeBlank(
   await mailbox.ensure(sessionId);
   const session = newRow(sessionId, agentGroup.id, clock);
   store.transaction(() => {
-    store.sessions.insertBlank({ ...session, status: 'warm', madeFor: settingsKey(agentGroup) });
+    store.sessions.insertPrewarmed({
+      ...session,
+      status: 'warm',
+      madeFor: settingsKey(agentGroup),
+    });
   });
 }
 

@@ -180,7 +180,7 @@ describe('a session whose folder central.db does not know', () => {
       room.nameAgent(id, id === newer ? room.agentGroup : { id: 'ag-before', name: 'Helper' });
     }
     await room.start();
-    expect(room.store.sessions.listBlank()).toMatchObject([{ id: newer, status: 'warm' }]);
+    expect(room.store.sessions.listPrewarmed()).toMatchObject([{ id: newer, status: 'warm' }]);
     expect(existsSync(room.folders.folderOf(homeless))).toBe(false);
     expect(room.remarks).toEqual([]);
   });
