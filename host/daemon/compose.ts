@@ -99,8 +99,8 @@ export class House {
       store,
       log,
       handlers: {
-        'create-task': (payload) => this.#schedule.taskDesk.create(payload),
-        'cancel-task': (payload) => this.#schedule.taskDesk.cancel(payload),
+        'create-task': (payload) => this.#schedule.taskHandler.create(payload),
+        'cancel-task': (payload) => this.#schedule.taskHandler.cancel(payload),
         'retry-dead-letter': (payload) => this.#delivery.deadLetters.retry(payload),
       },
     });
@@ -126,7 +126,7 @@ export class House {
       },
       onChange: () => {
         this.#requestDesk.nudge();
-        this.#schedule.dueIndex.look();
+        this.#schedule.dueIndex.readAgain();
         this.#nudges.notices();
         this.#reconciler.nudgeAll();
         this.#warmPool.nudge();

@@ -21,7 +21,7 @@ export function joinAdoption(
     waitMs,
     defaultAgentFolder,
     wiresItself: (type) => channels.find(type)?.wiresItself ?? false,
-    checkTasks: (sessionId) => taskCheck.mend(sessionId),
+    checkTasks: (sessionId) => taskCheck.repair(sessionId),
     nudges,
   });
 }
