@@ -1,8 +1,8 @@
 import type { MessageLine } from './terminal-protocol.js';
 
 /**
- * Nobody has a name in the terminal: an `@` that begins a word speaks to the agent, whatever the word. One in an e-mail
- * address, a link, a path, a package's name or code speaks to nobody.
+ * Nobody has a name in the terminal: an `@` that begins a word speaks to the agent, whatever the word. An `@` in an
+ * e-mail address, a link, a path, a package's name or code speaks to nobody.
  */
 export function isMention({ text, mention }: Pick<MessageLine, 'text' | 'mention'>): boolean {
   if (mention !== undefined) return mention;
@@ -18,7 +18,7 @@ export function isMention({ text, mention }: Pick<MessageLine, 'text' | 'mention
 /** In place of what was taken out: a word is there, so that what follows it at once begins none. */
 const placeholder = 'x';
 
-/** What some clients wrap a name in. */
+/** The characters that some clients wrap a name in. */
 const invisible = /[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g;
 
 /**
