@@ -7,7 +7,7 @@ import { ChannelSet } from '../channels/channel-set.js';
 import { buildContainers, type Containers } from '../containers/build-containers.js';
 import type { Reconciler } from '../containers/reconciler.js';
 import type { ContainerRuntime } from '../containers/runtime/container-runtime.js';
-import type { WarmPool } from '../containers/admission/warm-pool.js';
+import type { PrewarmedPool } from '../containers/admission/prewarmed-pool.js';
 import { buildDelivery, type Delivery } from '../delivery/build-delivery.js';
 import { Router } from '../routing/router.js';
 import { buildSchedule, type Schedule } from '../schedule/build-schedule.js';
@@ -44,7 +44,7 @@ const lookAgainMs = 5_000;
 const booksWaitMs = 2;
 /** How long who asks again waits for a reply that is being sent, in milliseconds. */
 const lastWordsMs = 2_000;
-const firstLookMs = 1_000;
+const firstListingMs = 1_000;
 
 /** The rooms, joined by callbacks. */
 export class House {
@@ -57,7 +57,7 @@ export class House {
   readonly #channels: ChannelSet;
   readonly #router: Router;
   readonly #reconciler: Reconciler;
-  readonly #warmPool: WarmPool;
+  readonly #prewarmedPool: PrewarmedPool;
   readonly #delivery: Delivery;
   readonly #schedule: Schedule;
   readonly #centralWatch: CentralWatch;
@@ -71,7 +71,7 @@ export class House {
       { runtime, status },
       {
         onTaken: () => {
-          this.#warmPool.noteTaken();
+          this.#prewarmedPool.noteTaken();
         },
         onSettled: this.#onSettled,
         nudges: this.#nudges,
@@ -93,7 +93,7 @@ export class House {
       },
     });
     this.#delivery = this.#joinDelivery();
-    ({ reconciler: this.#reconciler, warmPool: this.#warmPool } = this.#joinContainers());
+    ({ reconciler: this.#reconciler, prewarmedPool: this.#prewarmedPool } = this.#joinContainers());
     this.#router = this.#joinRouting();
     this.#requestDesk = new RequestDesk({
       store,
@@ -129,7 +129,7 @@ export class House {
         this.#schedule.dueIndex.readAgain();
         this.#nudges.notices();
         this.#reconciler.nudgeAll();
-        this.#warmPool.nudge();
+        this.#prewarmedPool.nudge();
       },
     });
   }
@@ -151,7 +151,7 @@ export class House {
     this.#delivery.watcher.start();
     this.#reconciler.start();
     this.#ground.recovery.start();
-    this.#warmPool.start();
+    this.#prewarmedPool.start();
     this.#delivery.notices.start();
     this.#schedule.dueIndex.start();
     this.#nudges.schedule();
@@ -162,7 +162,7 @@ export class House {
       },
     });
     // So that who waits for the start hears of an engine that is away.
-    await new Deadline(firstLookMs).wait(this.#reconciler.firstLook);
+    await new Deadline(firstListingMs).wait(this.#reconciler.firstListing);
     void this.#adoption.catchUp();
     this.#upkeep.start();
     this.#schedule.safetyScan.start();
@@ -189,7 +189,7 @@ export class House {
     this.#schedule.dueIndex.stop();
     await step('commands', this.#centralWatch.stop());
     await step('requests', this.#requestDesk.drain());
-    await step('warm sessions', this.#warmPool.stop());
+    await step('prewarmed sessions', this.#prewarmedPool.stop());
     await step('reconciler', this.#reconciler.stop());
     current = deadline;
     if (containers === 'stop') {
@@ -261,9 +261,9 @@ export class House {
         this.#delivery.watcher.add(sessionId);
         this.#nudges.delivery(sessionId);
       },
-      onEnded: async (sessionId, condemned, why) => {
+      onEnded: async (sessionId, stoppedInTurn, why) => {
         this.#delivery.watcher.remove(sessionId);
-        await this.#delivery.loop.finish(sessionId, condemned, why);
+        await this.#delivery.loop.finish(sessionId, stoppedInTurn, why);
       },
       onTrouble: (sessionId, error) => {
         this.#ground.recovery.report(sessionId, error);
