@@ -32,8 +32,8 @@ export class SessionRegistry {
     return store.transaction(() => {
       const found = store.sessions.findActive(key);
       if (found !== undefined) return found;
-      const blank = this.#takePrewarmed(key);
-      if (blank !== undefined) return blank;
+      const prewarmed = this.#takePrewarmed(key);
+      if (prewarmed !== undefined) return prewarmed;
       const session: Session = {
         ...key,
         id: newId('s'),
@@ -77,17 +77,17 @@ export class SessionRegistry {
     if (agentGroup === undefined) return undefined;
     const session = store.sessions.takePrewarmed(key, settingsKey(agentGroup));
     if (session === undefined) return undefined;
-    log.info({ sessionId: session.id }, 'warm session taken');
+    log.info({ sessionId: session.id }, 'prewarmed session taken');
     onTaken?.();
     return session;
   }
 
   /** Takes a session out of use because its files cannot be used, and says so in its chat. The next message begins a new one. */
-  setAside(sessionId: string, reason: string): void {
+  quarantine(sessionId: string, reason: string): void {
     const { store, clock, log } = this.#deps;
     const session = store.sessions.find(sessionId);
     if (session?.status !== 'active') return;
-    log.error({ sessionId, reason }, 'session set aside');
+    log.error({ sessionId, reason }, 'session quarantined');
     const { routing } = this.projectionOf(session);
     const text =
       'Something is wrong with the files of this conversation. It begins afresh with your next message; what has not been answered, please send again.';

@@ -1,4 +1,4 @@
-/** What becomes of the messages that are open. Pure: everything is passed in. */
+/** Decides on the messages that are open. Pure: everything is passed in. */
 import { isoAt } from '../../../shared/base/clock.js';
 import type { OpenInbound } from '../../../shared/protocol/mailbox/inbound-rows.js';
 import type { InboundOutcome } from '../../../shared/protocol/mailbox/inbound-settlement.js';
@@ -40,7 +40,7 @@ export function decideSettlement(facts: SettlementFacts): readonly Decision[] {
 }
 
 /**
- * Nobody will work on these any more: what is not completed has failed. Context is not read any more. What is
+ * Nobody will work on these any more: what is not completed has failed. Context is not read any more. A message that is
  * planned for later ends with its session only.
  */
 export function decideEnd(

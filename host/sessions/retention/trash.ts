@@ -21,7 +21,7 @@ export interface TrashDeps {
 const entriesAtOnce = 50;
 const pauseMs = 5;
 
-/** One go through the trash. */
+/** A go through the trash. */
 interface Work {
   readonly signal: AbortSignal;
   /** Entries deleted or moved up: as long as there are any, another round may bring more. */
@@ -40,7 +40,7 @@ export class Trash {
     this.#deps = deps;
   }
 
-  /** Moves a file or folder here; false where there is none. What leads to it must be out of a container's reach. */
+  /** Moves a file or folder here; false where there is none. The path to it must be out of a container's reach. */
   take(path: string | Buffer): boolean {
     try {
       renameSync(path, this.#newPath());
