@@ -11,7 +11,7 @@ export interface CentralWatchDeps {
   readonly sessions: SessionRegistry;
   readonly log: Logger;
   readonly pollIntervalMs: number;
-  /** Where the central database lies. */
+  /** The path of the central database. */
   readonly path: string;
   /** Another process has written to the central database. */
   readonly onChange: () => void;

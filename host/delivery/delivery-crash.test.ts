@@ -230,7 +230,7 @@ describe('an interrupted delivery', () => {
   });
 
   it('is looked at again by itself when a full disk has room again, though nothing could be planned', async () => {
-    room = new DeliveryRoom({ lookAgainMs: 20 });
+    room = new DeliveryRoom({ repeatPassMs: 20 });
     room.runner.say('o-1');
     room.inbound(room.session.id, (db) => {
       db.exec(`CREATE TRIGGER full BEFORE INSERT ON delivered

@@ -27,9 +27,9 @@ export interface DeliveryLoopDeps {
   readonly batch: DeliveryBatch;
   readonly clock: Clock;
   /** When to look again after a look that failed, in milliseconds. */
-  readonly lookAgainMs: number;
+  readonly repeatPassMs: number;
   /** How long what has ended waits to be settled, in milliseconds: what people say to its replies goes first. */
-  readonly booksWaitMs: number;
+  readonly settlementWaitMs: number;
   readonly log: Logger;
   /** What becomes of a session whose files cannot be used. */
   readonly recovery: Pick<SessionRecovery, 'assertWhole' | 'noteWell' | 'repair' | 'report'>;
@@ -143,7 +143,7 @@ export class DeliveryLoop {
 
   /** False where the daemon stops before the end. */
   async #goThrough(session: Session, end: ContainerEnd | undefined): Promise<boolean> {
-    const { settlement, mailbox, rows, batch, booksWaitMs } = this.#deps;
+    const { settlement, mailbox, rows, batch, settlementWaitMs } = this.#deps;
     const ended = end === undefined ? undefined : await this.#repair(session, end);
     const draft = new DeliveryDraft();
     await this.#writeLeftOver(session, draft);
@@ -156,7 +156,7 @@ export class DeliveryLoop {
         await batch.write(session, draft);
         return false;
       }
-      if (hasEnded(facts.acks) && !draft.isUrgent) await delay(booksWaitMs);
+      if (hasEnded(facts.acks) && !draft.isUrgent) await delay(settlementWaitMs);
       const open = draft.open ?? facts.open ?? (await mailbox.inbound(session.id, 'listOpen'));
       const taken = draft.take();
       try {
@@ -216,8 +216,8 @@ export class DeliveryLoop {
   }
 
   #passAgainSoon(sessionId: string): void {
-    const { store, clock, lookAgainMs, log } = this.#deps;
-    const dueAt = isoAt(clock.now() + lookAgainMs);
+    const { store, clock, repeatPassMs, log } = this.#deps;
+    const dueAt = isoAt(clock.now() + repeatPassMs);
     try {
       store.dueItems.set({ sessionId, kind: 'deliver', dueAt, attempts: 0 });
     } catch (err) {
@@ -232,7 +232,7 @@ export class DeliveryLoop {
     const timer = setTimeout(() => {
       this.#timers.delete(sessionId);
       this.nudge(sessionId);
-    }, this.#deps.lookAgainMs);
+    }, this.#deps.repeatPassMs);
     this.#timers.set(sessionId, timer);
   }
 
