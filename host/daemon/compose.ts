@@ -292,7 +292,7 @@ export class ComposedDaemon {
       onDamaged: (sessionId, error) => this.#core.recovery.abandon(sessionId, error),
       nudges: this.#nudges,
       deliver: async (sessionId) => {
-        await new Deadline(lastWordsMs).wait(this.#delivery.loop.look(sessionId));
+        await new Deadline(lastWordsMs).wait(this.#delivery.loop.pass(sessionId));
       },
     });
   }

@@ -256,12 +256,12 @@ describe('delivery', () => {
   });
 
   it('says nothing of a session that was never written to', async () => {
-    const blank = room.addSession();
-    await room.deliver(blank);
-    await room.delivery.loop.finish(blank.id, new Set());
-    await room.deliver({ ...blank, id: 's-unknown' });
+    const empty = room.addSession();
+    await room.deliver(empty);
+    await room.delivery.loop.finish(empty.id, new Set());
+    await room.deliver({ ...empty, id: 's-unknown' });
     await room.delivery.loop.finish('s-unknown', new Set());
     expect(room.damaged).toEqual([]);
-    expect(room.deliversIn(blank)).toBeUndefined();
+    expect(room.deliversIn(empty)).toBeUndefined();
   });
 });

@@ -14,11 +14,11 @@ import {
 export interface DeliveryFacts {
   /** ISO-8601. */
   readonly now: string;
-  /** What is noted of this row, if anything. */
+  /** The note about this row, if there is one. */
   readonly record: DeliveryRecord | undefined;
   /** The outcome of an earlier send is not known, and it was decided to send it again. */
   readonly maybeSent: boolean;
-  /** Where the row goes: its own address, or else the session's. */
+  /** The place that the row goes to: its own address, or else the session's. */
   readonly address: Address | undefined;
   /** The agent may write there. */
   readonly isAllowed: boolean;
@@ -37,7 +37,7 @@ export type DeliveryDecision =
       readonly channel: Channel;
       readonly address: Address;
       readonly chat: ChatOut;
-      /** It may have arrived before; the chat says so. */
+      /** The message may have arrived before; the chat says so. */
       readonly isRepeat: boolean;
     }
   /** Will never be sent. */
@@ -46,14 +46,14 @@ export type DeliveryDecision =
       readonly reason: string;
       /** The chat itself may be reached, and somebody may wait there. */
       readonly tellsChat: boolean;
-      /** It is no message at all, whatever else changes. */
+      /** The row is no message at all, whatever else changes. */
       readonly isMalformed: boolean;
     };
 
 /** The years after 9999 are written in another way, and sort before all others. */
 const latestMs = Date.UTC(9999, 11, 31);
 
-/** What to do with one row of messages_out. */
+/** Decides what to do with one row of messages_out. */
 export function decideDelivery(row: OutboundRow, facts: DeliveryFacts): DeliveryDecision {
   const { record, address, channel } = facts;
   if (record !== undefined && record.status !== 'sending') return { kind: 'settled' };
@@ -91,7 +91,7 @@ function asRepeat(chat: ChatOut): ChatOut {
   return chat.operation === 'post' ? { ...chat, text: asRepeatText(chat.text) } : chat;
 }
 
-/** Whoever waits in the chat that it came from learns nothing from where else the agent could not write. */
+/** A person who waits in the chat that it came from learns nothing from where else the agent could not write. */
 function refuse(reason: string): DeliveryDecision {
   return { kind: 'refuse', reason, tellsChat: false, isMalformed: false };
 }

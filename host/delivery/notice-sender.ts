@@ -87,7 +87,7 @@ export class NoticeSender {
         await this.#say(notice);
       }
     } catch (err) {
-      // The next look tries again.
+      // The next poll tries again.
       log.error({ err, channel: channelType }, 'notices could not be said');
     }
   }
