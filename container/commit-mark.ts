@@ -7,8 +7,8 @@ export interface CommitMarkDeps {
 }
 
 /**
- * One file event for the host after each commit that it is to act upon; its mtime is never before that of the commit.
- * What is at the path is never opened: an agent may have put a pipe there.
+ * Makes a file event for the host after each commit that the host is to act upon; its mtime is never before that of the
+ * commit. A file at the path is never opened: an agent may have put a pipe there.
  */
 export class CommitMark {
   readonly #deps: CommitMarkDeps;

@@ -11,7 +11,7 @@ export interface HeartbeatDeps {
 
 /**
  * The last sign of life, as the mtime of a file; what stands in it is how many milliseconds of silence were announced
- * with it, if any. It beats when told, never by a timer: a hang must show.
+ * with it, if any. The heart beats when told, never by a timer: a hang must show.
  */
 export class Heartbeat {
   readonly #deps: HeartbeatDeps;

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { withDatabase } from '../shared/base/sqlite/sqlite.js';
 import { InboundProbe } from './inbound-probe.js';
 
-describe('a look at inbound.db from outside', () => {
+describe('an examination of inbound.db from outside', () => {
   let folder: string;
   let path: string;
   let probe: InboundProbe;
@@ -20,9 +20,9 @@ describe('a look at inbound.db from outside', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** Looks, and remembers what it saw as read. */
+  /** Examines the file, and remembers what it saw as read. */
   function see(): string {
-    const state = probe.look();
+    const state = probe.examine();
     if (state.kind === 'changed') probe.markSeen(state.version);
     return state.kind;
   }
@@ -68,7 +68,7 @@ describe('a look at inbound.db from outside', () => {
 
   it('does not count as read what was written while it was read, or taken back', () => {
     writeVersion(2);
-    const state = probe.look();
+    const state = probe.examine();
     writeVersion(1);
     if (state.kind === 'changed') probe.markSeen(state.version);
     writeVersion(2);

@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync, readSync, statSync } from 'node:fs';
 
-/** What can be told of inbound.db without opening it as a database. */
+/** Tells what can be known of inbound.db without opening it as a database. */
 export type InboundState =
   | { readonly kind: 'unchanged' | 'missing' }
   /** The host is in the middle of a transaction: opening the file now would only get in its way. */
@@ -8,7 +8,10 @@ export type InboundState =
   /** `version`: undefined where it cannot be told. */
   | { readonly kind: 'changed'; readonly version: string | undefined };
 
-/** Where SQLite counts the transactions that have changed a file. Source: sqlite.org/fileformat2.html, "File change counter". */
+/**
+ * The place where SQLite counts the transactions that have changed a file. Source: sqlite.org/fileformat2.html, "File
+ * change counter".
+ */
 const counterOffset = 24;
 const counterBytes = 4;
 
@@ -21,7 +24,7 @@ export class InboundProbe {
     this.path = path;
   }
 
-  look(): InboundState {
+  examine(): InboundState {
     if (statSync(`${this.path}-journal`, { throwIfNoEntry: false }) !== undefined) {
       return { kind: 'committing' };
     }
@@ -35,11 +38,12 @@ export class InboundProbe {
   }
 
   /**
-   * Everything in the file has been read, as it stood when `look` gave this version. Where it is another one now, that was
-   * of a transaction which was taken back, or something has been written since: then it counts as not read.
+   * Everything in the file has been read, as it stood when `examine` gave this version. If the version is another one
+   * now, the old one was of a transaction that was taken back, or something has been written since: then it counts as
+   * not read.
    */
   markSeen(version: string | undefined): void {
-    const now = this.look();
+    const now = this.examine();
     if (now.kind === 'changed' && now.version === version) this.#seenVersion = version;
   }
 }

@@ -14,9 +14,10 @@ export interface InboundWatcherDeps {
 const journalName = `${inboundDbName}-journal`;
 
 /**
- * Hints that there may be something to do in inbound.db. It watches the host's mark alone, so that what a commit makes of
- * file events, and what the host only notes for itself, wakes nobody. Where there is no mark it watches the folder: the end
- * of a commit is the journal's removal, and the file itself may be replaced. Where watching fails, polling goes on without it.
+ * Hints that there may be something to do in inbound.db. The watcher watches the host's mark alone, so that what a
+ * commit makes of file events, and what the host only notes for itself, wakes nobody. Without a mark it watches the
+ * folder: the end of a commit is the journal's removal, and the file itself may be replaced. When watching fails,
+ * polling goes on without it.
  */
 export class InboundWatcher {
   readonly #deps: InboundWatcherDeps;
@@ -67,7 +68,7 @@ export class InboundWatcher {
     this.stop();
     this.#retry = setTimeout(() => {
       this.start();
-      // What changed meanwhile has made no event.
+      // A change in the meantime has made no event.
       this.#deps.onChange();
     }, this.#deps.retryMs);
   }

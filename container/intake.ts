@@ -15,11 +15,11 @@ import { contextSize } from '../shared/protocol/limits.js';
 import type { Address, Destination, InboundMessage } from '../shared/protocol/session-message.js';
 import { chooseBatch, type ChosenBatch } from './batch.js';
 
-/** What one turn, or an addition to it, is made of. */
+/** The messages of one turn, or of an addition to it. */
 export interface Batch {
   readonly messages: readonly InboundMessage[];
   readonly context: readonly InboundMessage[];
-  /** What was claimed for `messages`, the try of each included. */
+  /** The claims for `messages`, the try of each included. */
   readonly attempts: readonly Attempt[];
   /** Context that is used up by this turn, also what was too old or too damaged to be read. */
   readonly contextIds: readonly string[];
@@ -35,7 +35,7 @@ export type Intaken =
   | { readonly kind: 'batch'; readonly batch: Batch; readonly rest: Rest }
   | { readonly kind: 'nothing'; readonly rest: Rest };
 
-/** What is left in inbound.db for later turns, as far as is known now. */
+/** The rest in inbound.db for later turns, as far as is known now. */
 export interface Rest {
   /** More is due at once. */
   readonly isDue: boolean;
@@ -62,14 +62,14 @@ export class Intake {
 
   /** Claims what is next for a turn of its own. Throws what reading or writing throws; nothing is claimed then. */
   take(): Intaken {
-    return this.#deps.inbound.look((inbound) => {
+    return this.#deps.inbound.read((inbound) => {
       const now = this.#now();
       // Nothing is read after the claim: a host that commits then would make it fail, and nobody would run what was claimed.
       const { nextDueAt, hasUnclaimed } = inbound.atOnce(() => ({
         nextDueAt: inbound.findNextDueAt(now),
         hasUnclaimed: this.#hasUnclaimed(inbound, now),
       }));
-      // Most looks find nothing, and need not open outbound.db for that.
+      // Most polls find nothing, and need not open outbound.db for that.
       const claimed = hasUnclaimed ? this.#claim(inbound, now, true, new Set()) : undefined;
       const rest = { isDue: claimed?.isAll === false, nextDueAt };
       const batch = claimed?.batch;
@@ -79,7 +79,7 @@ export class Intake {
 
   /** Claims more for a turn that runs and has read the given context already. */
   takeMore(contextIds: ReadonlySet<string>): Batch | undefined {
-    return this.#deps.inbound.look((inbound) => {
+    return this.#deps.inbound.read((inbound) => {
       const now = this.#now();
       if (!this.#hasUnclaimed(inbound, now)) return undefined;
       return this.#claim(inbound, now, false, contextIds).batch;
@@ -123,8 +123,8 @@ export class Intake {
   }
 
   /**
-   * Whether outbound.db has to be asked: until the host has settled a message, it is pending and was claimed here. What another
-   * runner has claimed, or a try that is newer than the claim, is found out there.
+   * Whether outbound.db has to be asked: until the host has settled a message, it is pending and was claimed here.
+   * Claims of another runner, and a try that is newer than the claim, are found out there.
    */
   #hasUnclaimed(inbound: InboundView, now: string): boolean {
     const known = new Map<string, number>();
@@ -133,7 +133,7 @@ export class Intake {
       if (claimedTries === undefined || tries > claimedTries) return true;
       known.set(id, claimedTries);
     }
-    // What is settled is not asked for again.
+    // A settled message is not asked for again.
     this.#claimed = known;
     return false;
   }

@@ -167,7 +167,7 @@ describe('the runner process', () => {
     await host.post(chatRow('m-1', 'one'), chatRow('m-2', '!exit 7'), chatRow('m-3', 'three'));
     expect(await exitOf(start().child)).toBe(7);
     expect(await host.listTexts()).toEqual([]);
-    // What the daemon does for a container that ended with claims.
+    // The daemon does this for a container that ended with claims.
     for (const id of ['m-1', 'm-2', 'm-3']) await host.retry(id);
     expect(await exitOf(start().child)).toBe(7);
     expect(await host.listTexts()).toEqual(['echo: one']);

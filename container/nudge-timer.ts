@@ -1,7 +1,7 @@
 /** The longest that setTimeout can wait, in milliseconds. */
 const longestWaitMs = 2 ** 31 - 1;
 
-/** One nudge at a time to come; a new one takes the place of the old. */
+/** Plans one nudge at a time to come; a new one takes the place of the old. */
 export class NudgeTimer {
   readonly #nudge: () => void;
   #timer: NodeJS.Timeout | undefined;
@@ -15,7 +15,7 @@ export class NudgeTimer {
     this.#timer = setTimeout(this.#nudge, Math.min(Math.max(0, ms), longestWaitMs));
   }
 
-  /** For a deadline that is looked at when the timer fires: Node's timers may fire a fraction of a millisecond early. */
+  /** For a deadline that is checked when the timer fires: Node's timers may fire a fraction of a millisecond early. */
   nudgeNotBefore(ms: number): void {
     this.nudgeIn(Math.ceil(ms) + 1);
   }

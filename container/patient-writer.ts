@@ -22,8 +22,8 @@ export interface PatientWriterDeps {
   readonly log: Logger;
 }
 
-/** How often a look at inbound.db is tried while the host commits; each wait is a millisecond longer. */
-const busyLooks = 20;
+/** How often reading inbound.db is tried while the host commits; each wait is a millisecond longer. */
+const busyReads = 20;
 const firstWaitMs = 20;
 const longestWaitMs = 2_000;
 
@@ -66,9 +66,9 @@ export class PatientWriter {
 
   async #findInboundMaxSeq(knownMaxSeq: number): Promise<number> {
     if (this.#deps.isInboundUnchanged()) return knownMaxSeq;
-    for (let attempt = 1; attempt <= busyLooks; attempt += 1) {
+    for (let attempt = 1; attempt <= busyReads; attempt += 1) {
       try {
-        return this.#deps.inbound.look((inbound) => inbound.maxSeq());
+        return this.#deps.inbound.read((inbound) => inbound.maxSeq());
       } catch (error) {
         if (!hasCode(error, 'database_busy')) break;
       }

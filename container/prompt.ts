@@ -8,7 +8,7 @@ import { inboxDir } from '../shared/protocol/workspace.js';
 export interface PromptParts {
   readonly messages: readonly InboundMessage[];
   readonly context: readonly InboundMessage[];
-  /** Where the agent finds the files that came with a message. */
+  /** The place where the agent finds the files that came with a message. */
   readonly inDir: string;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Takes away what is too old in outbound.db, a slice at a time and only while nobody waits for an answer. What may go is
- * what inbound.db says is over: a row whose outcome is final, and an ack whose message the host has removed. In this
- * order nothing is sent or run again; see docs/adr/0008.
+ * Takes away what is too old in outbound.db, a slice at a time and only while nobody waits for an answer. Rows may go
+ * when inbound.db says that they are over: a row whose outcome is final, and an ack whose message the host has removed.
+ * In this order nothing is sent or run again; see docs/adr/0008.
  */
 import type { Clock } from '../shared/base/clock.js';
 import type { Logger } from '../shared/base/logger.js';
@@ -13,13 +13,13 @@ import { NudgeTimer } from './nudge-timer.js';
 export interface PruningDeps {
   readonly inbound: InboundReader;
   readonly outbound: OutboundPruner;
-  /** What may go now; undefined: nothing. Asked for at the beginning of each pass. */
+  /** The order says what may go now; undefined: nothing. Asked for at the beginning of each pass. */
   readonly findOrder: () => PruneOrder | undefined;
   readonly clock: Clock;
   /** How long nobody must have waited before it begins, and between two slices; in milliseconds. */
   readonly quietMs: number;
   readonly pauseMs: number;
-  /** Look again: `rest` is called when there is nothing else to do. */
+  /** Asks for another poll: `rest` is called when there is nothing else to do. */
   readonly nudge: () => void;
   readonly log: Logger;
 }
@@ -29,7 +29,7 @@ const sliceRows = 200;
 
 const stages = ['messages', 'acks', 'state'] as const;
 
-/** Where a pass through the file stands. */
+/** The place where a pass through the file stands. */
 interface Pass {
   readonly before: string;
   readonly kept: ReadonlySet<string>;
@@ -53,7 +53,7 @@ export class Pruning {
     this.#quietFromMs = performance.now() + deps.quietMs;
   }
 
-  /** Somebody has been waiting: it goes on when that is some time ago. */
+  /** A message has been waiting: pruning goes on when that is some time ago. */
   postpone(): void {
     this.#quietFromMs = performance.now() + this.#deps.quietMs;
   }
@@ -71,7 +71,7 @@ export class Pruning {
       this.#goOn();
     } catch (err) {
       this.#deps.log.debug({ err }, 'outbound database not pruned');
-      this.#lookLater();
+      this.#continueLater();
     }
   }
 
@@ -88,7 +88,7 @@ export class Pruning {
     return Number.isNaN(prunedAtMs) ? 0 : prunedAtMs + dayMs;
   }
 
-  #lookLater(): void {
+  #continueLater(): void {
     this.#dueAtMs = this.#deps.clock.now() + dayMs / 24;
   }
 
@@ -96,7 +96,7 @@ export class Pruning {
     this.#pass ??= newPass(this.#deps.findOrder());
     const pass = this.#pass;
     if (pass === undefined) {
-      this.#lookLater();
+      this.#continueLater();
       return;
     }
     const stage = stages[pass.stage];
@@ -155,14 +155,14 @@ export class Pruning {
 
   #findSettled(messageOutIds: readonly string[], cutoff: string): ReadonlySet<string> {
     if (messageOutIds.length === 0) return new Set();
-    return this.#deps.inbound.look((inbound) => inbound.findSettledOut(messageOutIds, cutoff));
+    return this.#deps.inbound.read((inbound) => inbound.findSettledOut(messageOutIds, cutoff));
   }
 
   /** While a message is in inbound.db, what is noted about it keeps it from being run again. */
   #withoutKnown(notes: readonly OldNote[]): readonly OldNote[] {
     if (notes.length === 0) return notes;
     const ids = notes.map(({ messageId }) => messageId);
-    const known = this.#deps.inbound.look((inbound) => inbound.findKnown(ids));
+    const known = this.#deps.inbound.read((inbound) => inbound.findKnown(ids));
     return notes.filter(({ messageId }) => !known.has(messageId));
   }
 }

@@ -39,7 +39,7 @@ describe('the runner', () => {
     },
   });
 
-  /** Without nudges a look comes every 30 s: what is fast in these tests is so by file events and timers. */
+  /** Without nudges a poll comes every 30 s: what is fast in these tests is so by file events and timers. */
   function startRunner(
     provider: Provider = echo,
     config: Partial<RunnerDeps['config']> = {},
@@ -213,7 +213,7 @@ describe('the runner', () => {
       expect(turn.context).toEqual(kept.slice(-200));
       turn.finish();
       await expectStatus('m-1', 'completed');
-      // What no turn reads any more is taken back where it is written.
+      // Context that no turn reads any more is taken back where it is written.
       expect(await host.findStatus('c-99')).toBeUndefined();
       expect(await host.findStatus('c-100')).toBe('completed');
       expect(await host.findStatus('c-299')).toBe('completed');
@@ -260,7 +260,7 @@ describe('the runner', () => {
       expect(await host.listTexts()).toEqual(['echo: two']);
     });
 
-    it('looks again when a message is due', async () => {
+    it('polls again when a message is due', async () => {
       const processAfter = new Date(Date.now() + 150).toISOString();
       await host.post(chatRow('m-1', 'one', { processAfter }));
       startRunner();
@@ -418,7 +418,7 @@ describe('the runner', () => {
       expect((await provider.next(3)).ids).toEqual(['m-2']);
     });
 
-    it('is told nothing, because it would hear it again', async () => {
+    it('is told nothing, because it would be told again', async () => {
       const provider: Provider = {
         runTurn: () =>
           Promise.resolve({

@@ -1,7 +1,7 @@
 /**
- * The loop inside a container: look, claim, run a turn, write replies and acks in one transaction, look again.
- * File events and timers only make it look sooner. One turn at a time; what comes meanwhile waits for the next,
- * or is taken by the provider.
+ * The loop inside a container: poll, claim, run a turn, write replies and acks in one transaction, poll again. File
+ * events and timers only make it poll sooner. It runs one turn at a time; what comes meanwhile waits for the next, or
+ * is taken by the provider.
  */
 import { writeFileSync } from 'node:fs';
 import type { Clock } from '../shared/base/clock.js';
@@ -31,7 +31,7 @@ import { assertSound } from './file-check.js';
 import { Heartbeat } from './heartbeat.js';
 import { InboundProbe } from './inbound-probe.js';
 import { InboundWatcher } from './inbound-watcher.js';
-import { InboxLook } from './inbox-look.js';
+import { InboxPoll } from './inbox-poll.js';
 import { Intake, type Batch } from './intake.js';
 import { isLocalDisk } from './local-disk.js';
 import { PatientWriter } from './patient-writer.js';
@@ -57,8 +57,8 @@ export interface RunnerDeps {
 
 const watchRetryMs = 5_000;
 
-/** A look may meet a commit of the host half-way where a mount shows its locks late: so many more are made. */
-const patientLooks = 3;
+/** A read may meet a commit of the host half-way where a mount shows its locks late: so many more are made. */
+const patientReads = 3;
 const prunePauseMs = 50;
 
 export class Runner {
@@ -66,7 +66,7 @@ export class Runner {
   readonly #inbound: InboundReader;
   readonly #outbound: OutboundWriter;
   readonly #intake: Intake;
-  readonly #inbox: InboxLook;
+  readonly #inbox: InboxPoll;
   readonly #writer: PatientWriter;
   readonly #heartbeat: Heartbeat;
   readonly #mark: CommitMark;
@@ -89,12 +89,12 @@ export class Runner {
     this.#inbound = inbound;
     this.#outbound = outbound;
     this.#intake = new Intake({ inbound, outbound, batchSize: config.batchSize, clock, log });
-    this.#inbox = new InboxLook({
+    this.#inbox = new InboxPoll({
       probe: new InboundProbe(inboundPath),
       intake: this.#intake,
       clock,
       isHopeless: (error, attempts) =>
-        isLost(error, outboundPath) || (attempts > patientLooks && isLost(error, inboundPath)),
+        isLost(error, outboundPath) || (attempts > patientReads && isLost(error, inboundPath)),
       nudge,
       log,
     });
@@ -136,7 +136,7 @@ export class Runner {
     });
     this.#loop = new PollLoop({
       name: 'inbox',
-      look: () => this.#look(),
+      poll: () => this.#poll(),
       intervalMs: config.pollIntervalMs,
       log,
     });
@@ -149,12 +149,12 @@ export class Runner {
     if (count > 0) this.#deps.log.warn({ count }, 'claims of an earlier runner cleared');
     // Also where there were none: it says that this runner marks what it commits.
     this.#mark.touch();
-    // Watch first: what comes between the first look and the watch would wait for a poll.
+    // Watch first: what comes between the first poll and the watch would wait for a poll.
     this.#watcher.start();
     this.#loop.start();
   }
 
-  /** Aborts the turn. One that ends within the grace counts; otherwise its messages are given back. */
+  /** Aborts the turn. A turn that ends within the grace counts; otherwise its messages are given back. */
   async stop(graceMs: number): Promise<void> {
     this.#stopping.abort();
     this.#watcher.stop();
@@ -166,7 +166,7 @@ export class Runner {
     this.#inbound.close();
   }
 
-  async #look(): Promise<void> {
+  async #poll(): Promise<void> {
     try {
       for (;;) {
         if (this.#stopping.signal.aborted) return;
@@ -224,7 +224,7 @@ export class Runner {
     return turn;
   }
 
-  /** What cannot be taken into this turn goes into the next. */
+  /** Messages that cannot be taken into this turn go into the next. */
   #takeMore(contextIds: ReadonlySet<string>): Batch | undefined {
     if (!this.#inbox.mayHoldMore()) return undefined;
     try {
@@ -265,7 +265,7 @@ export class Runner {
     }
   }
 
-  /** The host mends the file that is named there, before the next start. */
+  /** The host repairs the file that is named there, before the next start. */
   #markDamage(error: BerthError): void {
     const { inDir, outDir } = this.#deps.workspace;
     const file = isLost(error, inboundDbPath(inDir)) ? inboundDbName : outboundDbName;

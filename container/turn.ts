@@ -1,6 +1,6 @@
 /**
- * One turn: what was claimed goes to the provider, and comes back as rows and acks for one transaction. Nothing
- * is acked before the turn has ended, follow-ups included.
+ * Runs one turn: what was claimed goes to the provider, and comes back as rows and acks for one transaction. Nothing is
+ * acked before the turn has ended, follow-ups included.
  */
 import { BerthError, toBerthError } from '../shared/base/errors.js';
 import type { NewId } from '../shared/base/ids.js';
@@ -120,7 +120,7 @@ export class Turn {
           : { status: 'failed', id, tries, reason };
       }),
     );
-    // What is said to a failed message would be said again at its next try; its context is for that try too.
+    // A reply to a failed message would be said again at its next try; its context is for that try too.
     const rows = replies.filter(({ inReplyTo }) => !reasons.has(inReplyTo ?? ''));
     const hasCompleted = acks.some(({ status }) => status === 'completed');
     return {

@@ -1,4 +1,4 @@
-/** What a message asks of the echo provider. A message that is no command is said back. */
+/** A message asks this of the echo provider. A message that is no command is said back. */
 export type EchoCommand =
   | { readonly kind: 'say'; readonly text: string }
   | { readonly kind: 'sleep'; readonly ms: number; readonly text: string }

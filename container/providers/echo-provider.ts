@@ -14,7 +14,7 @@ import type {
   TurnResult,
 } from './provider.js';
 
-/** What became of one message. */
+/** The result of one message. */
 type Answer =
   | { readonly kind: 'replies'; readonly replies: readonly Reply[] }
   | { readonly kind: 'failed'; readonly reason: string };

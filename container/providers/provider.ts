@@ -2,9 +2,10 @@
  * The contract between a turn and what thinks in it. For implementers:
  * - `runTurn` answers every message it was given, fails it by name, or throws: then all of them have failed.
  * - Replies that it returns are written together with the acks, or not at all: a turn that is cut off leaves none.
- * - When the signal aborts it ends within a second, by throwing, or by returning if it was done anyway.
- *   It never returns half a turn: what it returns counts as the end.
- * - It calls `progress` only when something has moved. A turn that shows no progress is taken for stuck and ended.
+ * - When the signal aborts it ends within a second, by throwing, or by returning if it was done anyway. A provider
+ *   never returns half a turn: what it returns counts as the end.
+ * - A provider calls `progress` only when something has moved. A turn that shows no progress is taken for stuck and
+ *   ended.
  */
 import type { Logger } from '../../shared/base/logger.js';
 import type {
@@ -26,7 +27,7 @@ export interface TurnMessages {
 }
 
 export interface TurnInput extends TurnMessages {
-  /** Where the agent may send of its own accord. */
+  /** The places where the agent may send of its own accord. */
   readonly destinations: readonly Destination[];
   /** The session's own chat. */
   readonly routing: Address | null;
@@ -35,7 +36,7 @@ export interface TurnInput extends TurnMessages {
 export interface Reply {
   /** The message that it answers. */
   readonly inReplyTo: string | null;
-  /** Where it goes. Left out: where the answered message came from, or else the session's own chat. */
+  /** The place it goes to. Left out: where the answered message came from, or else the session's own chat. */
   readonly address?: Address;
   readonly content: OutboundContent;
 }
@@ -46,7 +47,7 @@ export interface TurnResult {
   readonly failures: readonly { readonly messageId: string; readonly reason: string }[];
 }
 
-/** What a provider may do while its turn runs. */
+/** A provider may do this while its turn runs. */
 export interface TurnControl {
   readonly signal: AbortSignal;
   /**
@@ -54,7 +55,7 @@ export interface TurnControl {
    * tool call with a timeout of its own, announce how long that may take at the most, in milliseconds.
    */
   progress(silenceMs?: number): void;
-  /** Sends at once, ahead of the acks. It stays said even when the turn fails later and is run again. */
+  /** Sends at once, ahead of the acks. The text stays said even when the turn fails later and is run again. */
   send(reply: Reply): Promise<void>;
   /** Takes messages that have come since into this turn; they are acked when it ends. Often empty. */
   takeFollowUps(): TurnMessages;
@@ -64,7 +65,7 @@ export interface Provider {
   runTurn(turn: TurnInput, control: TurnControl): Promise<TurnResult>;
 }
 
-/** What a provider is made from. */
+/** A provider is made from this. */
 export interface ProviderContext {
   readonly workspace: Workspace;
   /** How often a provider that is alive should show it, in milliseconds. */

@@ -1,9 +1,9 @@
-/** All channels of the daemon. What goes wrong with one of them leaves the others alone. */
+/** All channels of the daemon. Trouble with one of them leaves the others alone. */
 import { BerthError, toBerthError } from '../../shared/base/errors.js';
 import { Deadline } from '../../shared/base/lifecycle.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { Channel, ChannelEvents } from './channel.js';
-import { guardEvents } from './channel-door.js';
+import { guardEvents } from './channel-guard.js';
 
 export interface ChannelStatus {
   readonly type: string;
@@ -104,7 +104,7 @@ export class ChannelSet {
     if (!failed) this.#states.set(type, { type, state: 'stopped' });
   }
 
-  /** What it threw, at once or later. */
+  /** Returns what the work threw, at once or later. */
   async #attempt(work: () => Promise<void>): Promise<unknown> {
     try {
       await work();

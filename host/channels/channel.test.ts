@@ -5,7 +5,7 @@ import { channelContract, type ChannelHarness } from '../../test/contracts/chann
 channelContract('fake', () => {
   const channel = new FakeChannel();
   for (const chat of ['chat', 'other', 'broken', 'healthy', 'nobody-here']) channel.leave(chat);
-  const heardIn = (platformId: string): readonly string[] =>
+  const receivedIn = (platformId: string): readonly string[] =>
     channel.sent
       .filter((event) => event.address.platformId === platformId)
       .map(({ chat }) => (chat.operation === 'post' ? chat.text : chat.operation));
@@ -22,8 +22,8 @@ channelContract('fake', () => {
     join(platformId) {
       channel.listen(platformId);
       return Promise.resolve({
-        get heard() {
-          return heardIn(platformId);
+        get received() {
+          return receivedIn(platformId);
         },
         break() {
           channel.leave(platformId);

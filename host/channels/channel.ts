@@ -1,14 +1,14 @@
 /**
  * The contract between Berth and a platform. For implementers:
  * - `onInbound` resolves when the message is on disk: acknowledge to the platform only then.
- * - `send` never reports `sent` for what the platform did not take, and never throws for what a platform says:
- *   a refusal is an outcome. What it does throw counts as `unknown`: answer `failed` where nothing was taken. Before
- *   `start`, after `stop` and where `start` failed it answers `nobody-listening` or `failed`, retryable: it may be
- *   called at any time.
+ * - `send` never reports `sent` for what the platform did not take, and never throws for what a platform says: a
+ *   refusal is an outcome. An error that it throws all the same counts as `unknown`: answer `failed` where nothing was
+ *   taken. Before `start`, after `stop` and where `start` failed it answers `nobody-listening` or `failed`, retryable:
+ *   it may be called at any time.
  * - Bad input from a platform never stops a channel. Ids are handed over as the platform made them: one that cannot be
- *   stored (half a surrogate pair, NUL) is refused by channel-door.ts; text is made well-formed there.
- * - After `stop` resolves, nothing is received and nothing is running. `stop` may be called twice, and where
- *   `start` failed.
+ *   stored (half a surrogate pair, NUL) is refused by channel-guard.ts; text is made well-formed there.
+ * - After `stop` resolves, nothing is received and nothing is running. `stop` may be called twice, and where `start`
+ *   failed.
  */
 import type { Address, ChatOut } from '../../shared/protocol/session-message.js';
 
@@ -52,7 +52,7 @@ export type InboundOutcome =
       readonly kind: 'duplicate';
       readonly messageId: string;
       readonly contextOnly?: boolean;
-      /** It has been dealt with already, so that no `settled` will follow. */
+      /** The message has been dealt with already, so that no `settled` will follow. */
       readonly settled?: 'completed' | 'failed';
     }
   /** Recorded, and nobody will answer; or named so that it cannot be recorded. */
@@ -64,7 +64,10 @@ export type OnInbound = (event: InboundEvent) => Promise<InboundOutcome>;
 export interface OutboundFile {
   /** As the agent named it: any text of one line or several, without `/` and NUL. */
   readonly name: string;
-  /** The host's own copy, out of every container's reach. It stays for `keepFilesDays`; a channel reads it, and no more. */
+  /**
+   * The host's own copy, out of every container's reach. The copy stays for `keepFilesDays`; a channel reads it, and no
+   * more.
+   */
   readonly path: string;
 }
 
@@ -83,8 +86,8 @@ export interface OutboundEvent {
 export type SendOutcome =
   | { readonly kind: 'sent'; readonly platformMessageId: string | null }
   /**
-   * Nobody is there to hear it now; `onListening` will say when to try again. It may say so at once: note
-   * who waits before anything else is awaited.
+   * Nobody is there to receive it now; `onListening` will say when to try again. That may be at once: note who waits
+   * before anything else is awaited.
    */
   | { readonly kind: 'nobody-listening' }
   | {
@@ -99,10 +102,10 @@ export type SendOutcome =
   /** The platform may have taken it, as when the connection broke before it answered. */
   | { readonly kind: 'unknown'; readonly reason: string };
 
-/** What a channel calls while it runs. */
+/** A channel calls these while it runs. */
 export interface ChannelEvents {
   readonly onInbound: OnInbound;
-  /** Somebody began to listen on a chat whose replies may have been kept. */
+  /** Tells that somebody began to listen on a chat whose replies may have been kept. */
   readonly onListening: (chat: { channelType: string; platformId: string }) => void;
 }
 

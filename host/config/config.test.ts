@@ -243,7 +243,7 @@ describe('the configuration', () => {
     });
 
     it.each(['node_modules/berth', 'link'])(
-      'refuses %s below node_modules, and looks at it',
+      'refuses %s below node_modules, and reads it',
       (below) => {
         const modules = join(home, 'node_modules');
         mkdirSync(join(modules, 'berth', 'data'), { recursive: true });

@@ -13,7 +13,7 @@ import { findSupervisor } from './supervisor.js';
 
 export type RuntimeChoice = 'auto' | 'docker' | 'process';
 
-/** Where things lie below BERTH_HOME. */
+/** The places of things below BERTH_HOME. */
 export interface HomePaths {
   readonly home: string;
   readonly groupsDir: string;
@@ -31,7 +31,7 @@ export interface HomePaths {
   readonly shippedGroupsFile: string;
 }
 
-/** Where the program's own files lie. */
+/** The places of the program's own files. */
 export interface ProgramPaths {
   readonly root: string;
   readonly migrationsDir: string;
@@ -42,7 +42,7 @@ export interface ProgramPaths {
 }
 
 /**
- * What becomes of a send whose outcome is not known, where a repeat would show: sent again and marked, or held for the
+ * Decides on a send whose outcome is not known, where a repeat would show: sent again and marked, or held for the
  * operator.
  */
 export interface UnknownSendPolicy {
@@ -59,7 +59,7 @@ export interface TimeZoneOrigin {
 
 export interface Config {
   readonly paths: HomePaths;
-  /** What named the home. */
+  /** Tells what named the home. */
   readonly homeSource: HomeSource;
   readonly program: ProgramPaths;
   readonly runtime: RuntimeChoice;
@@ -86,7 +86,7 @@ export interface Config {
   readonly executablePath: string;
 }
 
-/** One setting as `berth config` lists it. */
+/** A setting as `berth config` lists it. */
 export interface SettingValue {
   readonly name: SettingName;
   readonly value: string | null;
@@ -104,7 +104,7 @@ export type SettingFlags = Partial<Record<SettingName, string>>;
 export interface LoadedConfig {
   readonly config: Config;
   readonly settings: readonly SettingValue[];
-  /** What .env has that nobody reads, and what is to be known about the home. */
+  /** Remarks: entries of .env that nobody reads, and what is to be known about the home. */
   readonly notes: readonly string[];
   /** Those of the notes that are about the home. */
   readonly homeNotes: readonly string[];
@@ -221,7 +221,7 @@ export function resolveConfig(
   return { config, settings: listed, notes, homeNotes: choice.notes };
 }
 
-/** One that is no place to stay may be looked at: a daemon may run there. Throws config_invalid where there is none. */
+/** A home that is no place to stay may be read: a daemon may run there. Throws config_invalid where there is none. */
 function usableHome({ home, source, problem }: HomeChoice, onUnusable: OnUnusable): string {
   if (problem === undefined && home !== undefined) return home;
   const error = new BerthError(

@@ -8,7 +8,7 @@ import { settings } from './settings.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What to do with what cannot be used: config_invalid, naming the setting, where it came from and what it may be; or .env. */
+/** Receives what cannot be used: config_invalid, naming the setting, where it came from and what it may be; or .env. */
 export type OnUnusable = (error: BerthError) => void;
 
 /** An empty variable counts as not set, as in most programs. */
@@ -23,7 +23,7 @@ export interface DotEnv {
 
 export const nothingRead: DotEnv = { values: {}, notes: [] };
 
-/** The .env of a folder; empty where there is none. One that cannot be read is for `onUnusable`. */
+/** The .env of a folder; empty where there is none. A file that cannot be read is for `onUnusable`. */
 export function readDotEnv(folder: string, onUnusable: OnUnusable): DotEnv {
   const path = join(folder, '.env');
   if (!existsSync(path)) return nothingRead;

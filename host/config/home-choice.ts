@@ -11,7 +11,7 @@ export interface HomeFacts {
   readonly dotEnv: string | undefined;
   /** The program's own folder. */
   readonly programRoot: string;
-  /** It has data/. */
+  /** The folder has data/. */
   readonly hasProgramData: boolean;
   /** The user's folder by the passwd file; undefined where it has no entry for this user. */
   readonly accountHome: string | undefined;
@@ -23,11 +23,11 @@ export interface HomeChoice {
   /** Absolute. Undefined where none can be told: `problem` says why. */
   readonly home: string | undefined;
   readonly source: HomeSource;
-  /** It is the program's own folder, because its data lies there from before. */
+  /** The home is the program's own folder, because its data lies there from before. */
   readonly isCheckout: boolean;
   /** Why it cannot be used. */
   readonly problem: string | undefined;
-  /** What to know about it. */
+  /** Remarks about the home. */
   readonly notes: readonly string[];
 }
 

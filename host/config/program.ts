@@ -1,4 +1,4 @@
-/** Where this program lies. It knows no settings, so that what needs only its version starts at once. */
+/** Finds where this program lies. This file knows no settings, so that what needs only its version starts at once. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -55,7 +55,7 @@ export const settings = {
     fallback: '15000',
   },
   BERTH_POLL_INTERVAL_MS: {
-    about: 'How often to look where a file event was lost',
+    about: 'How often to check where a file event was lost',
     schema: milliseconds,
     fallback: '2000',
   },
@@ -75,7 +75,7 @@ export const settings = {
     fallback: String(defaultMemoryBudgetMb()),
   },
   BERTH_SAFETY_SCAN_MS: {
-    about: 'How long the safety scan takes to look once into every session',
+    about: 'How long the safety scan takes to read every session once',
     schema: milliseconds,
     fallback: '43200000',
   },

@@ -20,7 +20,7 @@ import type {
   ObservedContainer,
 } from './runtime/container-runtime.js';
 import type { StartFailures } from './start-failures.js';
-import type { WaitingRoom } from './admission/waiting-room.js';
+import type { StartQueue } from './admission/start-queue.js';
 import type { Step, StepKind } from './step.js';
 
 export interface ApplyDeps {
@@ -29,14 +29,14 @@ export interface ApplyDeps {
   readonly folders: SessionFolders;
   readonly observed: ObservedState;
   readonly startFailures: StartFailures;
-  readonly waitingRoom: WaitingRoom;
+  readonly startQueue: StartQueue;
   readonly openWork: OpenWork;
   readonly fingerprints: Fingerprints;
   readonly clock: Clock;
   readonly log: Logger;
   readonly installId: string;
   readonly groupsDir: string;
-  /** Where a session's container writes its output. */
+  /** The file that a session's container writes its output to. */
   readonly logPath: (sessionId: string) => string;
   /** `uid:gid`. */
   readonly user: string;
@@ -45,12 +45,12 @@ export interface ApplyDeps {
   /** A session's container runs: its outbound.db may change from now on. */
   readonly onRunning: (sessionId: string) => void;
   /**
-   * A session's container has ended, and the try of the condemned messages has failed with it; resolves when what it
-   * left behind has been dealt with. `why`: a sentence.
+   * A session's container has ended, and the try of the messages that were stopped in a turn has failed with it;
+   * resolves when what it left behind has been dealt with. `why`: a sentence.
    */
   readonly onEnded: (
     sessionId: string,
-    condemned: ReadonlySet<string>,
+    stoppedInTurn: ReadonlySet<string>,
     why: string,
   ) => Promise<void>;
 }
@@ -63,7 +63,7 @@ export class StepExecutor {
   /** Containers whose output this daemon follows. */
   readonly #attached = new Set<string>();
   /** By session: the messages that its container was stopped for. */
-  readonly #condemned = new Map<string, ReadonlySet<string>>();
+  readonly #stoppedInTurn = new Map<string, ReadonlySet<string>>();
   /** By session: why its container was stopped. */
   readonly #stopReasons = new Map<string, string>();
 
@@ -88,11 +88,11 @@ export class StepExecutor {
   }
 
   async #startIfAdmitted(step: Extract<Step, { kind: 'start' }>): Promise<void> {
-    const { store, waitingRoom, startFailures } = this.#deps;
+    const { store, startQueue, startFailures } = this.#deps;
     const session = store.sessions.find(step.sessionId);
     if (session === undefined) return;
     try {
-      if (!waitingRoom.admit(session, step.isSpare)) return;
+      if (!startQueue.admit(session, step.isPrewarmed)) return;
     } catch (error) {
       await startFailures.note(session, toBerthError(error));
       return;
@@ -101,7 +101,7 @@ export class StepExecutor {
     try {
       isRunning = await this.#start(session);
     } finally {
-      waitingRoom.started(session.id, isRunning);
+      startQueue.started(session.id, isRunning);
     }
   }
 
@@ -127,7 +127,7 @@ export class StepExecutor {
       store.sessions.setContainerStatus(sessionId, 'running');
       const durationMs = Math.round(performance.now() - beganAt);
       log.info({ sessionId, containerId, durationMs }, 'container started');
-      // It had put the start off; a blank session has no other work.
+      // The wake had put the start off; a prewarmed session has no other work.
       if (session.status === 'warm') store.dueItems.clear(sessionId, 'wake');
       startFailures.noteStart();
       onRunning(sessionId);
@@ -178,7 +178,7 @@ export class StepExecutor {
   async #stop(step: Extract<Step, { kind: 'stop' }>): Promise<void> {
     const { runtime, log, stopGraceMs } = this.#deps;
     const { sessionId, containerId, reason, failsTurn } = step;
-    if (failsTurn) await this.#condemn(sessionId);
+    if (failsTurn) await this.#noteStoppedInTurn(sessionId);
     this.#stopReasons.set(sessionId, reason);
     await runtime.stop(containerId, stopGraceMs);
     this.#deps.observed.noteExit(containerId);
@@ -186,33 +186,33 @@ export class StepExecutor {
   }
 
   /** Read before the stop: a runner that is told to leave gives back what it is at. */
-  async #condemn(sessionId: string): Promise<void> {
+  async #noteStoppedInTurn(sessionId: string): Promise<void> {
     const { store, openWork } = this.#deps;
     const session = store.sessions.find(sessionId);
     if (session === undefined) return;
     const { claimed, waiting } = await openWork.listUnderWay(session);
-    this.#condemned.set(
+    this.#stoppedInTurn.set(
       sessionId,
       new Set(claimed === undefined || claimed.length === 0 ? waiting : claimed),
     );
   }
 
   async #settle(step: Extract<Step, { kind: 'settle' }>): Promise<void> {
-    const { store, openWork, startFailures, waitingRoom, clock, log, onEnded } = this.#deps;
+    const { store, openWork, startFailures, startQueue, clock, log, onEnded } = this.#deps;
     const { sessionId, wasExpected, startedAtMs } = step;
     const session = store.sessions.find(sessionId);
     const triesBefore = session && (await openWork.countTries(session));
     const lastError = await this.#findLastError(sessionId);
     const why = this.#describeEnd(sessionId, lastError);
-    await onEnded(sessionId, this.#condemned.get(sessionId) ?? new Set(), why);
-    this.#condemned.delete(sessionId);
+    await onEnded(sessionId, this.#stoppedInTurn.get(sessionId) ?? new Set(), why);
+    this.#stoppedInTurn.delete(sessionId);
     this.#stopReasons.delete(sessionId);
     store.sessions.setContainerStatus(sessionId, 'stopped');
-    waitingRoom.vacated(sessionId);
+    startQueue.vacated(sessionId);
     if (session === undefined || wasExpected) return;
     log.warn({ sessionId, lastError }, 'container ended by itself');
     const wasShort = startedAtMs === null || clock.now() - startedAtMs < shortRunMs;
-    // Where it has worked on something, how often that may be tried is the limit.
+    // If it has worked on something, how often that may be tried is the limit.
     if (wasShort && !hasWorked(triesBefore, await openWork.countTries(session))) {
       await startFailures.noteEnd(session, lastError);
     }
@@ -258,7 +258,7 @@ function describeExit(exitCode: number | null): string {
   return `The agent ended in the middle of it (exit code ${exitCode}${how}).`;
 }
 
-/** Of the messages that waited before, one has been answered, given up or tried. What came since says nothing. */
+/** Of the messages that waited before, one has been answered, given up or tried. Messages that came since say nothing. */
 function hasWorked(
   before: ReadonlyMap<string, number> | undefined,
   after: ReadonlyMap<string, number> | undefined,

@@ -6,18 +6,18 @@ import { Outdated } from './outdated.js';
 import { Planner, type PlannerDeps } from './planner.js';
 import { Reconciler, type ReconcilerDeps } from './reconciler.js';
 import { StartFailures, type StartFailuresDeps } from './start-failures.js';
-import { Vitals, type VitalsDeps } from './vitals.js';
-import { WarmPool, type WarmPoolDeps } from './admission/warm-pool.js';
+import { Liveness, type LivenessDeps } from './liveness.js';
+import { PrewarmedPool, type PrewarmedPoolDeps } from './admission/prewarmed-pool.js';
 import { WaitingNotices, type WaitingNoticesDeps } from './admission/waiting-notices.js';
-import { WaitingRoom, type WaitingRoomDeps } from './admission/waiting-room.js';
+import { StartQueue, type StartQueueDeps } from './admission/start-queue.js';
 
-/** What the room's parts are to each other. */
+/** The parts that this folder makes for each other. */
 type Inner =
   | 'observed'
-  | 'vitals'
+  | 'liveness'
   | 'notices'
   | 'startFailures'
-  | 'waitingRoom'
+  | 'startQueue'
   | 'planner'
   | 'executor'
   | 'openWork'
@@ -28,16 +28,16 @@ export type ContainersDeps = Omit<ApplyDeps, Inner> &
   Omit<ReconcilerDeps, Inner> &
   Omit<PlannerDeps, Inner> &
   Omit<StartFailuresDeps, Inner> &
-  Omit<WaitingRoomDeps, Inner> &
-  Omit<WarmPoolDeps, Inner> &
+  Omit<StartQueueDeps, Inner> &
+  Omit<PrewarmedPoolDeps, Inner> &
   WaitingNoticesDeps &
   OpenWorkDeps &
   FingerprintsDeps &
-  VitalsDeps;
+  LivenessDeps;
 
 export interface Containers {
   readonly reconciler: Reconciler;
-  readonly warmPool: WarmPool;
+  readonly prewarmedPool: PrewarmedPool;
 }
 
 /** The room's parts, joined. */
@@ -45,18 +45,18 @@ export function buildContainers(deps: ContainersDeps): Containers {
   const observed = new ObservedState();
   const notices = new WaitingNotices(deps);
   const startFailures = new StartFailures({ ...deps, notices });
-  const waitingRoom = new WaitingRoom({ ...deps, observed, notices });
-  const vitals = new Vitals(deps);
+  const startQueue = new StartQueue({ ...deps, observed, notices });
+  const liveness = new Liveness(deps);
   const openWork = new OpenWork(deps);
   const fingerprints = new Fingerprints(deps);
   const outdated = new Outdated({ ...deps, fingerprints });
-  const planner = new Planner({ ...deps, observed, vitals, openWork, waitingRoom, outdated });
+  const planner = new Planner({ ...deps, observed, liveness, openWork, startQueue, outdated });
   const executor = new StepExecutor({
     ...deps,
     observed,
     startFailures,
     openWork,
-    waitingRoom,
+    startQueue,
     fingerprints,
   });
   const reconciler = new Reconciler({
@@ -65,8 +65,8 @@ export function buildContainers(deps: ContainersDeps): Containers {
     notices,
     planner,
     executor,
-    waitingRoom,
+    startQueue,
     outdated,
   });
-  return { reconciler, warmPool: new WarmPool(deps) };
+  return { reconciler, prewarmedPool: new PrewarmedPool(deps) };
 }

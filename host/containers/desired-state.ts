@@ -2,10 +2,10 @@ import type { DueItem } from '../store/due-items.js';
 import type { Session } from '../store/sessions.js';
 import type { Difference } from './spec/fingerprint.js';
 
-/** What should be true of a session's container. */
+/** The state that a session's container should be in. */
 export type DesiredState =
-  /** `isSpare`: nobody waits for it, so that it only runs where there is room. */
-  | { readonly kind: 'running'; readonly isSpare: boolean }
+  /** `isPrewarmed`: nobody waits for it, so that it only runs where there is room. */
+  | { readonly kind: 'running'; readonly isPrewarmed: boolean }
   | {
       readonly kind: 'absent';
       readonly reason: string;
@@ -26,18 +26,18 @@ export interface DesiredFacts {
   readonly stuckReason: string | undefined;
   /** Why it is to be replaced by a new one at once; undefined where nobody has asked for that. */
   readonly restartReason: string | undefined;
-  /** What differs between the running one and what would be started now; undefined: nothing. */
+  /** The difference between the running one and what would be started now; undefined: nothing. */
   readonly difference: Difference | undefined;
-  /** It is in the middle of a turn, or that cannot be told. */
+  /** The container is in the middle of a turn, or that cannot be told. */
   readonly isBusy: boolean;
-  /** What would be started now is there to be started. */
+  /** The image that would be started now is there. */
   readonly isImageReady: boolean;
   /** How long a container with nothing to do is kept, in milliseconds. */
   readonly idleTimeoutMs: number;
   /** Its files are damaged, and nobody may use them. */
   readonly needsRepair: boolean;
-  /** Somebody else waits for its place. */
-  readonly isToMakeRoom: boolean;
+  /** Another session waits for its place. */
+  readonly mustGivePlace: boolean;
 }
 
 export function decideDesired(facts: DesiredFacts): DesiredState {
@@ -57,7 +57,10 @@ export function decideDesired(facts: DesiredFacts): DesiredState {
   return decideByWork(session, facts);
 }
 
-/** What is to be replaced at once; one that works goes on to the end of its turn, if that reaches anybody. */
+/**
+ * Decides what is to be replaced at once; a container that works goes on to the end of its turn, if that reaches
+ * anybody.
+ */
 function decideOutdated(
   { status }: Session,
   { difference, isBusy, isImageReady }: DesiredFacts,
@@ -70,12 +73,13 @@ function decideOutdated(
 }
 
 function decideByWork(session: Session, facts: DesiredFacts): DesiredState {
-  const { wake, now, isRunning, isToMakeRoom, idleTimeoutMs } = facts;
-  const isWarm = session.status === 'warm';
-  if (wake !== undefined && wake.dueAt <= now) return { kind: 'running', isSpare: isWarm };
-  if (isRunning && isToMakeRoom) return absent('another session needs its place');
-  // A blank session has a wake only where its start has failed and is to be tried later.
-  if (isWarm) return wake === undefined ? { kind: 'running', isSpare: true } : { kind: 'either' };
+  const { wake, now, isRunning, mustGivePlace, idleTimeoutMs } = facts;
+  const isPrewarmed = session.status === 'warm';
+  if (wake !== undefined && wake.dueAt <= now) return { kind: 'running', isPrewarmed };
+  if (isRunning && mustGivePlace) return absent('another session needs its place');
+  // A prewarmed session has a wake only where its start has failed and is to be tried later.
+  if (isPrewarmed)
+    return wake === undefined ? { kind: 'running', isPrewarmed: true } : { kind: 'either' };
   const idleMs = Date.parse(now) - Date.parse(session.lastActive ?? session.createdAt);
   if (isRunning && idleMs >= idleTimeoutMs) return absent('it had nothing to do');
   return { kind: 'either' };

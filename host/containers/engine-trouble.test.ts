@@ -62,7 +62,7 @@ describe('an engine that does not answer', () => {
       expect(room.notices()).toHaveLength(1);
     });
     await settled();
-    // Whoever looks for it now complains.
+    // A read of the file fails now.
     rmSync(inboundDbPath(room.folders.inDir(session.id)));
     const { lists } = room.runtime;
     await until(() => {
@@ -332,16 +332,16 @@ describe('a container that ends right after its start', () => {
     expect(room.messagesIn(session.id)).toMatchObject([{ status: 'pending' }]);
   });
 
-  /** One short run: starts, does something, and ends. */
+  /** Makes one short run: starts, does something, and ends. */
   async function runShortly(
     room: ContainerRoom,
     session: Session,
     work: () => void | Promise<void>,
   ): Promise<void> {
-    // It may have begun already: somebody else waits too.
+    // The start may have begun already: somebody else waits too.
     const starts = room.runtime.removed.length + 1;
     await until(() => {
-      // What came before may still be planning its next try.
+      // The work before may still be planning its next try.
       room.clock.advance(Math.max(0, room.wakesIn(session) ?? 0));
       room.reconciler.nudge(session.id);
       expect(room.runtime.starts).toHaveLength(starts);

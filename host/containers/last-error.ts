@@ -16,8 +16,8 @@ const lineSchema = z.object({
 });
 
 /**
- * One sentence without its full stop, at most 200 characters, without anything that looks like a key. Undefined where the log
- * cannot be read, or tells of no error since `sinceMs` (epoch milliseconds).
+ * Returns one sentence without its full stop, at most 200 characters, without anything that may be a key. Undefined
+ * where the log cannot be read, or tells of no error since `sinceMs` (epoch milliseconds).
  */
 export async function findLastError(path: string, sinceMs: number): Promise<string | undefined> {
   const text = await readTail(path);
@@ -32,7 +32,7 @@ export function parseLastError(text: string, sinceMs: number): string | undefine
       crash ??= findCrash(line);
       continue;
     }
-    // What stands before it is an earlier run's.
+    // The lines before it are an earlier run's.
     if (Date.parse(entry.time ?? '') < sinceMs) break;
     // A crash comes after all that was logged.
     if (isError(entry)) return tidy(crash ?? entry.err?.message ?? entry.msg ?? '');

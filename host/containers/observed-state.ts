@@ -6,7 +6,7 @@ interface Entry {
   readonly notedAt: number;
 }
 
-/** What the runtime said last. A copy for quick looks: the next listing replaces it. */
+/** Holds what the runtime said last. This is a copy for quick reads: the next listing replaces it. */
 export class ObservedState {
   readonly #entries = new Map<string, Entry>();
   #isListed = false;
@@ -17,8 +17,8 @@ export class ObservedState {
   }
 
   /**
-   * `beganAt`: performance.now() when the listing was asked for. What was noted later is newer than it. Returns whether
-   * it says anything new.
+   * `beganAt`: performance.now() when the listing was asked for. Facts that were noted later are newer than it. Returns
+   * whether it says anything new.
    */
   replace(containers: readonly ObservedContainer[], beganAt: number): boolean {
     const before = new Map(this.list().map((one) => [one.containerId, one.state]));
@@ -42,7 +42,7 @@ export class ObservedState {
     this.#entries.set(container.containerId, { container, notedAt: performance.now() });
   }
 
-  /** It was stopped; the next listing says the same. */
+  /** The container was stopped; the next listing says the same. */
   noteExit(containerId: string): void {
     const entry = this.#entries.get(containerId);
     if (entry !== undefined) this.note({ ...entry.container, state: 'exited' });

@@ -163,17 +163,17 @@ describe('a container that was started with something else than what is there no
     });
   });
 
-  it('is given to no conversation, where it is warm', async () => {
+  it('is given to no conversation, where it is prewarmed', async () => {
     const json = '{"warmSessions":1}';
     room.store.agentGroups.update({ ...room.agentGroup, containerConfig: json });
     room.reconciler.start();
-    await room.reconciler.firstLook;
-    room.warmPool.start();
+    await room.reconciler.firstListing;
+    room.prewarmedPool.start();
     await until(() => {
-      expect(room.store.sessions.listBlank()).toMatchObject([{ containerStatus: 'running' }]);
+      expect(room.store.sessions.listPrewarmed()).toMatchObject([{ containerStatus: 'running' }]);
     });
-    const [blank] = room.store.sessions.listBlank();
-    await room.warmPool.stop();
+    const [prewarmed] = room.store.sessions.listPrewarmed();
+    await room.prewarmedPool.stop();
     await room.reconciler.stop();
     room.runtime.image = { name: 'image-2', isReady: false };
     room.rebuild();
@@ -183,11 +183,11 @@ describe('a container that was started with something else than what is there no
     const chat = room.addChat({ platformId: 'another' });
     const key = { agentGroupId: room.agentGroup.id, messagingGroupId: chat.id, threadId: null };
     const session = room.registry.ensure(key);
-    expect(session.id).not.toBe(blank!.id);
+    expect(session.id).not.toBe(prewarmed!.id);
     release();
     await until(() => {
       expect(reasons()).toEqual(['its image has changed']);
-      expect(room.runtime.running(blank!.id)).toEqual(['c-2']);
+      expect(room.runtime.running(prewarmed!.id)).toEqual(['c-2']);
     });
   });
 });

@@ -43,7 +43,7 @@ export class Outdated {
     this.#deps = deps;
   }
 
-  /** What differs; undefined where the container may go on. */
+  /** Returns what differs; undefined where the container may go on. */
   async find(
     session: Session,
     group: AgentGroup,
@@ -73,7 +73,7 @@ export class Outdated {
     }
   }
 
-  /** It goes on until its turn is over. */
+  /** The container goes on until its turn is over. */
   noteWaiting(sessionId: string, { reason }: Difference): void {
     if (this.#waiting.get(sessionId) === reason) return;
     this.#waiting.set(sessionId, reason);

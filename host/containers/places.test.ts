@@ -19,14 +19,14 @@ describe('places for containers', () => {
     });
   }
 
-  /** Its runner answers, and the host hears of it. */
+  /** Its runner answers, and the host is told of it. */
   async function finish(session: Session): Promise<void> {
     room.runnerOf(session.id).complete(`m-of-${session.id}`);
     await room.look('running', session);
     room.reconciler.noteRest();
   }
 
-  async function startRoom(maxContainers: number): Promise<void> {
+  async function startWith(maxContainers: number): Promise<void> {
     room = new ContainerRoom({ maxContainers });
     room.reconciler.start();
     await until(() => {
@@ -35,7 +35,7 @@ describe('places for containers', () => {
   }
 
   it('are given up by a container that had nothing to do for the idle timeout', async () => {
-    await startRoom(5);
+    await startWith(5);
     const session = await room.addWaitingSession();
     await run(session);
     const dueAt = room.store.dueItems.find(session.id, 'idle')?.dueAt;
@@ -58,7 +58,7 @@ describe('places for containers', () => {
   });
 
   it('are made at once by the idle container that was used least recently', async () => {
-    await startRoom(2);
+    await startWith(2);
     const first = await room.addWaitingSession();
     await run(first);
     const second = await room.addWaitingSession();
@@ -73,7 +73,7 @@ describe('places for containers', () => {
   });
 
   it('are never taken from a container that works: who comes waits until it is done', async () => {
-    await startRoom(1);
+    await startWith(1);
     const busy = await room.addWaitingSession();
     await run(busy);
     const late = await room.addWaitingSession();
@@ -88,7 +88,7 @@ describe('places for containers', () => {
   });
 
   it('go to one after the other of those who wait together', async () => {
-    await startRoom(1);
+    await startWith(1);
     const idle = await room.addWaitingSession();
     await run(idle);
     await finish(idle);
@@ -104,7 +104,7 @@ describe('places for containers', () => {
   });
 
   it('are free again when a container ends by itself', async () => {
-    await startRoom(1);
+    await startWith(1);
     const first = await room.addWaitingSession();
     await run(first);
     const late = await room.addWaitingSession();
@@ -119,7 +119,7 @@ describe('places for containers', () => {
   });
 
   it('that were free before are known again after a restart of the daemon', async () => {
-    await startRoom(2);
+    await startWith(2);
     const sessions = [await room.addWaitingSession(), await room.addWaitingSession()];
     for (const session of sessions) await run(session);
     await room.reconciler.stop();
@@ -136,7 +136,7 @@ describe('places for containers', () => {
   });
 
   it('are not taken by a session that was closed while it waited', async () => {
-    await startRoom(1);
+    await startWith(1);
     const busy = await room.addWaitingSession();
     await run(busy);
     const late = await room.addWaitingSession();

@@ -21,7 +21,7 @@ function container(
   };
 }
 
-const run: DesiredState = { kind: 'running', isSpare: false };
+const run: DesiredState = { kind: 'running', isPrewarmed: false };
 const either: DesiredState = { kind: 'either' };
 const absent: DesiredState = { kind: 'absent', reason: 'closed', failsTurn: false };
 
@@ -29,7 +29,7 @@ const old = container('old', 100);
 const young = container('young', 200);
 const dead = container('dead', 150, 'exited');
 
-const start = { kind: 'start', sessionId, isSpare: false };
+const start = { kind: 'start', sessionId, isPrewarmed: false };
 const adopt = (containerId: string): object => ({ kind: 'adopt', sessionId, containerId });
 const remove = (containerId: string): object => ({ kind: 'remove', sessionId, containerId });
 const stop = (containerId: string, reason: string): object => ({
@@ -98,7 +98,7 @@ const cases: readonly Case[] = [
     steps: [stop('old', newer), remove('old'), adopt('young')],
   },
   {
-    title: 'one has ended: settled and removed, and a start only after another look',
+    title: 'one has ended: settled and removed, and a start only after another pass',
     desired: run,
     containers: [dead],
     attached: ['dead'],

@@ -14,7 +14,7 @@ export interface PlanFacts {
   readonly hasWork: boolean;
 }
 
-/** What to do, in order, to bring one session's containers to the desired state. */
+/** Plans what to do, in order, to bring one session's containers to the desired state. */
 export function planSteps(facts: PlanFacts): readonly Step[] {
   const { sessionId, desired, containers, attached } = facts;
   const running = containers.filter(({ state }) => state === 'running').sort(newestFirst);
@@ -27,7 +27,7 @@ export function planSteps(facts: PlanFacts): readonly Step[] {
   }
   // A start comes after the clean-up has been seen to be done.
   if (cleanUp.length > 0 || desired.kind !== 'running') return cleanUp;
-  return [{ kind: 'start', sessionId, isSpare: desired.isSpare }];
+  return [{ kind: 'start', sessionId, isPrewarmed: desired.isPrewarmed }];
 }
 
 /** Takes away what must not run, and what has ended; before that, what the session's last container left is settled. */
@@ -51,8 +51,8 @@ function planCleanUp(
     failsTurn,
   }));
   const hasVanished = isNoted && containers.length === 0;
-  const isForsaken = desired.kind === 'absent' && hasWork;
-  if (isLast && (gone.length > 0 || hasVanished || isForsaken)) {
+  const isAbandoned = desired.kind === 'absent' && hasWork;
+  if (isLast && (gone.length > 0 || hasVanished || isAbandoned)) {
     const startedAtMs = gone.length === 0 ? null : Math.max(...gone.map((one) => one.startedAtMs));
     steps.push({ kind: 'settle', sessionId, wasExpected: desired.kind === 'absent', startedAtMs });
   }

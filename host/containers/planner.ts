@@ -1,4 +1,6 @@
-/** Gathers what is true of one session, and plans by it. Also plans when to look again, where time alone may change it. */
+/**
+ * Gathers what is true of one session, and plans by it. Also plans when to check again, where time alone may change it.
+ */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { heartbeatPath } from '../../shared/protocol/workspace.js';
 import type { SessionFolders } from '../sessions/session-folder.js';
@@ -14,16 +16,16 @@ import type { Outdated } from './outdated.js';
 import { planSteps } from './plan.js';
 import type { ContainerRuntime, ObservedContainer } from './runtime/container-runtime.js';
 import type { Step } from './step.js';
-import { unreadable, type Vitals } from './vitals.js';
-import type { WaitingRoom } from './admission/waiting-room.js';
+import { unreadable, type Liveness } from './liveness.js';
+import type { StartQueue } from './admission/start-queue.js';
 
 export interface PlannerDeps {
   readonly store: Store;
   readonly observed: ObservedState;
-  readonly vitals: Vitals;
+  readonly liveness: Liveness;
   readonly openWork: OpenWork;
   readonly folders: SessionFolders;
-  readonly waitingRoom: WaitingRoom;
+  readonly startQueue: StartQueue;
   readonly outdated: Outdated;
   readonly runtime: ContainerRuntime;
   readonly clock: Clock;
@@ -36,7 +38,7 @@ const fits: Comparison = { difference: undefined, isBusy: false, isImageReady: t
 export class Planner {
   readonly #deps: PlannerDeps;
   /** By session: what else its container was found to do wrong. */
-  readonly #accusations = new Map<string, string>();
+  readonly #stuckReasons = new Map<string, string>();
   /** By session: why its container is to be replaced at once. */
   readonly #restarts = new Map<string, string>();
 
@@ -44,9 +46,9 @@ export class Planner {
     this.#deps = deps;
   }
 
-  /** What to do now. `attached`: containers that this daemon started or took over. */
+  /** Plans what to do now. `attached`: containers that this daemon started or took over. */
   async plan(sessionId: string, attached: ReadonlySet<string>): Promise<readonly Step[]> {
-    const { store, observed, waitingRoom, clock } = this.#deps;
+    const { store, observed, startQueue, clock } = this.#deps;
     const session = store.sessions.find(sessionId);
     const group = session && store.agentGroups.find(session.agentGroupId);
     const wake = store.dueItems.find(sessionId, 'wake');
@@ -70,12 +72,12 @@ export class Planner {
       stuckReason,
       restartReason: this.#restarts.get(sessionId),
       idleTimeoutMs: config.idleTimeoutMs,
-      isToMakeRoom: waitingRoom.isToMakeRoom(sessionId),
+      mustGivePlace: startQueue.mustGivePlace(sessionId),
       needsRepair,
     });
     this.#noteComparison(sessionId, comparison, desired);
-    if (desired.kind !== 'running') waitingRoom.leave(sessionId);
-    if (running !== undefined && session !== undefined) this.#planIdleLook(session, config);
+    if (desired.kind !== 'running') startQueue.leave(sessionId);
+    if (running !== undefined && session !== undefined) this.#planIdleCheck(session, config);
     return planSteps({
       sessionId,
       desired,
@@ -120,8 +122,8 @@ export class Planner {
   }
 
   /** Its running container is to be ended as a stuck one, for this reason. */
-  accuse(sessionId: string, reason: string): void {
-    this.#accusations.set(sessionId, reason);
+  markStuck(sessionId: string, reason: string): void {
+    this.#stuckReasons.set(sessionId, reason);
   }
 
   /** Its running container is to be ended, and what it works on given to a new one; the try does not count. */
@@ -129,16 +131,16 @@ export class Planner {
     this.#restarts.set(sessionId, reason);
   }
 
-  /** What was set aside stays as it is. */
+  /** A quarantined session stays as it is. */
   #needsRepair(session: Session | undefined): boolean {
     if (session === undefined || session.status === 'set-aside') return false;
     return this.#deps.store.repairs.isWanted(session.id);
   }
 
   #forgetContainer(sessionId: string): void {
-    const { store, vitals } = this.#deps;
-    vitals.forget(sessionId);
-    this.#accusations.delete(sessionId);
+    const { store, liveness } = this.#deps;
+    liveness.forget(sessionId);
+    this.#stuckReasons.delete(sessionId);
     this.#restarts.delete(sessionId);
     this.#deps.outdated.forget(sessionId);
     for (const kind of ['idle', 'stuck'] as const) {
@@ -152,39 +154,39 @@ export class Planner {
     wake: DueItem | undefined,
     limits: ContainerConfig,
   ): Promise<string | undefined> {
-    const { vitals, openWork, folders, clock } = this.#deps;
+    const { liveness, openWork, folders, clock } = this.#deps;
     if (session === undefined || running === undefined) return undefined;
     const { containerId } = running;
-    const accusation = this.#accusations.get(session.id);
-    if (accusation !== undefined) return accusation;
+    const knownReason = this.#stuckReasons.get(session.id);
+    if (knownReason !== undefined) return knownReason;
     if (wake === undefined || wake.dueAt > isoAt(clock.now())) {
-      vitals.rest(session.id);
+      liveness.rest(session.id);
       return undefined;
     }
-    let lookInMs = vitals.watch(session.id, containerId, limits);
-    if (lookInMs === 0) {
+    let checkInMs = liveness.watch(session.id, containerId, limits);
+    if (checkInMs === 0) {
       const { claimed } = await openWork.listUnderWay(session);
       const heartbeat = heartbeatPath(folders.outDir(session.id));
       const oldest = claimed === undefined ? unreadable : claimed[0];
       const signs = { containerId, heartbeatPath: heartbeat, claimed: oldest };
-      const health = await vitals.check(session.id, signs, limits);
+      const health = await liveness.check(session.id, signs, limits);
       if (health.kind === 'stuck') return health.reason;
-      lookInMs = health.lookInMs;
+      checkInMs = health.checkInMs;
     }
-    this.#planLook(session.id, 'stuck', lookInMs);
+    this.#planCheck(session.id, 'stuck', checkInMs);
     return undefined;
   }
 
-  #planIdleLook(session: Session, { idleTimeoutMs }: ContainerConfig): void {
+  #planIdleCheck(session: Session, { idleTimeoutMs }: ContainerConfig): void {
     if (session.status !== 'active') return;
     const lastUse = Date.parse(session.lastActive ?? session.createdAt);
     const leftMs = lastUse + idleTimeoutMs - this.#deps.clock.now();
-    // It may be busy for longer than that.
-    this.#planLook(session.id, 'idle', leftMs > 0 ? leftMs : idleTimeoutMs);
+    // The container may be busy for longer than that.
+    this.#planCheck(session.id, 'idle', leftMs > 0 ? leftMs : idleTimeoutMs);
   }
 
-  /** One that is planned earlier will find out by itself when to come again: this spares a write for each message. */
-  #planLook(sessionId: string, kind: 'idle' | 'stuck', inMs: number): void {
+  /** A check that is planned earlier will find out by itself when to come again: this saves a write for each message. */
+  #planCheck(sessionId: string, kind: 'idle' | 'stuck', inMs: number): void {
     const { store, clock } = this.#deps;
     const nowMs = clock.now();
     const dueAt = isoAt(nowMs + Math.ceil(inMs));

@@ -19,7 +19,7 @@ describe('the reconciler', () => {
     await room[Symbol.asyncDispose]();
   });
 
-  /** Resolves when the containers have been listed once more, and all looks after it are over. */
+  /** Resolves when the containers have been listed once more, and all passes after it are over. */
   async function resync(): Promise<void> {
     const { lists } = room.runtime;
     room.reconciler.nudgeAll();
@@ -122,13 +122,13 @@ describe('the reconciler', () => {
     expect(room.runtime.stopped).toEqual([]);
   });
 
-  it('removes containers whose session is unknown, closed or set aside', async () => {
+  it('removes containers whose session is unknown, closed or quarantined', async () => {
     const closed = room.addSession({ status: 'closed', containerStatus: 'running' });
-    const aside = room.addSession({ status: 'set-aside', containerStatus: 'running' });
+    const quarantined = room.addSession({ status: 'set-aside', containerStatus: 'running' });
     const orphan = { installId: 'install', sessionId: 's-gone', agentGroupId: 'ag-gone' };
     const ids = [
       room.runtime.put(closed.id),
-      room.runtime.put(aside.id),
+      room.runtime.put(quarantined.id),
       room.runtime.put('s-gone', {}, orphan),
       room.runtime.put('s-gone', { state: 'exited' }, orphan),
     ];
@@ -138,7 +138,7 @@ describe('the reconciler', () => {
     });
     expect(room.runtime.stopped.toSorted()).toEqual(ids.slice(0, 3));
     expect(room.containerStatus(closed)).toBe('stopped');
-    expect(room.containerStatus(aside)).toBe('stopped');
+    expect(room.containerStatus(quarantined)).toBe('stopped');
     expect(room.runtime.starts).toEqual([]);
   });
 

@@ -1,6 +1,7 @@
 /**
- * Keeps the right containers running. Level-triggered: reads desired and observed state, plans, applies, and looks
- * again until nothing is left to do. One look per session at a time, so that concurrent wakes start one container.
+ * Keeps the right containers running. Level-triggered: reads desired and observed state, plans, applies, and reads
+ * again until nothing is left to do. There is one pass per session at a time, so that concurrent wakes start one
+ * container.
  */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { toBerthError, type BerthError } from '../../shared/base/errors.js';
@@ -14,7 +15,7 @@ import type { Outdated } from './outdated.js';
 import type { Planner } from './planner.js';
 import type { ContainerRuntime } from './runtime/container-runtime.js';
 import type { WaitingNotices } from './admission/waiting-notices.js';
-import type { WaitingRoom } from './admission/waiting-room.js';
+import type { StartQueue } from './admission/start-queue.js';
 
 export interface ReconcilerDeps {
   readonly store: Store;
@@ -22,7 +23,7 @@ export interface ReconcilerDeps {
   readonly observed: ObservedState;
   readonly executor: StepExecutor;
   readonly planner: Planner;
-  readonly waitingRoom: WaitingRoom;
+  readonly startQueue: StartQueue;
   readonly outdated: Outdated;
   readonly notices: WaitingNotices;
   readonly clock: Clock;
@@ -30,7 +31,7 @@ export interface ReconcilerDeps {
   /** The longest time between two listings, in milliseconds. */
   readonly resyncIntervalMs: number;
   readonly stopGraceMs: number;
-  /** A session could not be looked after: its files may be damaged. */
+  /** The pass over a session failed: its files may be damaged. */
   readonly onTrouble: (sessionId: string, error: unknown) => void;
   /** The engine does not answer (an error), or answers again (undefined). */
   readonly onEngineState: (problem: BerthError | undefined) => void;
@@ -41,35 +42,35 @@ const awayIntervalMs = 1_000;
 const suspectIntervalMs = 20;
 const suspicionMs = 3_000;
 
-/** How often every session with a container is looked at though the listings say nothing new: the safety net. */
-const fullLookEveryMs = 60_000;
+/** How often every session with a container is examined though the listings say nothing new: the safety net. */
+const fullPassEveryMs = 60_000;
 
 /** A session is brought to rest in a few rounds; more of them mean that a step does not do what it says. */
 const maxRounds = 8;
 
 export class Reconciler {
   readonly #deps: ReconcilerDeps;
-  readonly #looks: SingleFlight;
+  readonly #passes: SingleFlight;
   readonly #resync: PollLoop;
   /** Containers that were said to have ended and are still listed as running: the engine's list may lag. */
   readonly #suspects = new Map<string, number>();
-  /** Sessions that the last look did not bring to rest: the next listing looks again. */
+  /** Sessions that the last pass did not bring to rest: the next listing leads to another. */
   readonly #restless = new Set<string>();
   /** By performance.now(). */
-  #fullLookAt = 0;
+  #fullPassAt = 0;
   #problem: BerthError | undefined;
   #isStopping = false;
-  #noteFirstLook: () => void = () => undefined;
+  #noteFirstListing: () => void = () => undefined;
   /** Resolves when the runtime has answered for the first time, or has not. */
-  readonly firstLook: Promise<void>;
+  readonly firstListing: Promise<void>;
 
   constructor(deps: ReconcilerDeps) {
     this.#deps = deps;
-    this.firstLook = new Promise((resolve) => (this.#noteFirstLook = resolve));
-    this.#looks = new SingleFlight((sessionId) => this.#look(sessionId));
+    this.firstListing = new Promise((resolve) => (this.#noteFirstListing = resolve));
+    this.#passes = new SingleFlight((sessionId) => this.#pass(sessionId));
     this.#resync = new PollLoop({
       name: 'containers',
-      look: () => this.#observe().finally(this.#noteFirstLook),
+      poll: () => this.#observe().finally(this.#noteFirstListing),
       intervalMs: () => this.#nextResyncMs(),
       log: deps.log,
     });
@@ -77,22 +78,22 @@ export class Reconciler {
 
   start(): void {
     // None is given to a conversation before it was compared with what would be started now.
-    this.#deps.store.sessions.doubtWarm();
+    this.#deps.store.sessions.doubtPrewarmed();
     this.#deps.runtime.watchExits(({ sessionId, containerId }) => {
       this.#deps.log.debug({ sessionId, containerId }, 'container exit seen');
       this.#suspects.set(containerId, performance.now());
       this.#resync.nudge();
     });
-    this.#deps.waitingRoom.start();
+    this.#deps.startQueue.start();
     this.#resync.start();
   }
 
-  /** Look at a session soon. */
+  /** Asks for a pass over a session soon. */
   nudge(sessionId: string): void {
     if (this.#isStopping) return;
     // While the engine is away, somebody who waits is a reason to ask it again.
     if (this.#problem !== undefined) this.#resync.nudge();
-    void this.#looks.request(sessionId);
+    void this.#passes.request(sessionId);
   }
 
   /** Of the session's running container; undefined where none runs, as far as is known. */
@@ -104,7 +105,7 @@ export class Reconciler {
   /** Its container keeps others from the session: it is ended like one whose turn hangs. False: none runs. */
   endStuck(sessionId: string, reason: string): boolean {
     if (!this.#isRunning(sessionId)) return false;
-    this.#deps.planner.accuse(sessionId, reason);
+    this.#deps.planner.markStuck(sessionId, reason);
     this.nudge(sessionId);
     return true;
   }
@@ -117,24 +118,24 @@ export class Reconciler {
     return true;
   }
 
-  /** Everything may have changed: look at every session that has a container. */
+  /** Everything may have changed: every session that has a container is examined. */
   nudgeAll(): void {
-    this.#fullLookAt = 0;
+    this.#fullPassAt = 0;
     this.#resync.nudge();
   }
 
   /** A session has come to rest: its container may make room for another, or is to be replaced. */
   noteRest(): void {
-    this.#deps.waitingRoom.serve();
+    this.#deps.startQueue.serve();
     for (const sessionId of this.#deps.outdated.listWaiting()) this.nudge(sessionId);
   }
 
   /** Starts nothing more; what is being started is waited for. Containers go on. */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    await this.#deps.waitingRoom.stop();
+    await this.#deps.startQueue.stop();
     await this.#resync.stop();
-    await this.#looks.idle();
+    await this.#passes.idle();
   }
 
   /** Sessions whose containers run, as far as is known. */
@@ -172,7 +173,7 @@ export class Reconciler {
       : Math.min(resyncIntervalMs, awayIntervalMs);
   }
 
-  /** What is not listed as running any more, or goes on running after all, is no suspect. */
+  /** A container that is not listed as running any more, or goes on running after all, is no suspect. */
   #clearSuspects(): void {
     const running = new Set(
       this.#deps.observed
@@ -187,7 +188,7 @@ export class Reconciler {
   }
 
   async #observe(): Promise<void> {
-    const { runtime, observed, waitingRoom } = this.#deps;
+    const { runtime, observed, startQueue } = this.#deps;
     const beganAt = performance.now();
     try {
       const containers = await runtime.list();
@@ -195,24 +196,24 @@ export class Reconciler {
       const isNews = observed.replace(containers, beganAt);
       this.#clearSuspects();
       const isBack = this.#setProblem(undefined);
-      waitingRoom.sync();
-      if (!wasListed || isBack) await this.#lookAtWaiting();
-      if (isNews || isBack) this.#fullLookAt = 0;
+      startQueue.sync();
+      if (!wasListed || isBack) await this.#examineWaiting();
+      if (isNews || isBack) this.#fullPassAt = 0;
     } catch (error) {
       const isNew = this.#problem === undefined;
       this.#setProblem(toBerthError(error));
-      // Who comes later is told when it comes.
-      if (isNew) await this.#lookAtWaiting();
+      // A message that comes later is told of it when it comes.
+      if (isNew) await this.#examineWaiting();
       return;
     }
-    for (const sessionId of this.#listToLookAt()) this.nudge(sessionId);
+    for (const sessionId of this.#listToExamine()) this.nudge(sessionId);
   }
 
-  #listToLookAt(): ReadonlySet<string> {
+  #listToExamine(): ReadonlySet<string> {
     const { observed, store } = this.#deps;
     const nowMs = performance.now();
-    if (nowMs < this.#fullLookAt) return this.#restless;
-    this.#fullLookAt = nowMs + fullLookEveryMs;
+    if (nowMs < this.#fullPassAt) return this.#restless;
+    this.#fullPassAt = nowMs + fullPassEveryMs;
     return new Set([
       ...observed.list().map(({ owner }) => owner.sessionId),
       ...store.sessions.listWithContainer().map(({ id }) => id),
@@ -233,12 +234,12 @@ export class Reconciler {
     return true;
   }
 
-  /** A few at a time: there may be thousands, and each look reads several rows. */
-  async #lookAtWaiting(): Promise<void> {
+  /** A few at a time: there may be thousands, and each pass reads several rows. */
+  async #examineWaiting(): Promise<void> {
     const { store, clock } = this.#deps;
     const due = store.dueItems.listDue(isoAt(clock.now()), 10_000);
     for (const [index, { kind, sessionId }] of due.entries()) {
-      if (kind === 'wake' && !this.#isStopping) void this.#looks.request(sessionId);
+      if (kind === 'wake' && !this.#isStopping) void this.#passes.request(sessionId);
       if (index % 20 === 19) await new Promise((resolve) => setImmediate(resolve));
     }
   }
@@ -255,19 +256,19 @@ export class Reconciler {
     return this.#deps.observed.listForSession(sessionId).some(({ state }) => state === 'running');
   }
 
-  /** A session that waits for its turn is not looked at each time another one moves. */
+  /** A session that waits for its turn is not examined each time another one moves. */
   #isKeptWaiting(sessionId: string): boolean {
-    const { waitingRoom, observed, store } = this.#deps;
+    const { startQueue, observed, store } = this.#deps;
     return (
       this.#problem === undefined &&
-      waitingRoom.isKeptWaiting(sessionId) &&
+      startQueue.isKeptWaiting(sessionId) &&
       observed.listForSession(sessionId).length === 0 &&
       store.sessions.find(sessionId)?.status === 'active' &&
       !store.repairs.isWanted(sessionId)
     );
   }
 
-  async #look(sessionId: string): Promise<void> {
+  async #pass(sessionId: string): Promise<void> {
     const { observed, executor, planner, log } = this.#deps;
     if (this.#isKeptWaiting(sessionId)) return;
     this.#restless.delete(sessionId);
@@ -281,7 +282,7 @@ export class Reconciler {
         const steps = await planner.plan(sessionId, executor.attached);
         if (steps.length === 0) return;
         for (const step of steps) await executor.apply(step);
-        // It waits for its turn, or until it may be tried again: that is told by another look.
+        // The session waits for its turn, or until it may be tried again: another pass tells that.
         if (steps.some(({ kind }) => kind === 'start') && !this.#isRunning(sessionId)) return;
       }
       log.error({ sessionId }, 'session does not come to rest');

@@ -1,4 +1,6 @@
-/** What follows when a session's container cannot be started or ends at once: wait longer each time, and say so. */
+/**
+ * Decides what follows when a session's container cannot be started or ends at once: wait longer each time, and say so.
+ */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { hasCode, type BerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
@@ -27,14 +29,14 @@ const maxAttempts = 5;
 
 export class StartFailures {
   readonly #deps: StartFailuresDeps;
-  /** What kept the engine from starting the last container; undefined where nothing did. */
+  /** The trouble that kept the engine from starting the last container; undefined where nothing did. */
   #trouble: string | undefined;
 
   constructor(deps: StartFailuresDeps) {
     this.#deps = deps;
   }
 
-  /** A start failed. What is wrong with the engine never ends a message; what is wrong with the session does. */
+  /** A start failed. Trouble with the engine never ends a message; trouble with the session does. */
   async note(session: Session, error: BerthError): Promise<void> {
     const { settlement, notices, log, onStartTrouble } = this.#deps;
     const isEngines = hasCode(
@@ -76,12 +78,12 @@ export class StartFailures {
   /** A container ended at once, although there is work, and has worked on nothing: the next start waits. */
   async noteEnd(session: Session, lastError: string | undefined): Promise<void> {
     const { store, clock, settlement } = this.#deps;
-    const isWarm = session.status === 'warm';
+    const isPrewarmed = session.status === 'warm';
     const wake = store.dueItems.find(session.id, 'wake');
-    if (!isWarm && (wake === undefined || wake.dueAt > isoAt(clock.now()))) return;
+    if (!isPrewarmed && (wake === undefined || wake.dueAt > isoAt(clock.now()))) return;
     const attempts = this.#putOff(session.id);
     const why = lastError === undefined ? '' : `: ${lastError}`;
-    if (attempts > maxAttempts && !isWarm)
+    if (attempts > maxAttempts && !isPrewarmed)
       await settlement.giveUp(session, `The agent ends right after its start${why}.`);
   }
 

@@ -1,7 +1,7 @@
 /** Everything the reconciler can do. A new step does not compile until apply.ts can carry it out. */
 export type Step =
-  /** `isSpare`: only where there is room. */
-  | { readonly kind: 'start'; readonly sessionId: string; readonly isSpare: boolean }
+  /** `isPrewarmed`: only where there is room. */
+  | { readonly kind: 'start'; readonly sessionId: string; readonly isPrewarmed: boolean }
   /** Take over a running container that this daemon did not start. */
   | { readonly kind: 'adopt'; readonly sessionId: string; readonly containerId: string }
   | {
@@ -9,7 +9,7 @@ export type Step =
       readonly sessionId: string;
       readonly containerId: string;
       readonly reason: string;
-      /** What it works on counts as a failed try, even where it gives it back while it stops. */
+      /** The messages that it works on count as a failed try, even where it gives it back while it stops. */
       readonly failsTurn: boolean;
     }
   /** A container of this session has ended: see what it left behind. */

@@ -3,7 +3,7 @@ import type { Logger } from '../../shared/base/logger.js';
 import type { Channel } from '../channels/channel.js';
 import { TerminalChannel } from '../channels/terminal/terminal-channel.js';
 
-/** What the channels that ship may need. */
+/** The things that the channels that ship may need. */
 export interface BuiltinChannelDeps {
   readonly terminalSocketPath: string;
   readonly newId: NewId;

@@ -11,7 +11,7 @@ export interface CentralWatchDeps {
   readonly sessions: SessionRegistry;
   readonly log: Logger;
   readonly pollIntervalMs: number;
-  /** Where the central database lies. */
+  /** The path of the central database. */
   readonly path: string;
   /** Another process has written to the central database. */
   readonly onChange: () => void;
@@ -31,7 +31,7 @@ export class CentralWatch {
     this.#inode = findInode(deps.path);
     this.#loop = new PollLoop({
       name: 'central database',
-      look: () => this.#look(),
+      poll: () => this.#poll(),
       intervalMs: deps.pollIntervalMs,
       log: deps.log,
     });
@@ -45,7 +45,7 @@ export class CentralWatch {
     await this.#loop.stop();
   }
 
-  async #look(): Promise<void> {
+  async #poll(): Promise<void> {
     const { store, path, onChange, onReplaced } = this.#deps;
     const inode = findInode(path);
     if (inode !== this.#inode) onReplaced();

@@ -83,7 +83,7 @@ describe('the write-ahead log of the central database', () => {
     expect(logBytes()).toBe(longLogBytes);
     expect(db.prepare('SELECT count(*) FROM t').pluck().get()).toBe(6);
     // Nothing long was written since.
-    for (let look = 0; look < 3; look += 1) await new Promise((resolve) => setTimeout(resolve, 10));
+    for (let poll = 0; poll < 3; poll += 1) await new Promise((resolve) => setTimeout(resolve, 10));
     expect(copies).toBe(1);
   });
 

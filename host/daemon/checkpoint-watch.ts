@@ -10,7 +10,7 @@ export interface CheckpointWatchDeps {
   readonly checkpoint: (path: string) => Promise<void>;
   readonly isDiskSlow: () => boolean;
   readonly log: Logger;
-  /** How often it is looked, in milliseconds. */
+  /** The time between two polls, in milliseconds. */
   readonly intervalMs?: number;
 }
 
@@ -18,13 +18,14 @@ export interface CheckpointWatchDeps {
 export const longLogBytes = 4_194_304;
 /** The same where the disk is slow. */
 const longLogBytesIfSlow = 8 * longLogBytes;
-/** Where the other thread does not come to it, a commit does it by itself at that length; in pages of 4 KiB. */
+/** If the other thread does not come to it, a commit does it by itself at that length; in pages of 4 KiB. */
 export const maxLogPages = (16 * longLogBytes) / 4_096;
 
 /**
- * Has the write-ahead log of central.db copied into the database when it is long: a commit that did it would wait for the
- * disk several times. It still waits once when it begins the log anew after that, and SQLite lets nobody else do this: so
- * that comes more seldom where the disk is slow. Source: walRestartLog and sqlite3WalFrames in SQLite's wal.c.
+ * Has the write-ahead log of central.db copied into the database when it is long: a commit that did it would wait for
+ * the disk several times. A commit still waits once when it begins the log anew after that, and SQLite lets nobody else
+ * do this: so that comes more seldom where the disk is slow. Source: walRestartLog and sqlite3WalFrames in SQLite's
+ * wal.c.
  */
 export class CheckpointWatch {
   readonly #deps: CheckpointWatchDeps;
@@ -36,7 +37,7 @@ export class CheckpointWatch {
     this.#deps = deps;
     this.#poll = new PollLoop({
       name: 'checkpoint',
-      look: () => this.#look(),
+      poll: () => this.#pollOnce(),
       intervalMs: deps.intervalMs ?? 2_000,
       log: deps.log,
     });
@@ -50,7 +51,7 @@ export class CheckpointWatch {
     await this.#poll.stop();
   }
 
-  async #look(): Promise<void> {
+  async #pollOnce(): Promise<void> {
     const { path, checkpoint } = this.#deps;
     const found = await stat(`${path}-wal`).catch(() => undefined);
     const limit = this.#deps.isDiskSlow() ? longLogBytesIfSlow : longLogBytes;

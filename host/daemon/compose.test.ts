@@ -6,7 +6,7 @@ import { SettlingRoom } from '../../test/fakes/settling-room.js';
 import { until } from '../../test/fakes/waiting.js';
 import { loadConfig } from '../config/config.js';
 import { DaemonStatus } from '../store/daemon-status.js';
-import { House } from './compose.js';
+import { ComposedDaemon } from './compose.js';
 import { sessionLogsDir } from './session-logs.js';
 
 /** An engine that takes a moment to end a container, and none of whose calls outlives its client. */
@@ -29,7 +29,7 @@ class SlowRuntime extends FakeRuntime {
   }
 }
 
-describe('the house', () => {
+describe('the composed daemon', () => {
   let room: SettlingRoom;
 
   beforeEach(() => {
@@ -40,7 +40,7 @@ describe('the house', () => {
     room[Symbol.dispose]();
   });
 
-  function openHouse(): { house: House; runtime: SlowRuntime } {
+  function composeDaemon(): { composed: ComposedDaemon; runtime: SlowRuntime } {
     const flags = { BERTH_HOME: room.root, BERTH_STOP_TIMEOUT_MS: '1000' };
     const { config } = loadConfig(flags);
     mkdirSync(sessionLogsDir(config), { recursive: true });
@@ -52,18 +52,18 @@ describe('the house', () => {
       onProgress: () => undefined,
       onFatal: () => undefined,
     };
-    return { house: new House(deps, runtime, new DaemonStatus(deps)), runtime };
+    return { composed: new ComposedDaemon(deps, runtime, new DaemonStatus(deps)), runtime };
   }
 
   it('stops its containers, however long what comes before them takes', async () => {
-    const { house, runtime } = openHouse();
+    const { composed, runtime } = composeDaemon();
     const other = room.addSession();
     const containerIds = [runtime.put(room.session.id), runtime.put(other.id)];
-    await house.open();
+    await composed.open();
     const giveAnswer = runtime.holdLists();
     // The engine is asked for its containers again, and does not answer.
     runtime.exit(other.id);
-    await house.close('stop');
+    await composed.close('stop');
     giveAnswer();
     expect(room.logLines.filter((line) => line.includes('does not wait'))).toMatchObject([
       expect.stringContaining('"step":"reconciler"'),
@@ -76,14 +76,14 @@ describe('the house', () => {
   });
 
   it('says which containers it could not stop', async () => {
-    const { house, runtime } = openHouse();
+    const { composed, runtime } = composeDaemon();
     runtime.put(room.session.id);
-    await house.open();
+    await composed.open();
     await until(() => {
       expect(room.store.sessions.find(room.session.id)?.containerStatus).toBe('running');
     });
     runtime.goAway(new Error('the engine hangs'));
-    await house.close('stop');
+    await composed.close('stop');
     expect(room.store.daemonState.find()?.leftRunning).toEqual([room.session.id]);
   });
 });

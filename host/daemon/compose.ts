@@ -1,4 +1,4 @@
-/** The rooms of the daemon, joined by callbacks, and the order in which they open and close. */
+/** Joins the parts of the daemon by callbacks, and fixes the order in which they open and close. */
 import { join } from 'node:path';
 import { BerthError } from '../../shared/base/errors.js';
 import { Deadline } from '../../shared/base/lifecycle.js';
@@ -7,7 +7,7 @@ import { ChannelSet } from '../channels/channel-set.js';
 import { buildContainers, type Containers } from '../containers/build-containers.js';
 import type { Reconciler } from '../containers/reconciler.js';
 import type { ContainerRuntime } from '../containers/runtime/container-runtime.js';
-import type { WarmPool } from '../containers/admission/warm-pool.js';
+import type { PrewarmedPool } from '../containers/admission/prewarmed-pool.js';
 import { buildDelivery, type Delivery } from '../delivery/build-delivery.js';
 import { Router } from '../routing/router.js';
 import { buildSchedule, type Schedule } from '../schedule/build-schedule.js';
@@ -17,18 +17,18 @@ import { defaultAgentFolder } from '../sessions/default-agent-group.js';
 import { InboxFiles } from '../sessions/inbox-files.js';
 import { findDaemonOperation } from '../operations/builtin-operations.js';
 import { parseInput, type DaemonScope } from '../operations/operation.js';
-import { RequestDesk, type RequestHandler } from './request-queue.js';
+import { RequestQueue, type RequestHandler } from './request-queue.js';
 import { agentUidFor, agentUserFor } from '../sessions/session-folder.js';
 import { failureNoticePrefix, type SettledMessage } from '../sessions/settlement/settlement.js';
 import { Upkeep } from '../sessions/retention/upkeep.js';
 import type { DaemonStatus } from '../store/daemon-status.js';
 import { handleDue } from './due-handlers.js';
-import { hearAgain } from './hear-again.js';
+import { listenAgain } from './listen-again.js';
 import { joinAdoption } from './join-adoption.js';
 import { joinLocks } from './join-locks.js';
 import { nudgesFor } from './nudges.js';
 import { sessionLogPath } from './session-logs.js';
-import { layGround, type DaemonDeps, type Ground } from './core.js';
+import { buildCore, type DaemonDeps, type Core } from './core.js';
 
 /** `stop`: containers end with the daemon. `keep`: they go on, and the next daemon adopts them. */
 export type ContainersAtStop = 'stop' | 'keep';
@@ -42,38 +42,38 @@ const upkeepIntervalMs = 60_000;
 const upkeepPauseMs = 500;
 const noticeRetry = { tries: 5, baseMs: 5_000 };
 const watchSettlingMs = 1_000;
-const lookAgainMs = 5_000;
-const booksWaitMs = 2;
-/** How long who asks again waits for a reply that is being sent, in milliseconds. */
+const repeatPassMs = 5_000;
+const settlementWaitMs = 2;
+/** How long a person who asks again waits for a reply that is being sent, in milliseconds. */
 const lastWordsMs = 2_000;
-const firstLookMs = 1_000;
+const firstListingMs = 1_000;
 
-/** The rooms, joined by callbacks. */
-export class House {
+/** Joins the parts of the daemon by callbacks. */
+export class ComposedDaemon {
   readonly #nudges = nudgesFor(() => ({
     reconciler: this.#reconciler,
     delivery: this.#delivery,
     schedule: this.#schedule,
   }));
-  readonly #ground: Ground;
+  readonly #core: Core;
   readonly #channels: ChannelSet;
   readonly #router: Router;
   readonly #reconciler: Reconciler;
-  readonly #warmPool: WarmPool;
+  readonly #prewarmedPool: PrewarmedPool;
   readonly #delivery: Delivery;
   readonly #schedule: Schedule;
   readonly #centralWatch: CentralWatch;
-  readonly #requestDesk: RequestDesk;
+  readonly #requestQueue: RequestQueue;
   readonly #upkeep: Upkeep;
   readonly #adoption: Adoption;
 
   constructor(deps: DaemonDeps, runtime: ContainerRuntime, status: DaemonStatus) {
-    this.#ground = layGround(
+    this.#core = buildCore(
       deps,
       { runtime, status },
       {
         onTaken: () => {
-          this.#warmPool.noteTaken();
+          this.#prewarmedPool.noteTaken();
         },
         onSettled: this.#onSettled,
         nudges: this.#nudges,
@@ -86,7 +86,7 @@ export class House {
     this.#channels = new ChannelSet({ channels, log });
     this.#schedule = buildSchedule({
       ...deps,
-      ...this.#ground,
+      ...this.#core,
       timeZone: config.timeZone,
       roundMs: config.safetyScanMs,
       monotonicNow: () => performance.now(),
@@ -95,24 +95,24 @@ export class House {
       },
     });
     this.#delivery = this.#joinDelivery();
-    ({ reconciler: this.#reconciler, warmPool: this.#warmPool } = this.#joinContainers());
+    ({ reconciler: this.#reconciler, prewarmedPool: this.#prewarmedPool } = this.#joinContainers());
     this.#router = this.#joinRouting();
-    this.#requestDesk = new RequestDesk({
+    this.#requestQueue = new RequestQueue({
       store,
       log,
       findHandler: (kind) => this.#findOperation(kind),
     });
     this.#upkeep = new Upkeep({
       ...deps,
-      ...this.#ground,
+      ...this.#core,
       trashDir: join(config.paths.sessionsDir, '.trash'),
       logPath: (sessionId) => sessionLogPath(config, sessionId),
       pollIntervalMs: upkeepIntervalMs,
       pauseMs: upkeepPauseMs,
     });
-    this.#adoption = joinAdoption(this.#ground, this.#channels, this.#schedule, this.#nudges);
+    this.#adoption = joinAdoption(this.#core, this.#channels, this.#schedule, this.#nudges);
     this.#centralWatch = new CentralWatch({
-      ...this.#ground,
+      ...this.#core,
       store,
       log,
       pollIntervalMs: centralPollMs,
@@ -123,11 +123,11 @@ export class House {
         deps.onFatal(new BerthError('database_missing', message, { next }));
       },
       onChange: () => {
-        this.#requestDesk.nudge();
-        this.#schedule.dueIndex.look();
+        this.#requestQueue.nudge();
+        this.#schedule.dueIndex.readAgain();
         this.#nudges.notices();
         this.#reconciler.nudgeAll();
-        this.#warmPool.nudge();
+        this.#prewarmedPool.nudge();
       },
     });
   }
@@ -138,40 +138,40 @@ export class House {
 
   /** `lastTime`: when the last daemon of this home wrote something, ISO-8601. */
   async open(lastTime?: string): Promise<void> {
-    if (lastTime !== undefined) this.#ground.clockJumps.noteLastTime(lastTime);
-    this.#ground.shortage.start();
-    this.#ground.inboundThread.start();
-    this.#ground.readers.start();
+    if (lastTime !== undefined) this.#core.clockJumps.noteLastTime(lastTime);
+    this.#core.shortage.start();
+    this.#core.inboundThread.start();
+    this.#core.readers.start();
     // A container whose session has no row would be stopped.
     await this.#adoption.begin();
-    this.#ground.checkpoints.start();
+    this.#core.checkpoints.start();
     this.#centralWatch.start();
     this.#delivery.watcher.start();
     this.#reconciler.start();
-    this.#ground.recovery.start();
-    this.#warmPool.start();
+    this.#core.recovery.start();
+    this.#prewarmedPool.start();
     this.#delivery.notices.start();
     this.#schedule.dueIndex.start();
     this.#nudges.schedule();
     await this.#channels.start({
       onInbound: (event) => this.#router.route(event),
       onListening: (chat) => {
-        hearAgain(this.#ground.deps, this.#nudges, chat);
+        listenAgain(this.#core.deps, this.#nudges, chat);
       },
     });
-    // So that who waits for the start hears of an engine that is away.
-    await new Deadline(firstLookMs).wait(this.#reconciler.firstLook);
+    // A person who waits for the start is told of an engine that is away.
+    await new Deadline(firstListingMs).wait(this.#reconciler.firstListing);
     void this.#adoption.catchUp();
     this.#upkeep.start();
     this.#schedule.safetyScan.start();
   }
 
   /**
-   * Closes in the reverse order, all under one deadline: what takes longer is left behind, and said. What comes before
-   * the containers may use half of it, so that they are stopped however slow the rest is.
+   * Closes in the reverse order, all under one deadline: what takes longer is left behind, and said. The steps before
+   * the containers may use half of it, so that the containers are stopped however slow the rest is.
    */
   async close(containers: ContainersAtStop): Promise<void> {
-    const { config, log } = this.#ground.deps;
+    const { config, log } = this.#core.deps;
     const deadline = new Deadline(config.stopTimeoutMs);
     let current = deadline.part(0.5);
     const step = async (name: string, work: Promise<unknown>): Promise<void> => {
@@ -186,36 +186,36 @@ export class House {
     await step('safety scan', this.#schedule.safetyScan.stop());
     this.#schedule.dueIndex.stop();
     await step('commands', this.#centralWatch.stop());
-    await step('requests', this.#requestDesk.drain());
-    await step('warm sessions', this.#warmPool.stop());
+    await step('requests', this.#requestQueue.drain());
+    await step('prewarmed sessions', this.#prewarmedPool.stop());
     await step('reconciler', this.#reconciler.stop());
     current = deadline;
     if (containers === 'stop') {
       await step('containers', this.#reconciler.stopContainers());
-      this.#ground.status.say({ leftRunning: this.#reconciler.listRunning() });
+      this.#core.status.say({ leftRunning: this.#reconciler.listRunning() });
     }
     await step('delivery', this.#delivery.loop.stop());
     await step('notices', this.#delivery.notices.stop());
     await step('watcher', this.#delivery.watcher.stop());
     await this.#channels.stop(deadline);
-    await step('runtime', this.#ground.runtime.close());
-    this.#ground.readers.stop();
-    await step('checkpoints', this.#ground.checkpoints.stop());
-    await step('shortage', this.#ground.shortage.stop());
-    await step('inbound files', this.#ground.inboundThread.stop());
+    await step('runtime', this.#core.runtime.close());
+    this.#core.readers.stop();
+    await step('checkpoints', this.#core.checkpoints.stop());
+    await step('shortage', this.#core.shortage.stop());
+    await step('inbound files', this.#core.inboundThread.stop());
   }
 
   #joinDelivery(): Delivery {
-    const { deps, folders } = this.#ground;
+    const { deps, folders } = this.#core;
     return buildDelivery({
       ...deps,
-      ...this.#ground,
+      ...this.#core,
       retry: noticeRetry,
-      lookAgainMs,
-      booksWaitMs,
+      repeatPassMs,
+      settlementWaitMs,
       settlingMs: watchSettlingMs,
       sendTimeoutMs,
-      agentUid: agentUidFor(this.#ground.runtime),
+      agentUid: agentUidFor(this.#core.runtime),
       pollIntervalMs: deps.config.pollIntervalMs,
       outDir: (sessionId) => folders.outDir(sessionId),
       viewDir: (sessionId) => folders.viewDir(sessionId),
@@ -228,13 +228,13 @@ export class House {
         const isAnswer = inReplyTo !== null && id.startsWith(failureNoticePrefix);
         if (!isAnswer) return;
         const failed = { address, messageId: inReplyTo, status: 'failed' } as const;
-        void this.#ground.settlement.report([failed]);
+        void this.#core.settlement.report([failed]);
       },
     });
   }
 
   #joinContainers(): Containers {
-    const { deps, status } = this.#ground;
+    const { deps, status } = this.#core;
     const { config, installId } = deps;
     const { uid, gid } = agentUserFor(process.getuid?.(), process.getgid?.());
     const problems: { engine?: string | undefined; start?: string | undefined } = {};
@@ -243,7 +243,7 @@ export class House {
     };
     return buildContainers({
       ...deps,
-      ...this.#ground,
+      ...this.#core,
       installId,
       groupsDir: config.paths.groupsDir,
       logPath: (sessionId) => sessionLogPath(config, sessionId),
@@ -259,12 +259,12 @@ export class House {
         this.#delivery.watcher.add(sessionId);
         this.#nudges.delivery(sessionId);
       },
-      onEnded: async (sessionId, condemned, why) => {
+      onEnded: async (sessionId, stoppedInTurn, why) => {
         this.#delivery.watcher.remove(sessionId);
-        await this.#delivery.loop.finish(sessionId, condemned, why);
+        await this.#delivery.loop.finish(sessionId, stoppedInTurn, why);
       },
       onTrouble: (sessionId, error) => {
-        this.#ground.recovery.report(sessionId, error);
+        this.#core.recovery.report(sessionId, error);
       },
       onEngineState: (problem) => {
         problems.engine = problem?.message;
@@ -282,15 +282,15 @@ export class House {
 
   #joinRouting(): Router {
     return new Router({
-      ...this.#ground.deps,
-      ...this.#ground,
-      inboxFiles: new InboxFiles(this.#ground.folders),
+      ...this.#core.deps,
+      ...this.#core,
+      inboxFiles: new InboxFiles(this.#core.folders),
       defaultAgentFolder,
       wiresItself: (type) => this.#channels.find(type)?.wiresItself ?? false,
-      onDamaged: (sessionId, error) => this.#ground.recovery.abandon(sessionId, error),
+      onDamaged: (sessionId, error) => this.#core.recovery.abandon(sessionId, error),
       nudges: this.#nudges,
       deliver: async (sessionId) => {
-        await new Deadline(lastWordsMs).wait(this.#delivery.loop.look(sessionId));
+        await new Deadline(lastWordsMs).wait(this.#delivery.loop.pass(sessionId));
       },
     });
   }
@@ -299,8 +299,8 @@ export class House {
     const operation = findDaemonOperation(kind);
     if (operation === undefined) return undefined;
     const scope: DaemonScope = {
-      ...this.#ground.deps,
-      tasks: this.#schedule.taskDesk,
+      ...this.#core.deps,
+      tasks: this.#schedule.taskHandler,
       deadLetters: this.#delivery.deadLetters,
       containers: this.#reconciler,
     };

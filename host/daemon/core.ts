@@ -1,4 +1,4 @@
-/** What every room of the daemon stands on: folders, mailboxes, sessions, and what becomes of both when they fail. */
+/** Builds what every part of the daemon needs: folders, mailboxes, sessions, and what becomes of both when they fail. */
 import { join } from 'node:path';
 import type { Clock } from '../../shared/base/clock.js';
 import type { BerthError } from '../../shared/base/errors.js';
@@ -31,7 +31,7 @@ export interface DaemonDeps {
   readonly config: Config;
   readonly store: Store;
   readonly installId: string;
-  /** What the daemon says about itself from the start. */
+  /** The daemon says this about itself from the start. */
   readonly about?: Partial<DaemonState>;
   readonly version: string;
   readonly clock: Clock;
@@ -46,8 +46,8 @@ export interface DaemonDeps {
   readonly onFatal: (error: BerthError) => void;
 }
 
-/** What every room may need. */
-export interface Ground {
+/** The things that every part of the daemon may need. */
+export interface Core {
   readonly deps: DaemonDeps;
   readonly runtime: ContainerRuntime;
   readonly status: DaemonStatus;
@@ -64,8 +64,8 @@ export interface Ground {
   readonly recovery: SessionRecovery;
 }
 
-/** What the ground has to say to the rooms above it. */
-export interface GroundCalls {
+/** The calls by which the core tells the parts above it. */
+export interface CoreCalls {
   /** A warm session has found its conversation. */
   readonly onTaken: () => void;
   readonly onSettled: (message: SettledMessage) => void;
@@ -80,11 +80,11 @@ const maxOpenFiles = 64;
 const idleFileMs = 60_000;
 
 /** The order matters: what comes later is built on what comes before. */
-export function layGround(
+export function buildCore(
   deps: DaemonDeps,
-  { runtime, status }: Pick<Ground, 'runtime' | 'status'>,
-  calls: GroundCalls,
-): Ground {
+  { runtime, status }: Pick<Core, 'runtime' | 'status'>,
+  calls: CoreCalls,
+): Core {
   const { config } = deps;
   const { user, closedFolder } = readerUserFor(config.paths);
   if (closedFolder !== undefined) {

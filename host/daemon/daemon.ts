@@ -1,4 +1,4 @@
-/** The composition root: makes ready what the house stands in, builds it, and opens the door. */
+/** The composition root: prepares the home, composes the daemon, and opens it for messages. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -11,7 +11,7 @@ import { describeBuildStep } from '../containers/runtime/build-progress.js';
 import type { ContainerRuntime } from '../containers/runtime/container-runtime.js';
 import { letAllPass } from '../../shared/base/private-file.js';
 import type { DaemonDeps } from './core.js';
-import { House, type ContainersAtStop } from './compose.js';
+import { ComposedDaemon, type ContainersAtStop } from './compose.js';
 import { sessionLogsDir } from './session-logs.js';
 import { LoopWatch } from './event-loop-monitor.js';
 import { ensureDefaultAgentGroup } from '../sessions/default-agent-group.js';
@@ -31,9 +31,9 @@ export interface Daemon {
   stop(containers: ContainersAtStop): Promise<void>;
 }
 
-const loopLookIntervalMs = 1_000;
+const loopCheckIntervalMs = 1_000;
 
-/** Builds the house before it opens the door. Throws what makes a start impossible. */
+/** Composes the daemon before it opens it for messages. Throws what makes a start impossible. */
 export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   const last = deps.store.daemonState.find();
   const lastTime = deps.store.daemonState.findLastTime();
@@ -60,11 +60,11 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   if (owners.remark !== null) remarks.push(owners.remark);
   if (leftIn !== undefined) remarks.push(describeLeft(leftIn, deps));
   status.say({ runtime: runtime.name, activity: remark, engine, remarks });
-  const house = new House({ ...deps, handover: owners.handover }, runtime, status);
-  await house.open(lastTime);
-  status.say({ phase: 'ready', channels: house.describeChannels() });
+  const composed = new ComposedDaemon({ ...deps, handover: owners.handover }, runtime, status);
+  await composed.open(lastTime);
+  status.say({ phase: 'ready', channels: composed.describeChannels() });
   const loopWatch = new LoopWatch({
-    lookIntervalMs: loopLookIntervalMs,
+    checkIntervalMs: loopCheckIntervalMs,
     onChange: (loopDelay) => {
       status.say({ loopDelay });
     },
@@ -76,7 +76,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
     stop: async (containers) => {
       loopWatch.stop();
       status.say({ phase: 'stopping' });
-      await house.close(containers);
+      await composed.close(containers);
     },
   };
 }

@@ -5,7 +5,7 @@ import type { LoopDelay } from '../store/daemon-state.js';
 
 function watchLoop(): LoopDelay[] {
   const told: LoopDelay[] = [];
-  const watch = new LoopWatch({ onChange: (delay) => told.push(delay), lookIntervalMs: 50 });
+  const watch = new LoopWatch({ onChange: (delay) => told.push(delay), checkIntervalMs: 50 });
   watch.start();
   onTestFinished(() => {
     watch.stop();
@@ -27,7 +27,7 @@ describe('the loop watch', () => {
     });
   });
 
-  it('tells how long a busy loop was held, also when that was shorter than the time between two looks', async () => {
+  it('tells how long a busy loop was held, also when that was shorter than the time between two checks', async () => {
     const told = watchLoop();
     const work = setInterval(() => {
       block(30);

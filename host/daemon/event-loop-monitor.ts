@@ -5,31 +5,31 @@ import type { LoopDelay } from '../store/daemon-state.js';
 export interface LoopWatchDeps {
   /** A new longest block, or another p99. */
   readonly onChange: (delay: LoopDelay) => void;
-  /** How often to look whether the loop is busy, in milliseconds. */
-  readonly lookIntervalMs: number;
+  /** How often to check whether the loop is busy, in milliseconds. */
+  readonly checkIntervalMs: number;
 }
 
 /** How often a busy loop is sampled, in milliseconds: what is shorter than this may not be seen. */
 const resolutionMs = 10;
 /** A second in which the loop works for less than this share is quiet. */
 const busyShare = 0.05;
-/** How many quiet looks end the sampling. */
-const quietLooks = 5;
-/** What is no news, in milliseconds. */
+/** How many quiet checks end the sampling. */
+const quietChecks = 5;
+/** A smaller change is no news, in milliseconds. */
 const smallChangeMs = 1;
 
 /**
  * How long the event loop was held. Sampling costs a fifth of a percent of a core, so it goes on only while the loop is
- * busy; a quiet loop is judged by how late the look itself comes.
+ * busy; a quiet loop is judged by how late the check itself comes.
  */
 export class LoopWatch {
   readonly #deps: LoopWatchDeps;
   #timer: NodeJS.Timeout | undefined;
   #histogram: IntervalHistogram | undefined;
   /** By performance.now(). */
-  #nextLookAt = 0;
+  #nextCheckAt = 0;
   #lastUse = performance.eventLoopUtilization();
-  #quietLooks = 0;
+  #quietChecks = 0;
   #delay: LoopDelay = { longestMs: 0, p99Ms: 0 };
   #told: LoopDelay = { longestMs: 0, p99Ms: 0 };
 
@@ -39,7 +39,7 @@ export class LoopWatch {
 
   start(): void {
     this.#lastUse = performance.eventLoopUtilization();
-    this.#lookLater();
+    this.#continueLater();
   }
 
   stop(): void {
@@ -47,18 +47,18 @@ export class LoopWatch {
     this.#endSampling();
   }
 
-  #lookLater(): void {
-    const waitMs = untilSharedTick(this.#deps.lookIntervalMs);
-    this.#nextLookAt = performance.now() + waitMs;
+  #continueLater(): void {
+    const waitMs = untilSharedTick(this.#deps.checkIntervalMs);
+    this.#nextCheckAt = performance.now() + waitMs;
     this.#timer = setTimeout(() => {
-      this.#look();
-      this.#lookLater();
+      this.#check();
+      this.#continueLater();
     }, waitMs);
     this.#timer.unref();
   }
 
-  #look(): void {
-    const lateMs = performance.now() - this.#nextLookAt;
+  #check(): void {
+    const lateMs = performance.now() - this.#nextCheckAt;
     const use = performance.eventLoopUtilization();
     const { utilization } = performance.eventLoopUtilization(use, this.#lastUse);
     this.#lastUse = use;
@@ -79,15 +79,15 @@ export class LoopWatch {
   }
 
   #beginSampling(): void {
-    this.#quietLooks = 0;
+    this.#quietChecks = 0;
     if (this.#histogram !== undefined) return;
     this.#histogram = monitorEventLoopDelay({ resolution: resolutionMs });
     this.#histogram.enable();
   }
 
   #rest(): void {
-    this.#quietLooks += 1;
-    if (this.#quietLooks >= quietLooks) this.#endSampling();
+    this.#quietChecks += 1;
+    if (this.#quietChecks >= quietChecks) this.#endSampling();
   }
 
   #endSampling(): void {

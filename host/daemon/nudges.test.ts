@@ -12,7 +12,7 @@ it('a hint goes to the part of the daemon that may have something to do', () => 
     reconciler: { nudge: tell('reconciler'), noteRest: tell('rest') },
     delivery: { loop: { nudge: tell('delivery') }, notices: { nudge: tell('notices') } },
     schedule: {
-      taskDesk: {
+      taskHandler: {
         moveStranded: () => {
           tell('stranded tasks')();
           return Promise.resolve();

@@ -10,7 +10,7 @@ export interface Nudged {
     readonly loop: Pick<Delivery['loop'], 'nudge'>;
     readonly notices: Pick<Delivery['notices'], 'nudge'>;
   };
-  readonly schedule: { readonly taskDesk: Pick<Schedule['taskDesk'], 'moveStranded'> };
+  readonly schedule: { readonly taskHandler: Pick<Schedule['taskHandler'], 'moveStranded'> };
 }
 
 /** `parts` is asked when a hint is given: parts that give hints are made before those that take them. */
@@ -26,7 +26,7 @@ export function nudgesFor(parts: () => Nudged): Nudges {
       parts().delivery.notices.nudge();
     },
     schedule: () => {
-      void parts().schedule.taskDesk.moveStranded();
+      void parts().schedule.taskHandler.moveStranded();
     },
     rest: () => {
       parts().reconciler.noteRest();

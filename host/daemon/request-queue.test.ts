@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BerthError } from '../../shared/base/errors.js';
 import { silentLogger } from '../../shared/base/logger.js';
 import { TempHome } from '../../test/fakes/temp-home.js';
-import { RequestDesk, type RequestHandler } from './request-queue.js';
+import { RequestQueue, type RequestHandler } from './request-queue.js';
 
 describe('what commands ask of the daemon', () => {
   let home: TempHome;
@@ -20,13 +20,13 @@ describe('what commands ask of the daemon', () => {
   }
 
   async function work(handlers: Record<string, RequestHandler>): Promise<void> {
-    const desk = new RequestDesk({
+    const queue = new RequestQueue({
       store: home.store,
       findHandler: (kind) => handlers[kind],
       log: silentLogger,
     });
-    desk.nudge();
-    await desk.drain();
+    queue.nudge();
+    await queue.drain();
   }
 
   it('is done in order, each once, and its outcome noted', async () => {

@@ -8,23 +8,23 @@ import type { Store } from '../store/store.js';
 /** Does one kind of request; doing it twice must be no harm, since a crash may come before its outcome is noted. */
 export type RequestHandler = (payload: unknown) => Promise<unknown>;
 
-export interface RequestDeskDeps {
+export interface RequestQueueDeps {
   readonly store: Store;
   /** By the kind of a request; undefined where there is none. */
   readonly findHandler: (kind: string) => RequestHandler | undefined;
   readonly log: Logger;
 }
 
-export class RequestDesk {
-  readonly #deps: RequestDeskDeps;
+export class RequestQueue {
+  readonly #deps: RequestQueueDeps;
   readonly #flights: SingleFlight;
 
-  constructor(deps: RequestDeskDeps) {
+  constructor(deps: RequestQueueDeps) {
     this.#deps = deps;
     this.#flights = new SingleFlight(() => this.#work());
   }
 
-  /** Looks for requests soon. */
+  /** Reads the requests soon. */
   nudge(): void {
     void this.#flights.request('requests');
   }

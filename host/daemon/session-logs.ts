@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Config } from '../config/config.js';
 
-/** Where the output of a session's container goes. */
+/** The file that the output of a session's container goes to. */
 export function sessionLogPath(config: Config, sessionId: string): string {
   return join(sessionLogsDir(config), `${sessionId}.log`);
 }

@@ -55,7 +55,7 @@ describe('a daemon that runs short of file descriptors', () => {
     });
   });
 
-  it('does so too where it cannot even look', async () => {
+  it('does so too where it cannot even check', async () => {
     begin();
     counted = Object.assign(new Error('EMFILE'), { code: 'EMFILE' });
     await until(() => {

@@ -14,7 +14,7 @@ export interface ShortageWatchDeps {
   readonly log: Logger;
   /** Rejects with the system's error. */
   readonly count?: () => Promise<DescriptorCount>;
-  /** How often it is looked, in milliseconds. */
+  /** The time between two polls, in milliseconds. */
   readonly intervalMs?: number;
 }
 
@@ -23,20 +23,20 @@ const reserveSize = 16;
 const fewFree = 4;
 /** With these left beside it, the reserve is taken again. */
 const enoughFree = 2 * reserveSize;
-/** So many looks in a row find nothing short before that is taken back. */
-const wellLooks = 3;
+/** So many polls in a row find nothing short before that is taken back. */
+const wellPolls = 3;
 
 export class ShortageWatch {
   readonly #deps: ShortageWatchDeps;
   readonly #reserve = new DescriptorReserve(reserveSize);
   readonly #poll: PollLoop;
-  #wellInARow = wellLooks;
+  #wellInARow = wellPolls;
 
   constructor(deps: ShortageWatchDeps) {
     this.#deps = deps;
     this.#poll = new PollLoop({
       name: 'shortage',
-      look: () => this.#look(),
+      poll: () => this.#pollOnce(),
       intervalMs: deps.intervalMs ?? 1_000,
       log: deps.log,
     });
@@ -58,7 +58,7 @@ export class ShortageWatch {
     return hasHelped;
   };
 
-  async #look(): Promise<void> {
+  async #pollOnce(): Promise<void> {
     const { count = countDescriptors } = this.#deps;
     try {
       const { limit, free } = await count();
@@ -76,7 +76,7 @@ export class ShortageWatch {
 
   #saySo(reason: string): void {
     const { status, log } = this.#deps;
-    const isNews = this.#wellInARow >= wellLooks;
+    const isNews = this.#wellInARow >= wellPolls;
     this.#wellInARow = 0;
     if (!isNews) return;
     log.error({ reason }, 'daemon short of file descriptors or memory');
@@ -84,9 +84,9 @@ export class ShortageWatch {
   }
 
   #takeBack(): void {
-    if (this.#wellInARow >= wellLooks) return;
+    if (this.#wellInARow >= wellPolls) return;
     this.#wellInARow += 1;
-    if (this.#wellInARow < wellLooks) return;
+    if (this.#wellInARow < wellPolls) return;
     this.#deps.log.info({}, 'daemon no longer short of anything');
     this.#deps.status.say({ shortage: null });
   }

@@ -1,6 +1,6 @@
 import { DeliveryBatch, type DeliveryBatchDeps } from './delivery-batch.js';
 import { DeliveryLoop, type DeliveryLoopDeps } from './delivery-loop.js';
-import { DeadLetterDesk, type DeadLetterDeskDeps } from './dead-letter-desk.js';
+import { DeadLetterHandler, type DeadLetterHandlerDeps } from './dead-letter-handler.js';
 import { FailureReports, type FailureReportsDeps } from './failure-reports.js';
 import { NoticeSender, type NoticeSenderDeps } from './notice-sender.js';
 import { OutboundWatcher, type OutboundWatcherDeps } from './outbound-watcher.js';
@@ -11,7 +11,7 @@ export type DeliveryDeps = Omit<DeliveryLoopDeps, 'rows' | 'batch'> &
   Omit<RowDeliveryDeps, 'batch'> &
   Omit<DeliveryBatchDeps, 'outboxFiles' | 'reports'> &
   FailureReportsDeps &
-  Omit<DeadLetterDeskDeps, 'loop' | 'reports'> &
+  Omit<DeadLetterHandlerDeps, 'loop' | 'reports'> &
   NoticeSenderDeps &
   Omit<OutboundWatcherDeps, 'nudges'> &
   OutboxFilesDeps;
@@ -19,7 +19,7 @@ export type DeliveryDeps = Omit<DeliveryLoopDeps, 'rows' | 'batch'> &
 export interface Delivery {
   readonly loop: DeliveryLoop;
   readonly notices: NoticeSender;
-  readonly deadLetters: DeadLetterDesk;
+  readonly deadLetters: DeadLetterHandler;
   readonly watcher: OutboundWatcher;
 }
 
@@ -37,6 +37,6 @@ export function buildDelivery(deps: DeliveryDeps): Delivery {
       },
     },
   });
-  const deadLetters = new DeadLetterDesk({ ...deps, loop, reports });
+  const deadLetters = new DeadLetterHandler({ ...deps, loop, reports });
   return { loop, notices: new NoticeSender(deps), deadLetters, watcher };
 }

@@ -1,6 +1,7 @@
 /**
- * Another name for the runner's commit mark, in a folder that no container reaches. What is watched is that name: whatever the
- * container does to its own, nothing of it is opened or followed here. A hard link is the same file, and so makes the same events.
+ * Another name for the runner's commit mark, in a folder that no container reaches. That name is what is watched:
+ * whatever the container does to its own, nothing of it is opened or followed here. A hard link is the same file, and
+ * so makes the same events.
  */
 import { linkSync, lstatSync, mkdirSync, renameSync, rmSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
@@ -39,7 +40,7 @@ export function viewCommitMark(outDir: string, viewDir: string): MarkView | unde
       rmSync(draft);
       return undefined;
     }
-    // Where both names are one file already, rename(2) leaves both.
+    // If both names are one file already, rename(2) leaves both.
     renameSync(draft, path);
     rmSync(draft, { force: true });
     return { path, ino: linked.ino };

@@ -6,7 +6,7 @@ import { viewCommitMark } from './commit-mark-view.js';
 export interface CommitMarkWatcherDeps {
   readonly sessionId: string;
   readonly outDir: string;
-  /** Where the mark gets another name; no container reaches it. */
+  /** The folder where the mark gets another name; no container reaches it. */
   readonly viewDir: string;
   /** How long a new watch may take until it is in place, in milliseconds: what is touched before makes no event. */
   readonly settlingMs: number;
@@ -33,7 +33,7 @@ export class CommitMarkWatcher {
   #pausedUntil = 0;
   #windowEndsAt = 0;
   #events = 0;
-  #isHeard = false;
+  #hasMarked = false;
   #isInPlace = false;
   #hasFailed = false;
 
@@ -60,8 +60,8 @@ export class CommitMarkWatcher {
   mayMiss(ino: number | undefined, isOlder: boolean): boolean {
     if (this.#watcher === undefined || ino !== this.#ino) return true;
     if (!this.#isInPlace || performance.now() < this.#settlesAt) return true;
-    // A runner that was heard marks each commit but claims; of another one it is not known whether it does.
-    return isOlder && !this.#isHeard;
+    // A runner that has marked once marks each commit but claims; of another one it is not known whether it does.
+    return isOlder && !this.#hasMarked;
   }
 
   close(): void {
@@ -92,7 +92,7 @@ export class CommitMarkWatcher {
   }
 
   #take(): void {
-    this.#isHeard = true;
+    this.#hasMarked = true;
     if (!this.#isFlood()) {
       this.#deps.onTouched();
       return;
@@ -123,7 +123,7 @@ export class CommitMarkWatcher {
     void this.#watcher?.close();
     this.#watcher = undefined;
     this.#ino = undefined;
-    this.#isHeard = false;
+    this.#hasMarked = false;
     this.#isInPlace = false;
   }
 }

@@ -18,13 +18,13 @@ export interface DeliveryBatchDeps extends ReplyOutcomesDeps {
   readonly sendTimeoutMs: number;
 }
 
-/** What was not sent, and when to try again where that is known. */
+/** The messages that were not sent, and when to try again where that is known. */
 export interface Unsent {
   readonly ids: ReadonlySet<string>;
   readonly dueTimes: readonly string[];
 }
 
-/** What is known of a session's sends before they begin. */
+/** The facts that are known of a session's sends before they begin. */
 export interface SendState {
   /** Chats that take nothing for now; see chatKey. Grows while sending. */
   readonly blocked: Set<string>;
@@ -37,7 +37,7 @@ export interface SendState {
 /** How many sends may go before their outcomes are written, where sending twice does no harm. */
 const batchSize = 25;
 
-/** What was not sent of some sends, and when to try again where that is known. */
+/** The rest of some sends, which was not sent, and when to try again where that is known. */
 interface Rest {
   readonly ids: string[];
   readonly dueTimes: string[];
@@ -60,7 +60,7 @@ export class DeliveryBatch {
     const ids = new Set<string>();
     const dueTimes: string[] = [];
     for (const group of groupSends(sends)) {
-      // What its chat cannot take now is not begun: begun and cut short, it would count as maybe sent.
+      // A send that its chat cannot take now is not begun: begun and cut short, it would count as maybe sent.
       const ready = group.filter(({ address }) => !state.blocked.has(chatKey(address)));
       for (const planned of group) if (!ready.includes(planned)) ids.add(planned.row.id);
       if (ready.length === 0) continue;
@@ -111,9 +111,9 @@ export class DeliveryBatch {
     }
   }
 
-  /** All of a look were refused. */
+  /** All refusals of a pass have been made. */
   endRefusals(session: Session): void {
-    this.#deps.reports.logCrowds(session);
+    this.#deps.reports.logBursts(session);
   }
 
   async #sendGroup(
@@ -162,7 +162,7 @@ export class DeliveryBatch {
       const outcome = await sendBounded(channel, event, this.#deps.sendTimeoutMs);
       return { outcome, isPlain: false };
     } catch (error) {
-      // It was not sent: unless its files are at fault, it may go well next time.
+      // The message was not sent: unless its files are at fault, it may go well next time.
       const isRefused = hasCode(error, 'file_refused');
       const reason = toBerthError(error).message;
       const outcome = { kind: 'failed', reason, retryable: !isRefused } as const;
@@ -178,7 +178,7 @@ export class DeliveryBatch {
     const sent = await mailbox.inbound(session.id, 'findDeliveries', [messageId]);
     const own = sent.get(messageId)?.platformMessageId;
     if (own != null) return own;
-    // What somebody else has written can only be reacted to.
+    // A message that somebody else has written can only be reacted to.
     if (chat.operation === 'edit') return null;
     const there = store.messagingGroups.findByPlatform(address.channelType, address.platformId);
     if (there === undefined) return null;

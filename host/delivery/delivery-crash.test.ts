@@ -22,7 +22,7 @@ describe('an interrupted delivery', () => {
 
   it.each([
     { sendsAreIdempotent: false, whileSent: 'sending' },
-    // It is sent again after a crash in any case, under the same id.
+    // The message is sent again after a crash in any case, under the same id.
     { sendsAreIdempotent: true, whileSent: undefined },
   ])(
     'is noted before it is sent where a repeat would show (idempotent: $sendsAreIdempotent)',
@@ -167,7 +167,7 @@ describe('an interrupted delivery', () => {
     expect(room.outDeadLetters()).toEqual({});
   });
 
-  it('that could not be noted is looked at again soon, and told to whoever plans', async () => {
+  it('that could not be noted is read again soon, and told to whoever plans', async () => {
     room = new DeliveryRoom();
     room.runner.say('o-1');
     room.inbound(room.session.id, (db) => {
@@ -229,8 +229,8 @@ describe('an interrupted delivery', () => {
     expect(room.logLines.at(-1)).toContain('disk is full');
   });
 
-  it('is looked at again by itself when a full disk has room again, though nothing could be planned', async () => {
-    room = new DeliveryRoom({ lookAgainMs: 20 });
+  it('is read again by itself when a full disk has room again, though nothing could be planned', async () => {
+    room = new DeliveryRoom({ repeatPassMs: 20 });
     room.runner.say('o-1');
     room.inbound(room.session.id, (db) => {
       db.exec(`CREATE TRIGGER full BEFORE INSERT ON delivered

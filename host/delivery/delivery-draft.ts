@@ -1,6 +1,6 @@
 import type { NewDeliveryRecord, OpenInbound } from '../../shared/protocol/mailbox/inbound-rows.js';
 
-/** What is taken out of a draft, to be written. */
+/** The outcomes that are taken out of a draft, to be written. */
 export interface TakenOutcomes {
   readonly records: readonly NewDeliveryRecord[];
   readonly forget: readonly string[];
@@ -34,7 +34,7 @@ export class DeliveryDraft {
     this.#forget.push(messageOutId);
   }
 
-  /** What there is, which is then the caller's to write. */
+  /** Takes what there is, which is then the caller's to write. */
   take(): TakenOutcomes {
     const taken = { records: this.#records, forget: this.#forget };
     this.#records = [];
@@ -43,7 +43,7 @@ export class DeliveryDraft {
     return taken;
   }
 
-  /** It could not be written. */
+  /** The outcomes could not be written. */
   putBack(taken: TakenOutcomes): void {
     this.#records = [...taken.records, ...this.#records];
     this.#forget = [...taken.forget, ...this.#forget];

@@ -15,7 +15,7 @@ describe('a container that writes very many rows', () => {
   });
 
   /** Rows whose ids are r1 and so on. */
-  function flood(count: number, content = '{"rubbish":1}', from = 1): void {
+  function flood(count: number, content = '{"malformed":1}', from = 1): void {
     room.outbound(room.session.id, (db) => {
       db.exec(`WITH RECURSIVE n(i) AS (SELECT ${from} UNION ALL SELECT i + 1 FROM n WHERE i < ${from + count - 1})
         INSERT INTO messages_out (id, seq, timestamp, kind, content)
@@ -44,7 +44,7 @@ describe('a container that writes very many rows', () => {
     const told = room.messagesIn(room.session.id).filter(({ status }) => status === 'context');
     expect(told).toHaveLength(21);
 
-    flood(500, '{"rubbish":2}', 1_001);
+    flood(500, '{"malformed":2}', 1_001);
     await room.deliver();
     expect(letters()).toHaveLength(21);
     expect(letters().some(({ reason }) => reason.includes('one of 1480'))).toBe(true);
@@ -71,13 +71,13 @@ describe('a container that writes very many rows', () => {
       for (let i = 1; i <= count; i += 1) update.run(room.clock.iso(i), 100 + i);
     });
     await room.deliver();
-    let looks = 0;
-    for (; looks < 40 && room.texts().length < count; looks += 1) {
+    let passes = 0;
+    for (; passes < 40 && room.texts().length < count; passes += 1) {
       room.clock.advance(room.deliversIn() ?? 0);
       await room.deliver();
     }
     expect(room.texts()).toHaveLength(count);
-    expect(looks).toBeLessThan(40);
+    expect(passes).toBeLessThan(40);
   });
 
   it('that are no messages has its file replaced once: the fresh one holds what can be sent', async () => {
@@ -101,7 +101,7 @@ describe('a container that writes very many rows', () => {
     expect(letters()).toHaveLength(21);
   });
 
-  it('is set aside where it goes on and on', async () => {
+  it('is quarantined where it goes on and on', async () => {
     for (let round = 1; round <= 10; round += 1) {
       const createdAt = room.clock.iso();
       const repair = { file: 'outbound.db', action: 'replaced', detail: 'It was full.' } as const;
@@ -113,7 +113,7 @@ describe('a container that writes very many rows', () => {
     expect(letters()).toHaveLength(21);
   });
 
-  it('does not keep the daemon from stopping: the look ends after a page, and settles nothing', async () => {
+  it('does not keep the daemon from stopping: the pass ends after a page, and settles nothing', async () => {
     await room.take('m-1');
     room.runner.claim('m-1');
     flood(500, '{"text":"hi"}');
@@ -130,9 +130,9 @@ describe('a container that writes very many rows', () => {
     expect(room.describe()['m-1']).toBe('completed 0');
   });
 
-  it('is not looked at to the end once its session is closed, but what was said before is sent', async () => {
+  it('is not read to the end once its session is closed, but what was said before is sent', async () => {
     room.runner.sayAll(Array.from({ length: 150 }, (_, index) => `o-${index}`));
-    flood(5_000, '{"rubbish":1}', 1_000);
+    flood(5_000, '{"malformed":1}', 1_000);
     room.store.sessions.setStatus(room.session.id, 'closed', 'enough');
     await room.end();
     expect(room.channel.sends).toHaveLength(150);
@@ -149,7 +149,7 @@ describe('a container that writes very many rows', () => {
       await room.deliver();
     });
 
-    it('has them read once: the next looks begin after them', async () => {
+    it('has them read once: the next passes begin after them', async () => {
       const reads: number[] = [];
       const readPage = room.mailbox.readPage.bind(room.mailbox);
       room.mailbox.readPage = (id, request) => {

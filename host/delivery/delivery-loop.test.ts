@@ -83,7 +83,7 @@ describe('delivery', () => {
   });
 
   it('takes what is said in the moment of a reply before it settles what the reply answers', async () => {
-    using slow = new DeliveryRoom({ booksWaitMs: 300, sendsAreIdempotent: true });
+    using slow = new DeliveryRoom({ settlementWaitMs: 300, sendsAreIdempotent: true });
     await slow.post(slow.session, 'm-1');
     slow.runner.say('o-1', { inReplyTo: 'm-1' });
     slow.runner.complete('m-1');
@@ -98,7 +98,10 @@ describe('delivery', () => {
   });
 
   it('notes at once what was sent where a repeat would show', async () => {
-    using room = new DeliveryRoom({ booksWaitMs: untilTheTestIsOver, sendsAreIdempotent: false });
+    using room = new DeliveryRoom({
+      settlementWaitMs: untilTheTestIsOver,
+      sendsAreIdempotent: false,
+    });
     await room.post(room.session, 'm-1');
     room.runner.say('o-1', { inReplyTo: 'm-1' });
     room.runner.complete('m-1');
@@ -107,8 +110,8 @@ describe('delivery', () => {
     expect(room.describe()).toEqual({ 'm-1': 'completed 0' });
   });
 
-  it('keeps no reply waiting for books that have nothing to settle', async () => {
-    using patient = new DeliveryRoom({ booksWaitMs: untilTheTestIsOver });
+  it('keeps no reply waiting for a settlement that has nothing to settle', async () => {
+    using patient = new DeliveryRoom({ settlementWaitMs: untilTheTestIsOver });
     await patient.post(patient.session, 'm-1');
     patient.runner.claim('m-1');
     await patient.deliver();
@@ -253,12 +256,12 @@ describe('delivery', () => {
   });
 
   it('says nothing of a session that was never written to', async () => {
-    const blank = room.addSession();
-    await room.deliver(blank);
-    await room.delivery.loop.finish(blank.id, new Set());
-    await room.deliver({ ...blank, id: 's-unknown' });
+    const empty = room.addSession();
+    await room.deliver(empty);
+    await room.delivery.loop.finish(empty.id, new Set());
+    await room.deliver({ ...empty, id: 's-unknown' });
     await room.delivery.loop.finish('s-unknown', new Set());
     expect(room.damaged).toEqual([]);
-    expect(room.deliversIn(blank)).toBeUndefined();
+    expect(room.deliversIn(empty)).toBeUndefined();
   });
 });

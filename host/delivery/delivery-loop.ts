@@ -1,6 +1,7 @@
 /**
- * Brings what containers wrote to the chats, in the order of each session. Where a repeat would show, `sending` is noted
- * before a send, so that a crash before its outcome is seen afterwards. One session's trouble stays its own.
+ * Brings what containers wrote to the chats, in the order of each session. `sending` is noted before a send where a
+ * repeat would show, so that a crash before its outcome is seen afterwards. The trouble of one session touches no
+ * other.
  */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { BerthError } from '../../shared/base/errors.js';
@@ -16,7 +17,7 @@ import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import type { DeliveryBatch } from './delivery-batch.js';
 import { DeliveryDraft, type TakenOutcomes } from './delivery-draft.js';
-import type { LookStart } from './look-starts.js';
+import type { PassStart } from './pass-starts.js';
 import { pageSize, type RowDelivery } from './row-delivery.js';
 
 export interface DeliveryLoopDeps {
@@ -26,17 +27,17 @@ export interface DeliveryLoopDeps {
   readonly rows: RowDelivery;
   readonly batch: DeliveryBatch;
   readonly clock: Clock;
-  /** When to look again after a look that failed, in milliseconds. */
-  readonly lookAgainMs: number;
+  /** When to pass again after a pass that failed, in milliseconds. */
+  readonly repeatPassMs: number;
   /** How long what has ended waits to be settled, in milliseconds: what people say to its replies goes first. */
-  readonly booksWaitMs: number;
+  readonly settlementWaitMs: number;
   readonly log: Logger;
-  /** What becomes of a session whose files cannot be used. */
+  /** Handles a session whose files cannot be used. */
   readonly recovery: Pick<SessionRecovery, 'assertWhole' | 'noteWell' | 'repair' | 'report'>;
   readonly nudges: Pick<Nudges, 'rest'>;
 }
 
-/** One for each file of a session. */
+/** Allows one for each file of a session. */
 const maxRepairs = 3;
 
 export class DeliveryLoop {
@@ -54,18 +55,18 @@ export class DeliveryLoop {
     this.#passes = new SingleFlight((sessionId) => this.#pass(sessionId));
   }
 
-  /** Look at a session soon. */
+  /** Asks for a pass over a session soon. */
   nudge(sessionId: string): void {
-    void this.look(sessionId);
+    void this.pass(sessionId);
   }
 
   /** Resolves when a pass that began after this call has ended, however it went. */
-  async look(sessionId: string): Promise<void> {
+  async pass(sessionId: string): Promise<void> {
     await this.#passes.request(sessionId);
   }
 
   /**
-   * One more pass after a session's container has ended: what it still claims, nobody works on. Throws when that
+   * Makes one more pass after a session's container has ended: what it still claims, nobody works on. Throws when that
    * could not be written down: until it is, no other container may claim anything. `why`: how it ended, as a sentence.
    */
   async finish(sessionId: string, stoppedFor: ReadonlySet<string>, why?: string): Promise<void> {
@@ -78,7 +79,7 @@ export class DeliveryLoop {
     });
   }
 
-  /** A row that was final is to be sent after all: looks from its seq on. */
+  /** A row that was final is to be sent after all: passes begin at its seq. */
   reopen(sessionId: string, seq: number): void {
     this.#deps.rows.reopen(sessionId, seq);
     this.nudge(sessionId);
@@ -110,7 +111,7 @@ export class DeliveryLoop {
       await this.#passOver(sessionId, end);
     } catch (err) {
       if (end !== undefined) this.#endedContainers.set(sessionId, end);
-      this.#deps.log.warn({ err, sessionId }, 'delivery look failed');
+      this.#deps.log.warn({ err, sessionId }, 'delivery pass failed');
       this.#passAgainSoon(sessionId);
     }
   }
@@ -143,7 +144,7 @@ export class DeliveryLoop {
 
   /** False where the daemon stops before the end. */
   async #goThrough(session: Session, end: ContainerEnd | undefined): Promise<boolean> {
-    const { settlement, mailbox, rows, batch, booksWaitMs } = this.#deps;
+    const { settlement, mailbox, rows, batch, settlementWaitMs } = this.#deps;
     const ended = end === undefined ? undefined : await this.#repair(session, end);
     const draft = new DeliveryDraft();
     await this.#writeLeftOver(session, draft);
@@ -156,7 +157,7 @@ export class DeliveryLoop {
         await batch.write(session, draft);
         return false;
       }
-      if (hasEnded(facts.acks) && !draft.isUrgent) await delay(booksWaitMs);
+      if (hasEnded(facts.acks) && !draft.isUrgent) await delay(settlementWaitMs);
       const open = draft.open ?? facts.open ?? (await mailbox.inbound(session.id, 'listOpen'));
       const taken = draft.take();
       try {
@@ -166,11 +167,11 @@ export class DeliveryLoop {
         draft.putBack(taken);
         throw error;
       }
-      // It came while the file was read: whether it is answered already is not known.
+      // The message came while the file was read: whether it is answered already is not known.
       const isUnasked = open.some(({ id }) => !facts.asked.has(id));
       if (isUnasked && !this.#isStopping) this.nudge(session.id);
     } catch (error) {
-      // What was sent is known to be sent, whatever else went wrong.
+      // A message that was sent is known to be sent, whatever else went wrong.
       await batch.write(session, draft).catch(() => {
         this.#unwritten.set(session.id, draft.take());
       });
@@ -198,11 +199,11 @@ export class DeliveryLoop {
     return { ...end, stoppedFor: new Set([...end.stoppedFor, ...unanswered]) };
   }
 
-  /** Where rows were taken out of the file, its numbers begin anew below the last one seen: all of it is read again. */
+  /** If rows were taken out of the file, its numbers begin anew below the last one seen: all of it is read again. */
   async #readFacts(
     session: Session,
     asksForAll: boolean,
-  ): Promise<{ start: LookStart; facts: PassFacts }> {
+  ): Promise<{ start: PassStart; facts: PassFacts }> {
     const { mailbox, recovery, rows } = this.#deps;
     for (let isFirst = true; ; isFirst = false) {
       const start = await rows.begin(session);
@@ -216,8 +217,8 @@ export class DeliveryLoop {
   }
 
   #passAgainSoon(sessionId: string): void {
-    const { store, clock, lookAgainMs, log } = this.#deps;
-    const dueAt = isoAt(clock.now() + lookAgainMs);
+    const { store, clock, repeatPassMs, log } = this.#deps;
+    const dueAt = isoAt(clock.now() + repeatPassMs);
     try {
       store.dueItems.set({ sessionId, kind: 'deliver', dueAt, attempts: 0 });
     } catch (err) {
@@ -226,13 +227,13 @@ export class DeliveryLoop {
     }
   }
 
-  /** What cannot be written down is kept in mind: a disk that has room again tells nobody. */
+  /** A pass that cannot be written down is kept in memory: a disk that has room again tells nobody. */
   #remember(sessionId: string): void {
     if (this.#isStopping || this.#timers.has(sessionId)) return;
     const timer = setTimeout(() => {
       this.#timers.delete(sessionId);
       this.nudge(sessionId);
-    }, this.#deps.lookAgainMs);
+    }, this.#deps.repeatPassMs);
     this.#timers.set(sessionId, timer);
   }
 
@@ -246,7 +247,7 @@ export class DeliveryLoop {
   }
 }
 
-/** One of the messages is answered, or has failed. */
+/** Tells whether one of the messages is answered, or has failed. */
 function hasEnded(acks: Acks): boolean {
   return [...acks.values()].some(({ status }) => status !== 'processing');
 }

@@ -14,11 +14,11 @@ import {
 export interface DeliveryFacts {
   /** ISO-8601. */
   readonly now: string;
-  /** What is noted of this row, if anything. */
+  /** The note about this row, if there is one. */
   readonly record: DeliveryRecord | undefined;
   /** The outcome of an earlier send is not known, and it was decided to send it again. */
   readonly maybeSent: boolean;
-  /** Where the row goes: its own address, or else the session's. */
+  /** The place that the row goes to: its own address, or else the session's. */
   readonly address: Address | undefined;
   /** The agent may write there. */
   readonly isAllowed: boolean;
@@ -37,7 +37,7 @@ export type DeliveryDecision =
       readonly channel: Channel;
       readonly address: Address;
       readonly chat: ChatOut;
-      /** It may have arrived before; the chat says so. */
+      /** The message may have arrived before; the chat says so. */
       readonly isRepeat: boolean;
     }
   /** Will never be sent. */
@@ -46,19 +46,19 @@ export type DeliveryDecision =
       readonly reason: string;
       /** The chat itself may be reached, and somebody may wait there. */
       readonly tellsChat: boolean;
-      /** It is no message at all, whatever else changes. */
-      readonly isRubbish: boolean;
+      /** The row is no message at all, whatever else changes. */
+      readonly isMalformed: boolean;
     };
 
 /** The years after 9999 are written in another way, and sort before all others. */
 const latestMs = Date.UTC(9999, 11, 31);
 
-/** What to do with one row of messages_out. */
+/** Decides what to do with one row of messages_out. */
 export function decideDelivery(row: OutboundRow, facts: DeliveryFacts): DeliveryDecision {
   const { record, address, channel } = facts;
   if (record !== undefined && record.status !== 'sending') return { kind: 'settled' };
   const parsed = parseOutboundMessage(row);
-  if (parsed.kind === 'rubbish') return { ...parsed, kind: 'refuse', isRubbish: true };
+  if (parsed.kind === 'malformed') return { ...parsed, kind: 'refuse', isMalformed: true };
   const dueAt = dueTimeOf(parsed.dueAtMs);
   if (dueAt > facts.now) return { kind: 'not-yet', dueAt };
   if (address === undefined) return refuse('it names no chat to go to');
@@ -81,7 +81,7 @@ function decideSend(
     unknownSends,
   });
   if (plan.kind === 'hold') {
-    return { kind: 'refuse', reason: plan.reason, tellsChat: true, isRubbish: false };
+    return { kind: 'refuse', reason: plan.reason, tellsChat: true, isMalformed: false };
   }
   const { isRepeat } = plan;
   return { kind: 'send', channel, address, chat: isRepeat ? asRepeat(chat) : chat, isRepeat };
@@ -91,9 +91,9 @@ function asRepeat(chat: ChatOut): ChatOut {
   return chat.operation === 'post' ? { ...chat, text: asRepeatText(chat.text) } : chat;
 }
 
-/** Whoever waits in the chat that it came from learns nothing from where else the agent could not write. */
+/** A person who waits in the chat that it came from learns nothing from where else the agent could not write. */
 function refuse(reason: string): DeliveryDecision {
-  return { kind: 'refuse', reason, tellsChat: false, isRubbish: false };
+  return { kind: 'refuse', reason, tellsChat: false, isMalformed: false };
 }
 
 /** ISO-8601 as the databases store it, so that it compares as text; empty: at once. */

@@ -157,7 +157,7 @@ describe('a chat where nobody listens', () => {
     },
   );
 
-  it('loses nothing when somebody comes in the middle of a look, and goes again', async () => {
+  it('loses nothing when somebody comes in the middle of a pass, and goes again', async () => {
     using room = new DeliveryRoom({ sendsAreIdempotent: true });
     room.channel.leave('chat-1');
     const send = room.channel.send.bind(room.channel);

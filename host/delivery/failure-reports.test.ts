@@ -18,7 +18,7 @@ describe('a reply that cannot be delivered', () => {
     room[Symbol.dispose]();
   });
 
-  /** What the agent is told by the host. */
+  /** Returns what the agent is told by the host. */
   function toldAgent(): readonly { id: string; status: string; text: string }[] {
     return room
       .messagesIn(room.session.id)

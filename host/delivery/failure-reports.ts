@@ -1,7 +1,7 @@
 /**
- * Tells whoever must know of a message that will not be delivered: the operator through a dead letter, the agent through
- * its inbound.db, and the person who waits through a notice. Told before the row is final: after a crash in between the
- * same is told again, and known by its id.
+ * Tells everybody who must know of a message that will not be delivered: the operator through a dead letter, the agent
+ * through its inbound.db, and the person who waits through a notice. Told before the row is final: after a crash in
+ * between the same is told again, and known by its id.
  */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { cutText } from '../../shared/base/cut-text.js';
@@ -13,7 +13,7 @@ import type { Nudges } from '../sessions/nudges.js';
 import type { DeadLetter } from '../store/dead-letters.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
-import { RefusalTally, type RefusalCrowd } from './refusal-tally.js';
+import { RefusalCounter, type RefusalBurst } from './refusal-counter.js';
 import type { Undelivered } from './undelivered.js';
 
 export interface FailureReportsDeps {
@@ -26,12 +26,12 @@ export interface FailureReportsDeps {
 
 /** In characters: platforms and agents say all sorts of things. */
 const longestReason = 500;
-const longestCrowdReason = 300;
+const longestBurstReason = 300;
 const longestQuote = 200;
 
 export class FailureReports {
   readonly #deps: FailureReportsDeps;
-  readonly #tally = new RefusalTally();
+  readonly #counter = new RefusalCounter();
 
   constructor(deps: FailureReportsDeps) {
     this.#deps = deps;
@@ -44,35 +44,35 @@ export class FailureReports {
   /** Rows that were not even tried. A flood of them is told as a number: in one dead letter, and to the agent once. */
   async reportRefusals(session: Session, refusals: readonly Undelivered[]): Promise<void> {
     const { store, clock } = this.#deps;
-    const { alone, crowds } = this.#tally.take(session.id, refusals, clock.now());
+    const { alone, bursts } = this.#counter.take(session.id, refusals, clock.now());
     await this.report(session, alone);
-    for (const crowd of crowds) await this.#reportCrowd(session, crowd);
-    if (crowds.length === 0) return;
+    for (const burst of bursts) await this.#reportBurst(session, burst);
+    if (bursts.length === 0) return;
     store.transaction(() => {
       for (const { row } of refusals) store.deliveryRetries.clear(session.id, row.id);
     });
   }
 
   /** Logs how many were given up together. */
-  logCrowds(session: Session): void {
-    for (const { first, count } of this.#tally.listGrown(session.id)) {
+  logBursts(session: Session): void {
+    for (const { first, count } of this.#counter.listGrown(session.id)) {
       const reason = cutText(first.reason, longestReason);
       this.#deps.log.error({ sessionId: session.id, count, reason }, 'many deliveries given up');
     }
   }
 
-  async #reportCrowd(session: Session, crowd: RefusalCrowd): Promise<void> {
-    const { first, count } = crowd;
-    const why = cutText(first.reason, longestCrowdReason);
+  async #reportBurst(session: Session, burst: RefusalBurst): Promise<void> {
+    const { first, count } = burst;
+    const why = cutText(first.reason, longestBurstReason);
     const reason = `${why} (one of ${count} that are not listed one by one)`;
-    const letter = this.#bury(session, { ...first, reason });
-    if (crowd.isTold) return;
+    const letter = this.#recordDeadLetter(session, { ...first, reason });
+    if (burst.isTold) return;
     const text = `Your message ${quote(first.row)} could not be delivered: ${endSentence(why)} Others could not either, and are not told one by one.`;
     await this.#tellAgent(letter, 'delivery-failed', text);
-    crowd.isTold = true;
+    burst.isTold = true;
   }
 
-  /** What was given up is tried again after all: the agent need not say it anew. */
+  /** A message that was given up is tried again after all: the agent need not say it anew. */
   async retract(letter: DeadLetter, row: OutboundRow): Promise<void> {
     const text = `Your message ${quote(row)}, which could not be delivered, is being sent again now: do not repeat it.`;
     await this.#tellAgent(letter, 'delivery-retried', text);
@@ -81,7 +81,7 @@ export class FailureReports {
   async #reportOne(session: Session, failure: Undelivered): Promise<void> {
     const { store, log } = this.#deps;
     const { row, maybeSent, tellsChat } = failure;
-    const letter = this.#bury(session, failure);
+    const letter = this.#recordDeadLetter(session, failure);
     const { reason } = letter;
     log.error({ sessionId: session.id, messageId: row.id, reason }, 'delivery given up');
     const mayBe = maybeSent ? ' It may have arrived all the same.' : '';
@@ -91,8 +91,8 @@ export class FailureReports {
     store.deliveryRetries.clear(session.id, row.id);
   }
 
-  /** One that is there from before a crash keeps its time, and with it the ids of what was told. */
-  #bury(session: Session, { row, reason, maybeSent }: Undelivered): DeadLetter {
+  /** A letter that is there from before a crash keeps its time, and with it the ids of what was told. */
+  #recordDeadLetter(session: Session, { row, reason, maybeSent }: Undelivered): DeadLetter {
     const { store, clock } = this.#deps;
     const letter: DeadLetter = {
       sessionId: session.id,
@@ -108,8 +108,8 @@ export class FailureReports {
 
   /**
    * As context: read with the next turn, and waking nobody. An agent that was woken would answer, its answer may fail
-   * for the same reason, and so on for ever, at the price of a turn each time. Whoever waits is told by the host and can
-   * ask again, and then the agent knows.
+   * for the same reason, and so on for ever, at the price of a turn each time. The person who waits is told by the host
+   * and can ask again, and then the agent knows.
    */
   async #tellAgent(letter: DeadLetter, event: string, text: string): Promise<void> {
     const { mailbox, clock } = this.#deps;
@@ -142,7 +142,7 @@ export class FailureReports {
       ? 'Sending a reply to this was interrupted: it may be missing, or not. If it is, please ask again.'
       : `Sorry, a reply to this could not be delivered.${why} Please ask again, or ask whoever runs this agent to look into it.`;
     const notice = { id, address, inReplyTo, text };
-    // A platform that is away makes many replies fail; their chat hears of it once.
+    // A platform that is away makes many replies fail; their chat is told of it once.
     if (store.notices.isWaiting(notice)) return;
     store.notices.insert(notice, isoAt(clock.now()));
     nudges.notices();

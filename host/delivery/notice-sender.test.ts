@@ -92,22 +92,22 @@ describe('what the host itself has to say', () => {
     room.delivery.notices.start();
     room.channel.leave('chat-1');
     note('n-1');
-    const hasten = async (sends: number): Promise<void> => {
-      room.store.notices.hasten('fake', 'chat-1', room.clock.iso());
+    const reschedule = async (sends: number): Promise<void> => {
+      room.store.notices.reschedule('fake', 'chat-1', room.clock.iso());
       room.delivery.notices.nudge();
       await until(() => {
         expect(room.channel.sends).toHaveLength(sends);
         expect(room.store.notices.listDue(room.clock.iso(), 'fake')).toEqual([]);
       });
     };
-    for (const sends of [1, 2, 3, 4]) await hasten(sends);
+    for (const sends of [1, 2, 3, 4]) await reschedule(sends);
     expect(statuses()).toEqual({ 'n-1': 'pending' });
     expect(room.store.notices.listDue(room.clock.iso(365 * 24 * 3_600_000), 'fake')).toEqual([]);
     // In vain was no failure: there are as many tries left as ever.
     room.channel.willAnswer({ kind: 'failed', reason: 'busy', retryable: true });
-    await hasten(5);
+    await reschedule(5);
     room.channel.listen('chat-1');
-    await hasten(6);
+    await reschedule(6);
     expect(statuses()).toEqual({ 'n-1': 'sent' });
   });
 

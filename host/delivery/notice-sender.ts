@@ -35,7 +35,7 @@ export interface NoticeSenderDeps {
   readonly onSaid: (notice: Notice) => void;
 }
 
-/** When nobody listens, a notice waits for `hasten`. */
+/** When nobody listens, a notice waits for `reschedule`. */
 const untilSomebodyListens = '9999-12-31T23:59:59.999Z';
 
 export class NoticeSender {
@@ -50,8 +50,8 @@ export class NoticeSender {
     this.#flights = new SingleFlight((channelType) => this.#sayDue(channelType));
     this.#loop = new PollLoop({
       name: 'notices',
-      look: () => {
-        this.#look();
+      poll: () => {
+        this.#poll();
       },
       intervalMs: deps.pollIntervalMs,
       log: deps.log,
@@ -72,7 +72,7 @@ export class NoticeSender {
     await this.#flights.idle();
   }
 
-  #look(): void {
+  #poll(): void {
     const { store, clock } = this.#deps;
     for (const channelType of store.notices.listDueChannels(isoAt(clock.now()))) {
       void this.#flights.request(channelType);
@@ -87,7 +87,7 @@ export class NoticeSender {
         await this.#say(notice);
       }
     } catch (err) {
-      // The next look tries again.
+      // The next poll tries again.
       log.error({ err, channel: channelType }, 'notices could not be said');
     }
   }

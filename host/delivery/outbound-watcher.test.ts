@@ -81,7 +81,7 @@ describe('the watch on what containers write', () => {
     await until(async () => {
       const count = changed.length;
       changed.length = 0;
-      // What the kernel has queued comes with the next turns.
+      // The events that the kernel has queued come with the next turns.
       await settled();
       expect(count + changed.length).toBe(0);
     });
@@ -212,7 +212,7 @@ describe('the watch on what containers write', () => {
         linkSync(outboundDbPath(join(mark, '..')), mark);
       },
     ],
-  ])('polls while the mark %s, and hears events again when it is back', async (_what, put) => {
+  ])('polls while the mark %s, and gets events again when it is back', async (_what, put) => {
     watchWith(untilTheTestIsOver);
     const runner = home.runnerOf('s-1');
     const outDir = home.folders.outDir('s-1');

@@ -12,7 +12,7 @@ import { CommitMarkWatcher } from './commit-mark-watcher.js';
 export interface OutboundWatcherDeps {
   /** A session's out/ folder. */
   readonly outDir: (sessionId: string) => string;
-  /** Where what the container writes gets another name; no container reaches it. */
+  /** The folder where the container's files get another name; no container reaches it. */
   readonly viewDir: (sessionId: string) => string;
   /** The safety net where events get lost, in milliseconds. */
   readonly pollIntervalMs: number;
@@ -34,7 +34,7 @@ interface Watched {
   readonly sessionId: string;
   readonly outDir: string;
   readonly mark: CommitMarkWatcher;
-  /** What the files looked like when a change was told last. */
+  /** The state of the files when a change was told last. */
   seen: string;
 }
 
@@ -50,7 +50,7 @@ export class OutboundWatcher {
     this.#deps = deps;
     this.#poll = new PollLoop({
       name: 'outbound files',
-      look: () => {
+      poll: () => {
         this.#pollDue();
       },
       intervalMs: () =>
@@ -75,7 +75,7 @@ export class OutboundWatcher {
       settlingMs,
       log,
       onTouched: () => {
-        this.#tell(watched, lookAt(outDir));
+        this.#tell(watched, examine(outDir));
       },
       onDeaf: () => {
         this.#pollClosely(watched);
@@ -111,7 +111,7 @@ export class OutboundWatcher {
       this.#close.size === 0 || now - this.#polledAllAt >= this.#deps.pollIntervalMs * earlyShare;
     if (isForAll) this.#polledAllAt = now;
     for (const watched of isForAll ? [...this.#watched.values()] : [...this.#close]) {
-      const files = lookAt(watched.outDir);
+      const files = examine(watched.outDir);
       watched.mark.follow(files.markIno);
       if (files.fingerprint !== watched.seen) this.#tell(watched, files);
       else this.#judge(watched, files);
@@ -131,7 +131,7 @@ export class OutboundWatcher {
   }
 }
 
-/** What can be told of outbound.db and its mark without opening them. */
+/** The facts that can be told of outbound.db and its mark without opening them. */
 interface Files {
   readonly fingerprint: string;
   /** Undefined where no file is in the mark's place. */
@@ -141,7 +141,7 @@ interface Files {
 }
 
 /** Asked of the kernel's memory, at a microsecond or two: a thread to ask it would cost ten times as much. */
-function lookAt(outDir: string): Files {
+function examine(outDir: string): Files {
   const db = lstatIfThere(outboundDbPath(outDir));
   const mark = lstatIfThere(commitMarkPath(outDir));
   const dbAt = db?.mtimeMs ?? -Infinity;

@@ -8,7 +8,7 @@ export interface PlannedSend {
   readonly channel: Channel;
   readonly address: Address;
   readonly chat: ChatOut;
-  /** It may have arrived before, and says so. */
+  /** The message may have arrived before, and says so. */
   readonly isRepeat: boolean;
   /** A send of it was begun before. */
   readonly wasBegun: boolean;

@@ -25,7 +25,7 @@ export interface ReplyOutcomesDeps {
   readonly log: Logger;
 }
 
-/** What came of an attempt. */
+/** The result of an attempt. */
 export interface AttemptedSend {
   readonly outcome: SendOutcome;
   /** The reason is plain enough for the person who waits. */

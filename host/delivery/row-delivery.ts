@@ -15,7 +15,7 @@ import type { Store } from '../store/store.js';
 import type { DeliveryBatch } from './delivery-batch.js';
 import { chatKey, decideDelivery, type DeliveryFacts } from './delivery-policy.js';
 import type { DeliveryDraft } from './delivery-draft.js';
-import { LookStarts, startAfter, type LookStart } from './look-starts.js';
+import { PassStarts, startAfter, type PassStart } from './pass-starts.js';
 import type { PlannedSend } from './planned-send.js';
 import type { UnknownSends } from './send/outcome-policy.js';
 import type { Undelivered } from './undelivered.js';
@@ -32,22 +32,22 @@ export interface RowDeliveryDeps {
   readonly log: Logger;
 }
 
-/** Of one look: more than that no agent writes by mistake. The salvage of the file leaves nearly all of it out. */
+/** In one pass: more than that no agent writes by mistake. The salvage of the file leaves nearly all of it out. */
 const maxMalformed = 1_000;
 
 /** So many refusals, and what else a closed session holds is not gone through. */
 const maxRefusedWhenClosed = 100;
 
-/** Ten times as long as it takes to look at a row that waits for its time, in milliseconds. */
+/** Ten times as long as it takes to read a row that waits for its time, in milliseconds. */
 const paceMs = 0.3;
 
-/** How many rows are looked at together. */
+/** How many rows are read together. */
 export const pageSize = 100;
 /** How many are passed over together that are final already. */
 const headsAtOnce = 1_000;
 
-/** What is found out while a session's rows are gone through. */
-interface Look {
+/** The facts that are found out while a session's rows are gone through. */
+interface RowPass {
   readonly session: Session;
   readonly now: string;
   readonly retries: ReadonlyMap<string, DeliveryRetry>;
@@ -56,9 +56,9 @@ interface Look {
   readonly draft: DeliveryDraft;
   /** Of these rows nothing is noted yet. */
   readonly isUnseen: boolean;
-  /** ISO-8601: when to look again. */
+  /** ISO-8601: when to pass again. */
   earliest: string | undefined;
-  /** The fields of a LookStart, as far as it has come. */
+  /** The fields of a PassStart, as far as it has come. */
   settledThrough: number;
   waitsThrough: number;
   waitsUntil: string | undefined;
@@ -74,19 +74,19 @@ interface Look {
   malformed: number;
 }
 
-/** What has become of a session's rows. */
+/** The results of a session's rows. */
 export interface DeliveredRows {
   /** False where the daemon stops before the last of them. */
   readonly isComplete: boolean;
-  /** When to look at them again, ISO-8601; undefined: when there are new ones. */
+  /** When to read them again, ISO-8601; undefined: when there are new ones. */
   readonly dueAt: string | undefined;
 }
 
 type Goal = Omit<DeliveryFacts, 'record' | 'maybeSent'>;
 
-/** What becomes of the rows that are looked at together. */
+/** The decisions on the rows that are read together. */
 interface Page {
-  /** What is known of where its rows go: many go to the same chat. */
+  /** The goals of its rows: many go to the same chat. */
   readonly goals: Map<string, Goal>;
   readonly sends: PlannedSend[];
   readonly refusals: Undelivered[];
@@ -98,24 +98,24 @@ interface Page {
 
 export class RowDelivery {
   readonly #deps: RowDeliveryDeps;
-  readonly #starts = new LookStarts();
+  readonly #starts = new PassStarts();
 
   constructor(deps: RowDeliveryDeps) {
     this.#deps = deps;
   }
 
-  /** A row that was final is to be sent after all: the next look begins at its seq. */
+  /** A row that was final is to be sent after all: the next pass begins at its seq. */
   reopen(sessionId: string, seq: number): void {
     this.#starts.reopen(sessionId, seq);
   }
 
-  /** The next look goes through all of the session's rows. */
+  /** The next pass goes through all of the session's rows. */
   forget(sessionId: string): void {
     this.#starts.forget(sessionId);
   }
 
-  /** After which seq the next look begins. What was final before this daemon's first look is passed over. */
-  async begin(session: Session): Promise<LookStart> {
+  /** Says after which seq the next pass begins. Rows that were final before this daemon's first pass are skipped. */
+  async begin(session: Session): Promise<PassStart> {
     const now = isoAt(this.#deps.clock.now());
     const known = this.#starts.take(session.id, now);
     if (known !== undefined) return known;
@@ -132,14 +132,14 @@ export class RowDelivery {
       page,
       draft,
     }: {
-      readonly start: LookStart;
+      readonly start: PassStart;
       readonly page: OutboundPage | undefined;
       readonly draft: DeliveryDraft;
     },
     isStopping: () => boolean,
   ): Promise<DeliveredRows> {
     const { store, mailbox, clock, batch } = this.#deps;
-    const look: Look = {
+    const pass: RowPass = {
       session,
       now: isoAt(clock.now()),
       retries: store.deliveryRetries.list(session.id),
@@ -154,20 +154,20 @@ export class RowDelivery {
       malformed: 0,
     };
     for (let next = page; next !== undefined;) {
-      if (next.rows.length > 0) await this.#deliverPage(look, next.rows);
+      if (next.rows.length > 0) await this.#deliverPage(pass, next.rows);
       const last = next.rows.at(-1);
       if (last === undefined || next.isLast) break;
       if (isStopping()) return { isComplete: false, dueAt: undefined };
-      if (!this.#isWorthwhile(look)) break;
+      if (!this.#isWorthwhile(pass)) break;
       const after = last.seq;
       next = await mailbox.readPage(session.id, { after, limit: pageSize, acksOf: [] });
     }
     batch.endRefusals(session);
-    this.#pace(look);
-    const { settledThrough, waitsThrough, waitsUntil } = look;
-    const isUnseen = look.isInTime;
+    this.#pace(pass);
+    const { settledThrough, waitsThrough, waitsUntil } = pass;
+    const isUnseen = pass.isInTime;
     this.#starts.note(session.id, { settledThrough, waitsThrough, waitsUntil, isUnseen });
-    return { isComplete: true, dueAt: look.earliest };
+    return { isComplete: true, dueAt: pass.earliest };
   }
 
   /** The last seq of the rows, from the first on, that are final. */
@@ -185,26 +185,26 @@ export class RowDelivery {
     }
   }
 
-  /** Each look that one of them is due goes through all that wait: however many, they take a tenth of this thread. */
-  #pace(look: Look): void {
-    if (look.waitsUntil === undefined) return;
-    const soonest = isoAt(this.#deps.clock.now() + look.later * paceMs);
-    if (look.waitsUntil > soonest) return;
-    if (look.earliest === look.waitsUntil) look.earliest = soonest;
-    look.waitsUntil = soonest;
+  /** Each pass in which one of them is due goes through all that wait: however many, they take a tenth of this thread. */
+  #pace(pass: RowPass): void {
+    if (pass.waitsUntil === undefined) return;
+    const soonest = isoAt(this.#deps.clock.now() + pass.later * paceMs);
+    if (pass.waitsUntil > soonest) return;
+    if (pass.earliest === pass.waitsUntil) pass.earliest = soonest;
+    pass.waitsUntil = soonest;
   }
 
-  /** What was said before a session was closed is sent; what it was full of is not looked at to the end. */
-  #isWorthwhile({ session: { id }, refused }: Look): boolean {
+  /** Messages that were said before a session was closed are sent; a flood in it is not read to the end. */
+  #isWorthwhile({ session: { id }, refused }: RowPass): boolean {
     const status = this.#deps.store.sessions.find(id)?.status;
     return status === 'active' || (status === 'closed' && refused <= maxRefusedWhenClosed);
   }
 
-  async #deliverPage(look: Look, rows: readonly OutboundRow[]): Promise<void> {
+  async #deliverPage(pass: RowPass, rows: readonly OutboundRow[]): Promise<void> {
     const { mailbox, batch } = this.#deps;
-    const { session } = look;
+    const { session } = pass;
     const ids = rows.map((row) => row.id);
-    const records = look.isUnseen
+    const records = pass.isUnseen
       ? new Map<string, DeliveryRecord>()
       : await mailbox.inbound(session.id, 'findDeliveries', ids);
     const page: Page = {
@@ -214,23 +214,23 @@ export class RowDelivery {
       later: new Set(),
       waiting: new Set(),
     };
-    for (const row of rows) this.#sort(look, row, records.get(row.id), page);
-    look.refused += page.refusals.length;
-    look.malformed += page.refusals.filter(({ isRubbish }) => isRubbish === true).length;
-    if (look.malformed > maxMalformed) throw this.#flooded(look);
-    await batch.refuse(session, page.refusals, look.draft);
-    const unsent = await batch.send(session, page.sends, look);
-    for (const dueAt of unsent.dueTimes) look.earliest = earlier(look.earliest, dueAt);
+    for (const row of rows) this.#sort(pass, row, records.get(row.id), page);
+    pass.refused += page.refusals.length;
+    pass.malformed += page.refusals.filter(({ isMalformed }) => isMalformed === true).length;
+    if (pass.malformed > maxMalformed) throw this.#flooded(pass);
+    await batch.refuse(session, page.refusals, pass.draft);
+    const unsent = await batch.send(session, page.sends, pass);
+    for (const dueAt of unsent.dueTimes) pass.earliest = earlier(pass.earliest, dueAt);
     for (const { id, seq } of rows) {
       const isHeld = page.waiting.has(id) || unsent.ids.has(id);
-      if (isHeld) look.isInTime = false;
-      if (isHeld || page.later.has(id)) look.isContiguous = false;
-      if (look.isContiguous) look.settledThrough = seq;
-      if (look.isInTime) look.waitsThrough = seq;
+      if (isHeld) pass.isInTime = false;
+      if (isHeld || page.later.has(id)) pass.isContiguous = false;
+      if (pass.isContiguous) pass.settledThrough = seq;
+      if (pass.isInTime) pass.waitsThrough = seq;
     }
   }
 
-  #flooded({ session: { id }, malformed }: Look): BerthError {
+  #flooded({ session: { id }, malformed }: RowPass): BerthError {
     const { log } = this.#deps;
     log.error({ sessionId: id, count: malformed }, 'agent writes what is no message');
     return new BerthError('database_corrupt', 'outbound.db is full of what is no message.', {
@@ -239,37 +239,37 @@ export class RowDelivery {
   }
 
   /** Puts a row where its decision says. */
-  #sort(look: Look, row: OutboundRow, record: DeliveryRecord | undefined, page: Page): void {
+  #sort(pass: RowPass, row: OutboundRow, record: DeliveryRecord | undefined, page: Page): void {
     const isBegun = record?.status === 'sending';
-    const maybeSent = look.retries.get(row.id)?.maybeSent === true;
-    const decision = decideDelivery(row, { ...this.#goalOf(look, row, page), record, maybeSent });
+    const maybeSent = pass.retries.get(row.id)?.maybeSent === true;
+    const decision = decideDelivery(row, { ...this.#goalOf(pass, row, page), record, maybeSent });
     switch (decision.kind) {
       case 'settled':
         return;
       case 'not-yet':
-        look.earliest = earlier(look.earliest, decision.dueAt);
-        look.waitsUntil = earlier(look.waitsUntil, decision.dueAt);
+        pass.earliest = earlier(pass.earliest, decision.dueAt);
+        pass.waitsUntil = earlier(pass.waitsUntil, decision.dueAt);
         page.later.add(row.id);
-        look.later += 1;
+        pass.later += 1;
         return;
       case 'refuse':
         page.refusals.push({ row, ...decision, maybeSent: isBegun || maybeSent });
         return;
       case 'send':
-        if (this.#mustWait(look, row, decision.address)) page.waiting.add(row.id);
+        if (this.#mustWait(pass, row, decision.address)) page.waiting.add(row.id);
         else page.sends.push({ row, ...decision, wasBegun: isBegun });
     }
   }
 
-  #goalOf(look: Look, row: OutboundRow, { goals }: Page): Goal {
+  #goalOf(pass: RowPass, row: OutboundRow, { goals }: Page): Goal {
     const key = JSON.stringify([row.channelType, row.platformId, row.threadId]);
-    const goal = goals.get(key) ?? this.#findGoal(look, row);
+    const goal = goals.get(key) ?? this.#findGoal(pass, row);
     goals.set(key, goal);
     return goal;
   }
 
-  /** Where a row goes, and what that means. */
-  #findGoal({ session, now }: Look, row: OutboundRow): Goal {
+  /** Finds where a row goes, and what that means. */
+  #findGoal({ session, now }: RowPass, row: OutboundRow): Goal {
     const { store, sessions, findChannel, unknownSendsOf } = this.#deps;
     const address = addressOf(row) ?? sessions.projectionOf(session).routing;
     return {
@@ -282,14 +282,14 @@ export class RowDelivery {
   }
 
   /** Whether an earlier failure keeps this row back, or one for the same chat before it. */
-  #mustWait(look: Look, row: OutboundRow, address: Address): boolean {
+  #mustWait(pass: RowPass, row: OutboundRow, address: Address): boolean {
     const chat = chatKey(address);
-    const retry = look.retries.get(row.id);
-    if (retry !== undefined && retry.dueAt > look.now) {
-      look.earliest = earlier(look.earliest, retry.dueAt);
-      look.blocked.add(chat);
+    const retry = pass.retries.get(row.id);
+    if (retry !== undefined && retry.dueAt > pass.now) {
+      pass.earliest = earlier(pass.earliest, retry.dueAt);
+      pass.blocked.add(chat);
     }
-    return look.blocked.has(chat);
+    return pass.blocked.has(chat);
   }
 }
 

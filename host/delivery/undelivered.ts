@@ -4,12 +4,12 @@ import type { OutboundRow } from '../../shared/protocol/mailbox/outbound-reader.
 export interface Undelivered {
   readonly row: OutboundRow;
   readonly reason: string;
-  /** It may have arrived all the same. */
+  /** The message may have arrived all the same. */
   readonly maybeSent: boolean;
   /** The chat itself may be reached. */
   readonly tellsChat: boolean;
   /** The reason is plain enough for whoever waits. */
   readonly isPlain?: boolean;
-  /** It is no message at all. */
-  readonly isRubbish?: boolean;
+  /** The row is no message at all. */
+  readonly isMalformed?: boolean;
 }

@@ -6,7 +6,7 @@ export interface GateFacts {
   readonly allowedSenders: readonly string[];
 }
 
-/** Who may talk to a wiring's agent. A reason, or undefined where the sender may. */
+/** Decides who may talk to a wiring's agent. Returns a reason, or undefined where the sender may. */
 export function findGateReason(scope: ResponseScope, facts: GateFacts): string | undefined {
   if (scope !== 'allowlisted') return undefined;
   if (facts.senderId === facts.adminUserId) return undefined;

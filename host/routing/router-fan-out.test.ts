@@ -91,7 +91,7 @@ describe('a message for several agents', () => {
     expect(room.receivedRows()).toHaveLength(1);
   });
 
-  it('is taken by whom it can reach, once, and its chat hears whom it could not', async () => {
+  it('is taken by whom it can reach, once, and its chat is told whom it could not', async () => {
     wireThree();
     const blocked = room.addSession({ agentGroupId: 'ag-middle' });
     mkdirSync(join(room.folders.inDir(blocked.id), 'inbound.db.new'), { recursive: true });

@@ -45,7 +45,7 @@ describe('the router in hard times', () => {
       },
     ],
   ])(
-    'sets a session aside whose inbound.db is %s, and goes on in a fresh one',
+    'quarantines a session whose inbound.db is %s, and goes on in a fresh one',
     async (_, damage) => {
       await room.router.route(room.event('before'));
       await room.router.route(room.event('elsewhere', { platformId: 'chat-2' }));
@@ -108,7 +108,7 @@ describe('the router in hard times', () => {
     expect(room.texts('s-2')).toEqual(['after']);
   });
 
-  it('sets one session aside once, however many chats meet it at the same time', async () => {
+  it('quarantines one session once, however many chats meet it at the same time', async () => {
     const group = room.addAgentGroup({ id: 'ag-2' });
     const events = [];
     for (const platformId of ['chat-3', 'chat-4', 'chat-5']) {

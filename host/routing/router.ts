@@ -76,7 +76,7 @@ export class Router {
     while (this.#pending.size > 0) await Promise.all(this.#pending);
   }
 
-  /** Decides, and puts the message into the queues of its sessions. What it returns waits for the writes. */
+  /** Decides, and puts the message into the queues of its sessions. The function that it returns waits for the writes. */
   async #decide(event: InboundEvent): Promise<() => Promise<InboundOutcome>> {
     const { store } = this.#deps;
     const chat = this.#ensureMessagingGroup(event);
@@ -88,9 +88,9 @@ export class Router {
     if (twin !== undefined) return () => twin.then(() => this.route(event));
     const deliveries: Delivery[] = [];
     // The platform may not know that several people talk there: then an admin has said so.
-    const heard = { ...event, isGroup: event.isGroup || chat.isGroup };
+    const received = { ...event, isGroup: event.isGroup || chat.isGroup };
     for (const wiring of this.#listWirings(chat)) {
-      deliveries.push(await this.#applyWiring(wiring, chat, heard, messageId));
+      deliveries.push(await this.#applyWiring(wiring, chat, received, messageId));
     }
     const outcome = this.#finish(event, chat, messageId, deliveries).finally(() => {
       this.#writing.delete(messageId);
@@ -130,14 +130,15 @@ export class Router {
     for (const { verdict, sessionId = '' } of verdicts) {
       if (verdict === 'engaged') nudges.container(sessionId);
     }
-    // It was received so long ago that only its sessions know.
+    // The message was received so long ago that only its sessions know.
     if (isKnown) return await this.#describeDuplicate(received);
     return this.#outcomeOf(verdicts, chat, messageId);
   }
 
   /**
-   * Who has it, and who was to have it and could not be reached. Throws where that is everybody: sent again, it is as if
-   * it had never come. `isKnown`: whoever has it had it before.
+   * Returns which wirings have the message, and which should have it and could not be reached. Throws where none could
+   * be reached: when the message is sent again, it is as if it had never come. `isKnown`: all that have the message had
+   * it before.
    */
   async #awaitWrites(deliveries: readonly Delivery[]): Promise<{
     readonly verdicts: readonly Verdict[];
@@ -220,7 +221,7 @@ export class Router {
       contextOnly: isContextOnly(verdicts),
     } as const;
     if (!isSettled || duplicate.contextOnly) return duplicate;
-    // Who asks again may have heard nothing yet: the answer comes before the word that it was the last.
+    // A person who asks again may have received nothing yet: the answer comes before the word that it was the last.
     for (const { sessionId } of verdicts) {
       if (sessionId !== undefined) await this.#deps.deliver(sessionId);
     }
@@ -300,7 +301,7 @@ export class Router {
     };
     const post = { messageId, kind: decision.kind, isAddressed };
     const { written } = await this.#poster.post(rules, wiring, event, post);
-    // Whoever finishes waits for it; until then nobody does.
+    // The caller that finishes waits for it; until then nobody does.
     written.catch(() => undefined);
     return { verdict, written };
   }

@@ -16,7 +16,7 @@ export interface SessionPosterDeps {
   readonly mailbox: Mailbox;
   readonly inboxFiles: InboxFiles;
   readonly clock: Clock;
-  /** A session's files cannot be used. True: the session was set aside. False: that may pass. */
+  /** A session's files cannot be used. True: the session was quarantined. False: that may pass. */
   readonly onDamaged: (sessionId: string, error: BerthError) => boolean;
 }
 
@@ -60,7 +60,7 @@ export class SessionPoster {
     const recovered = written.catch(async (error: unknown) => {
       if (!hasCode(error, 'database_corrupt', 'database_missing', 'database_unreadable'))
         throw error;
-      // It could not be repaired. That must not close the chat: it is set aside, and the next one takes over.
+      // It could not be repaired. That must not close the chat: it is quarantined, and the next one takes over.
       if (!onDamaged(session.id, error)) throw error;
       const next = sessions.ensure(key);
       const { written: again } = await this.#queue(next, event, post);

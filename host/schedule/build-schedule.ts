@@ -1,15 +1,15 @@
 import { DueIndex, type DueIndexDeps } from './due-index.js';
 import { SafetyScan, type SafetyScanDeps } from './safety-scan.js';
 import { TaskCheck } from './task-check.js';
-import { TaskDesk, type TaskDeskDeps } from './task-desk.js';
+import { TaskHandler, type TaskHandlerDeps } from './task-handler.js';
 
 export type ScheduleDeps = DueIndexDeps &
-  TaskDeskDeps &
+  TaskHandlerDeps &
   Omit<SafetyScanDeps, 'taskCheck' | 'onRound'>;
 
 export interface Schedule {
   readonly dueIndex: DueIndex;
-  readonly taskDesk: TaskDesk;
+  readonly taskHandler: TaskHandler;
   readonly taskCheck: TaskCheck;
   readonly safetyScan: SafetyScan;
 }
@@ -17,12 +17,12 @@ export interface Schedule {
 /** The room's parts, joined. */
 export function buildSchedule(deps: ScheduleDeps): Schedule {
   const dueIndex = new DueIndex(deps);
-  const taskDesk = new TaskDesk(deps);
-  const taskCheck = new TaskCheck({ ...deps, restore: (id) => taskDesk.restore(id) });
+  const taskHandler = new TaskHandler(deps);
+  const taskCheck = new TaskCheck({ ...deps, restore: (id) => taskHandler.restore(id) });
   const safetyScan = new SafetyScan({
     ...deps,
     taskCheck,
-    onRound: () => taskDesk.moveStranded(),
+    onRound: () => taskHandler.moveStranded(),
   });
-  return { dueIndex, taskDesk, taskCheck, safetyScan };
+  return { dueIndex, taskHandler, taskCheck, safetyScan };
 }

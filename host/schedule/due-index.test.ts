@@ -14,7 +14,7 @@ describe('the index of due work', () => {
   let second: Session;
   let due: string[];
   let uptimeMs: number;
-  /** What is done with a due item; by default it is dealt with. */
+  /** Handles a due item; by default it is dealt with. */
   let handle: (sessionId: string, kind: DueKind) => void;
 
   beforeEach(() => {
@@ -37,7 +37,7 @@ describe('the index of due work', () => {
         due.push(`${kind} ${sessionId}`);
         handle(sessionId, kind);
       },
-      // What a jump changes elsewhere is no matter of this test: it is done to another home.
+      // The changes of a jump elsewhere are no matter of this test: they are done to another home.
       clockJumps: new ClockJumps({
         store: other.store,
         clock: home.clock,
@@ -266,24 +266,24 @@ describe('the index of due work', () => {
       const dueAt = home.clock.iso(-2_000);
       db.prepare(`INSERT INTO due_items VALUES (?, 'wake', ?, 0)`).run(first.id, dueAt);
     });
-    index.look();
+    index.readAgain();
     expect(due).toEqual(['wake s-1']);
   });
 
   it('does nothing before its start, and nothing after its end', () => {
     plan(first, 0);
-    index.look();
+    index.readAgain();
     expect(due).toEqual([]);
     index.start();
     index.stop();
     plan(second, 0);
-    index.look();
+    index.readAgain();
     pass(60_000);
     expect(due).toEqual(['wake s-1']);
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('goes on when a look fails', () => {
+  it('goes on when a read fails', () => {
     plan(first, 0);
     handle = (): never => {
       throw new Error('database is locked');

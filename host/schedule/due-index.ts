@@ -1,6 +1,7 @@
 /**
- * Finds due work through the central database: one timer to the earliest, never a look into every session. What has
- * been reported is not read again while nothing changes, however much of it waits; once in a while all of it is.
+ * Finds due work through the central database: one timer to the earliest, and never a read of every session. Items that
+ * have been reported are not read again while nothing changes, however many of them wait; once in a while all of them
+ * are.
  */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { Logger } from '../../shared/base/logger.js';
@@ -22,7 +23,7 @@ export interface DueIndexDeps {
 
 /** The longest sleep: a clock that was set back or forward is noticed this late, in milliseconds. */
 const longestSleepMs = 1_000;
-/** The shortest: many changes are looked at together. */
+/** The shortest: many changes are read together. */
 const shortestSleepMs = 50;
 /** How often everything that is due is reported again: the safety net. */
 const fullWalkEveryMs = 30_000;
@@ -40,7 +41,7 @@ export class DueIndex {
   /** When to walk next, by the clock. */
   #wakesAt = Number.POSITIVE_INFINITY;
   #isRunning = false;
-  /** What became due before that time (ISO-8601) has been reported. */
+  /** Items that became due before that time (ISO-8601) has been reported. */
   #reportedBefore = everything;
   #fullWalkAt = 0;
   /** How many jumps of the clock are known. */
@@ -66,7 +67,7 @@ export class DueIndex {
   }
 
   /** Another process may have put something into the index. */
-  look(): void {
+  readAgain(): void {
     if (!this.#isRunning) return;
     this.#reportFrom(isoAt(this.#deps.clock.now() - foreignDelayMs));
     this.#walk();
@@ -88,7 +89,7 @@ export class DueIndex {
 
   /** Reports what is due now. */
   #walk(): void {
-    // What is being reported goes on, and is followed by another walk.
+    // The report in progress goes on, and is followed by another walk.
     if (this.#nextPage !== undefined) return;
     const { clock, monotonicNow } = this.#deps;
     if (monotonicNow() >= this.#fullWalkAt) {
@@ -151,7 +152,7 @@ export class DueIndex {
     }, waitMs);
   }
 
-  /** All times have come nearer or gone further away: everything is looked at anew. */
+  /** All times have come nearer or gone further away: everything is read anew. */
   #noticeClock(): void {
     const jumps = this.#deps.clockJumps.check();
     if (jumps === this.#jumps) return;

@@ -35,16 +35,16 @@ describe('the safety scan', () => {
         store: room.store,
         mailbox: room.mailbox,
         clock: room.clock,
-        restore: (id) => room.desk.restore(id),
+        restore: (id) => room.handler.restore(id),
       }),
       clock: room.clock,
       log: room.log,
       roundMs,
-      onRound: () => room.desk.moveStranded(),
+      onRound: () => room.handler.moveStranded(),
     });
   }
 
-  /** What it has logged as an error. */
+  /** Returns what the scan has logged as an error. */
   function found(): readonly string[] {
     return room.logLines
       .map((line) => JSON.parse(line) as { level: number | string; finding?: string; msg: string })
@@ -70,7 +70,7 @@ describe('the safety scan', () => {
     expect(deliversIn()).toBe(5_000);
   });
 
-  it('finds a message that nobody would ever look at, and has it looked at', async () => {
+  it('finds a message that no pass would ever read, and has it read', async () => {
     await room.post(room.session, 'm-1');
     room.store.dueItems.clear(room.session.id, 'wake');
     planned = 0;
@@ -78,12 +78,12 @@ describe('the safety scan', () => {
     expect(found()).toEqual(['a message that waits']);
     expect(deliversIn()).toBe(0);
     expect(planned).toBe(1);
-    // The look that follows plans what it finds.
+    // The pass that follows plans what it finds.
     await room.look();
     expect(room.wakesIn()).toBe(0);
   });
 
-  it('finds a message that would be looked at too late', async () => {
+  it('finds a message that would be read too late', async () => {
     await room.post(room.session, 'm-1');
     const wake = { sessionId: room.session.id, kind: 'wake', attempts: 0 } as const;
     room.store.dueItems.set({ ...wake, dueAt: room.clock.iso(hour) });
@@ -160,11 +160,11 @@ describe('the safety scan', () => {
   });
 
   it('leaves a session alone that nobody has written to', async () => {
-    const blank = room.addSession({ threadId: 't-1' });
+    const empty = room.addSession({ threadId: 't-1' });
     await scan.checkNext();
     await scan.checkNext();
     expect(found()).toEqual([]);
-    expect(deliversIn(blank)).toBeUndefined();
+    expect(deliversIn(empty)).toBeUndefined();
   });
 
   it('hands a damaged file over to those who deliver', async () => {
@@ -217,7 +217,7 @@ describe('the safety scan', () => {
 
     it('does not take the last run of a cancelled series for a lost one', async () => {
       room.clock.advance(hour);
-      await room.desk.cancel({ id: 't-1' });
+      await room.handler.cancel({ id: 't-1' });
       await scan.checkNext();
       expect(found()).toEqual([]);
       expect(room.store.tasks.list()).toEqual([]);

@@ -1,7 +1,7 @@
 /**
  * Goes slowly through all sessions and compares their files with the index: work that the index does not name would
- * wait for ever. What it finds is mended, and logged as an error: something has failed to note it. One cause is no bug:
- * a power cut may take the last transactions of central.db with it.
+ * wait for ever. A finding is repaired, and logged as an error: something has failed to note it. There is one cause
+ * that is no bug: a power cut may take the last transactions of central.db with it.
  */
 import { lstatSync } from 'node:fs';
 import { isoAt, type Clock } from '../../shared/base/clock.js';
@@ -47,7 +47,7 @@ export class SafetyScan {
     this.#deps = deps;
     this.#loop = new PollLoop({
       name: 'safety scan',
-      look: () => this.checkNext(),
+      poll: () => this.checkNext(),
       intervalMs: () => this.#pauseMs(),
       log: deps.log,
     });
@@ -61,7 +61,7 @@ export class SafetyScan {
     await this.#loop.stop();
   }
 
-  /** Looks into one session, the next after the last one. Where the round goes on is kept: it outlasts restarts. */
+  /** Reads one session, the next after the last one. The place where the round goes on is kept: it outlasts restarts. */
   async checkNext(): Promise<void> {
     const { store, clock } = this.#deps;
     const cursor = store.daemonState.findScanCursor();
@@ -94,20 +94,21 @@ export class SafetyScan {
       if (!this.#isAtRest(sessionId) || this.#isBeingWritten(sessionId)) return;
       const inbound = await this.#readInbound(sessionId);
       if (inbound === undefined) return;
-      if (inbound.isUnnamed) this.#mend(sessionId, 'a message that waits');
-      else if (await this.#hasUnnamedReply(sessionId)) this.#mend(sessionId, 'a reply that waits');
+      if (inbound.isUnnamed) this.#repair(sessionId, 'a message that waits');
+      else if (await this.#hasUnnamedReply(sessionId))
+        this.#repair(sessionId, 'a reply that waits');
       await this.#checkTasks(sessionId, inbound.open);
     } catch (err) {
       if (!hasCode(err, 'database_corrupt', 'database_unreadable')) {
-        log.warn({ err, sessionId }, 'safety scan could not look into a session');
+        log.warn({ err, sessionId }, 'safety scan could not read a session');
         return;
       }
-      // Whoever delivers for the session sees the damage too, and knows what to do about it.
-      this.#mend(sessionId, 'a damaged file');
+      // The delivery for the session sees the damage too, and knows what to do about it.
+      this.#repair(sessionId, 'a damaged file');
     }
   }
 
-  /** A container keeps its files moving, and has others who look after it. */
+  /** A container keeps its files moving, and is watched by others. */
   #isAtRest(sessionId: string): boolean {
     const { store } = this.#deps;
     const session = store.sessions.find(sessionId);
@@ -123,7 +124,7 @@ export class SafetyScan {
     return files.some((path) => Math.abs(clock.now() - writtenAtMs(path)) < quietMs);
   }
 
-  /** What is open, and whether the index has it; undefined where nobody has ever written to it. */
+  /** Reads what is open, and whether the index has it; undefined where nobody has ever written to it. */
   async #readInbound(
     sessionId: string,
   ): Promise<{ readonly open: readonly OpenInbound[]; readonly isUnnamed: boolean } | undefined> {
@@ -143,7 +144,7 @@ export class SafetyScan {
     const { store, taskCheck } = this.#deps;
     const hasTasks = store.tasks.listForSession(sessionId).length > 0;
     if (!hasTasks && !open.some(({ kind }) => kind === 'task')) return;
-    for (const finding of await taskCheck.mend(sessionId)) this.#report(sessionId, finding);
+    for (const finding of await taskCheck.repair(sessionId)) this.#report(sessionId, finding);
   }
 
   async #hasUnnamedReply(sessionId: string): Promise<boolean> {
@@ -167,8 +168,8 @@ export class SafetyScan {
     }
   }
 
-  /** A look of the delivery settles what is acked, sends what waits, and plans what comes next. */
-  #mend(sessionId: string, finding: string): void {
+  /** A pass of the delivery settles what is acked, sends what waits, and plans what comes next. */
+  #repair(sessionId: string, finding: string): void {
     const { store, clock } = this.#deps;
     store.dueItems.advance(sessionId, 'deliver', isoAt(clock.now()));
     this.#report(sessionId, finding);

@@ -23,7 +23,7 @@ export class TaskCheck {
   }
 
   /** Returns what was wrong, in words. A row that is gone altogether is written again. */
-  async mend(sessionId: string): Promise<readonly string[]> {
+  async repair(sessionId: string): Promise<readonly string[]> {
     const { store, clock, restore } = this.#deps;
     const now = isoAt(clock.now());
     const findings: string[] = [];

@@ -19,13 +19,13 @@ describe('a task', () => {
 
   async function check(): Promise<readonly string[]> {
     const { store, mailbox, clock } = room;
-    const restore = (sessionId: string): Promise<void> => room.desk.restore(sessionId);
-    return await new TaskCheck({ store, mailbox, clock, restore }).mend(room.session.id);
+    const restore = (sessionId: string): Promise<void> => room.handler.restore(sessionId);
+    return await new TaskCheck({ store, mailbox, clock, restore }).repair(room.session.id);
   }
 
   it.each([{}, series])('that is paused has no run, and stays on the list: %o', async (more) => {
     await room.plan(hour, more);
-    const task = await room.desk.pause({ id: 't-1' });
+    const task = await room.handler.pause({ id: 't-1' });
     expect(task.pausedAt).toBe(room.clock.iso());
     expect(room.runs()).toEqual(['2026-01-31T13:00 cancelled']);
     expect(await check()).toEqual([]);
@@ -34,9 +34,9 @@ describe('a task', () => {
 
   it('that is resumed runs at its next time from then on', async () => {
     await room.plan(hour, series);
-    await room.desk.pause({ id: 't-1' });
+    await room.handler.pause({ id: 't-1' });
     room.clock.advance(10 * hour);
-    const task = await room.desk.resume({ id: 't-1' });
+    const task = await room.handler.resume({ id: 't-1' });
     expect(task).toMatchObject({ dueAt: '2026-01-31T23:00:00.000Z', pausedAt: null });
     expect(room.runs().at(-1)).toBe('2026-01-31T23:00 pending');
     expect(await check()).toEqual([]);
@@ -47,8 +47,8 @@ describe('a task', () => {
   it('that is paused and resumed again and again before its time runs once', async () => {
     await room.plan(hour, series);
     for (let i = 0; i < 3; i += 1) {
-      await room.desk.pause({ id: 't-1' });
-      await room.desk.resume({ id: 't-1' });
+      await room.handler.pause({ id: 't-1' });
+      await room.handler.resume({ id: 't-1' });
     }
     expect(room.runs().filter((run) => run.endsWith('pending'))).toEqual([
       '2026-01-31T13:00 pending',
@@ -59,9 +59,9 @@ describe('a task', () => {
 
   it('that runs once and is resumed after its time runs then', async () => {
     await room.plan(hour);
-    await room.desk.pause({ id: 't-1' });
+    await room.handler.pause({ id: 't-1' });
     room.clock.advance(5 * hour);
-    await room.desk.resume({ id: 't-1' });
+    await room.handler.resume({ id: 't-1' });
     expect(room.runs().at(-1)).toBe('2026-01-31T17:00 pending');
     await room.run();
     expect(room.store.tasks.list()).toEqual([]);
@@ -72,12 +72,12 @@ describe('a task', () => {
     room.clock.advance(hour);
     room.store.sessions.setContainerStatus(room.session.id, 'running');
     room.runner.claim(messageId);
-    await room.desk.pause({ id: 't-1' });
+    await room.handler.pause({ id: 't-1' });
     room.runner.complete(messageId);
     await room.look();
     expect(room.runs()).toEqual(['2026-01-31T13:00 completed']);
     expect(room.store.tasks.find('t-1')?.pausedAt).not.toBeNull();
-    await room.desk.resume({ id: 't-1' });
+    await room.handler.resume({ id: 't-1' });
     expect(room.runs().at(-1)).toBe('2026-01-31T14:00 pending');
   });
 
@@ -86,7 +86,9 @@ describe('a task', () => {
     room.clock.advance(hour);
     room.store.sessions.setContainerStatus(room.session.id, 'running');
     room.runner.claim(messageId);
-    await expect(room.desk.pause({ id: 't-1' })).rejects.toMatchObject({ code: 'invalid_input' });
+    await expect(room.handler.pause({ id: 't-1' })).rejects.toMatchObject({
+      code: 'invalid_input',
+    });
     expect(room.store.tasks.find('t-1')?.pausedAt).toBeNull();
   });
 
@@ -94,10 +96,10 @@ describe('a task', () => {
     'that is %s is run by hand besides, once for one request',
     async (how) => {
       await room.plan(hour, series);
-      if (how === 'paused') await room.desk.pause({ id: 't-1' });
+      if (how === 'paused') await room.handler.pause({ id: 't-1' });
       const at = room.clock.iso();
-      const { messageId } = await room.desk.run({ id: 't-1', at });
-      await room.desk.run({ id: 't-1', at });
+      const { messageId } = await room.handler.run({ id: 't-1', at });
+      await room.handler.run({ id: 't-1', at });
       expect(room.runs().filter((run) => run === '2026-01-31T12:00 pending')).toHaveLength(1);
       expect(room.wakesIn()).toBe(0);
       const before = room.store.tasks.find('t-1');
@@ -112,9 +114,9 @@ describe('a task', () => {
   it('that does not exist cannot be paused, resumed or run', async () => {
     const at = room.clock.iso();
     for (const ask of [
-      room.desk.pause({ id: 't-9' }),
-      room.desk.resume({ id: 't-9' }),
-      room.desk.run({ id: 't-9', at }),
+      room.handler.pause({ id: 't-9' }),
+      room.handler.resume({ id: 't-9' }),
+      room.handler.run({ id: 't-9', at }),
     ]) {
       await expect(ask).rejects.toMatchObject({ code: 'not_found' });
     }

@@ -22,7 +22,7 @@ describe('a clock that was set back by an hour', () => {
 
   async function setBack(): Promise<void> {
     set(-hour);
-    // What is due is looked at.
+    // Due work is checked.
     await room.look();
   }
 
@@ -91,7 +91,7 @@ describe('a clock that was set back by an hour', () => {
     expect(room.store.notices.listDue(room.clock.iso(7_000), 'fake')).toHaveLength(1);
   });
 
-  it('has containers looked at now that were to be looked at then, and starts tried that were put off', async () => {
+  it('has containers checked now that were to be checked then, and starts tried that were put off', async () => {
     const { id: sessionId } = room.session;
     const dueAt = room.clock.iso(20_000);
     room.store.dueItems.set({ sessionId, kind: 'stuck', dueAt, attempts: 0 });

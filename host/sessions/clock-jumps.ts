@@ -1,7 +1,7 @@
 /**
  * Re-bases what waits when the system clock jumps. Times that wait are stored by that clock, so a jump changes how long
  * each still waits. After a jump, in this order:
- * 1. Forward by more than a correction: nothing old is taken away for a day (isInDoubt). What became due is due.
+ * 1. Forward by more than a correction: nothing old is taken away for a day (isInDoubt). Work that became due is due.
  * 2. Back: for an hour, a pass plans anew what a clock far ahead has planned (isReplanning; task-series.ts).
  * 3. Back: waits in central.db lose what they gained, in one transaction, and every session that waits becomes due.
  * 4. Back: the pass over each of them makes rows of its inbound.db due that wait too long (waitsTooLong).
@@ -30,7 +30,7 @@ const muchMs = 60 * 60 * 1_000;
 /** Time in which no daemon ran may be as long as this; longer, it may also be the clock that is wrong. */
 const longAwayMs = 7 * 24 * 60 * 60 * 1_000;
 
-/** What was taken away by a clock that was wrong does not come back: a clock in doubt has a day to be set right. */
+/** Data that was taken away by a clock that was wrong does not come back: a clock in doubt has a day to be set right. */
 const doubtMs = 24 * 60 * 60 * 1_000;
 /** Every session with a task is passed over within it, in milliseconds. */
 const replanMs = 60 * 60 * 1_000;
@@ -92,7 +92,7 @@ export class ClockJumps {
 
   /**
    * Whether the clock has gone far ahead, and may be wrong. It checks first: what is taken away in the second before
-   * anybody else looks at the clock does not come back either.
+   * anybody else reads the clock does not come back either.
    */
   isInDoubt(): boolean {
     this.check();
@@ -118,7 +118,7 @@ export class ClockJumps {
 function rebaseWaits(store: Store, nowMs: number, backMs: number): void {
   const now = isoAt(nowMs);
   store.transaction(() => {
-    store.dueItems.lookAgain(now, isoAt(nowMs + backMs + longestWaitMs));
+    store.dueItems.checkAgain(now, isoAt(nowMs + backMs + longestWaitMs));
     store.dueItems.advancePrunes(now, isoAt(nowMs + longestPruneWaitMs));
     store.sessions.forgetFuture(now);
     store.deliveryRetries.advanceAll(now, backMs);

@@ -16,7 +16,7 @@ export function failuresInRound(tries: number, limits: RetryLimits): number {
   return tries % limits.tries;
 }
 
-/** What the tries are set to when a message is tried anew. */
+/** Returns what the tries are set to when a message is tried anew. */
 export function nextRound(tries: number, limits: RetryLimits): number {
   return tries - failuresInRound(tries, limits) + limits.tries;
 }

@@ -15,7 +15,9 @@ import { AgentFiles, type Handover } from './files/agent-files.js';
 import type { AgentUser } from './files/file-tree.js';
 import type { ReaderUser } from './reader/reader-user.js';
 
-/** Who the runner runs as. An agent never runs as root: in its place comes the usual first user, 1000. */
+/**
+ * Chooses the user that the runner runs as. An agent never runs as root: in its place comes the usual first user, 1000.
+ */
 export function agentUserFor(uid: number | undefined, gid: number | undefined): AgentUser {
   if (uid === undefined || uid === 0) return { uid: 1000, gid: 1000 };
   return { uid, gid: gid ?? uid };
@@ -33,7 +35,7 @@ export interface SessionFoldersDeps {
   readonly agentUser: AgentUser;
   /** The daemon runs as root, so that what the runner writes must be given to its user. */
   readonly mustGiveAway: boolean;
-  /** Who reads what containers wrote; null: the daemon's own user. */
+  /** The user that reads what containers wrote; null: the daemon's own user. */
   readonly readerUser?: ReaderUser | null;
   /** As probeOwners found; undefined: as `mustGiveAway` says. */
   readonly handover?: Handover | undefined;

@@ -39,15 +39,15 @@ describe('the session registry', () => {
     expect(second).toMatchObject({ status: 'active', containerStatus: 'stopped' });
   });
 
-  it('sets aside once, with a reason, a word in the chat and no work left', () => {
+  it('quarantines once, with a reason, a word in the chat and no work left', () => {
     const key = { agentGroupId: 'ag-1', messagingGroupId: 'mg-1', threadId: 't-1' };
     const { id } = registry.ensure(key);
     for (const kind of ['wake', 'deliver'] as const) {
       home.store.dueItems.advance(id, kind, home.clock.iso());
     }
-    registry.setAside(id, 'its file is damaged');
-    registry.setAside(id, 'again');
-    registry.setAside('s-unknown', 'who?');
+    registry.quarantine(id, 'its file is damaged');
+    registry.quarantine(id, 'again');
+    registry.quarantine('s-unknown', 'who?');
     expect(home.store.sessions.find(id)).toMatchObject({
       status: 'set-aside',
       statusReason: 'its file is damaged',
@@ -63,7 +63,7 @@ describe('the session registry', () => {
 
   it('leaves a session alone that a person has closed', () => {
     const session = home.addSession({ status: 'closed', statusReason: 'by hand' });
-    registry.setAside(session.id, 'its file is damaged');
+    registry.quarantine(session.id, 'its file is damaged');
     expect(home.store.sessions.find(session.id)).toMatchObject({ statusReason: 'by hand' });
     expect(home.notices()).toEqual([]);
   });

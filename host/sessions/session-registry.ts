@@ -32,8 +32,8 @@ export class SessionRegistry {
     return store.transaction(() => {
       const found = store.sessions.findActive(key);
       if (found !== undefined) return found;
-      const blank = this.#takeBlank(key);
-      if (blank !== undefined) return blank;
+      const prewarmed = this.#takePrewarmed(key);
+      if (prewarmed !== undefined) return prewarmed;
       const session: Session = {
         ...key,
         id: newId('s'),
@@ -50,7 +50,7 @@ export class SessionRegistry {
   }
 
   /** A session that waits for a conversation of this agent group. */
-  makeBlank(agentGroup: AgentGroup): Session {
+  prewarm(agentGroup: AgentGroup): Session {
     const { store, clock, newId } = this.#deps;
     const session: Session = {
       id: newId('s'),
@@ -66,28 +66,28 @@ export class SessionRegistry {
     };
     const madeFor = settingsKey(agentGroup);
     store.transaction(() => {
-      store.sessions.insertBlank({ ...session, madeFor });
+      store.sessions.insertPrewarmed({ ...session, madeFor });
     });
     return session;
   }
 
-  #takeBlank(key: SessionKey): Session | undefined {
+  #takePrewarmed(key: SessionKey): Session | undefined {
     const { store, log, onTaken } = this.#deps;
     const agentGroup = store.agentGroups.find(key.agentGroupId);
     if (agentGroup === undefined) return undefined;
-    const session = store.sessions.takeBlank(key, settingsKey(agentGroup));
+    const session = store.sessions.takePrewarmed(key, settingsKey(agentGroup));
     if (session === undefined) return undefined;
-    log.info({ sessionId: session.id }, 'warm session taken');
+    log.info({ sessionId: session.id }, 'prewarmed session taken');
     onTaken?.();
     return session;
   }
 
   /** Takes a session out of use because its files cannot be used, and says so in its chat. The next message begins a new one. */
-  setAside(sessionId: string, reason: string): void {
+  quarantine(sessionId: string, reason: string): void {
     const { store, clock, log } = this.#deps;
     const session = store.sessions.find(sessionId);
     if (session?.status !== 'active') return;
-    log.error({ sessionId, reason }, 'session set aside');
+    log.error({ sessionId, reason }, 'session quarantined');
     const { routing } = this.projectionOf(session);
     const text =
       'Something is wrong with the files of this conversation. It begins afresh with your next message; what has not been answered, please send again.';

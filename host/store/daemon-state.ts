@@ -8,7 +8,7 @@ const loopDelaySchema = z.object({ longestMs: z.number(), p99Ms: z.number() });
 
 export type LoopDelay = z.infer<typeof loopDelaySchema>;
 
-/** What the daemon says about itself; the command line reads it. */
+/** The daemon says this about itself; the command line reads it. */
 export const daemonStateSchema = z.object({
   phase: z.enum(['starting', 'ready', 'stopping']),
   pid: z.number(),
@@ -34,9 +34,9 @@ export const daemonStateSchema = z.object({
   program: z.string().nullable().default(null),
   /** The home that it runs for: the word of a copied home's original is not its own. Null from an earlier version. */
   homeFolder: folderIdentitySchema.nullable().default(null),
-  /** What starts it again when it ends; null: nobody. */
+  /** The supervisor that starts it again when it ends; null: there is none. */
   supervisor: z.string().nullable().default(null),
-  /** Where its container engine listens, where it uses one. */
+  /** The address of its container engine, where it uses one. */
   engine: z.string().nullable().default(null),
   /** Sentences that a person should read, and that are no problem. */
   remarks: z.array(z.string()).readonly().default([]),
@@ -64,7 +64,7 @@ export class DaemonStateStore {
     this.#statements = statements;
   }
 
-  /** What the last daemon said; whether it lives is for the lock to tell. */
+  /** Reads what the last daemon said; whether it lives is for the lock to tell. */
   find(): DaemonState | undefined {
     const json = this.#statements
       .pluck<[], string>(`SELECT value FROM daemon_state WHERE key = 'daemon'`)
@@ -104,7 +104,7 @@ export class DaemonStateStore {
     this.#set('adoption', state, now);
   }
 
-  /** Into which session the safety scan has looked last; empty: a round begins. */
+  /** Names the session that the safety scan has read last; empty: a round begins. */
   findScanCursor(): string {
     const json = this.#statements
       .pluck<[], string>(`SELECT value FROM daemon_state WHERE key = 'safety-scan'`)

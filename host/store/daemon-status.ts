@@ -10,7 +10,7 @@ export interface DaemonStatusDeps {
   readonly log: Logger;
   /** The install's; `name` is an IANA name. */
   readonly timeZone?: { readonly name: string; readonly remark: string | null };
-  /** What is known from the start. */
+  /** The facts that are known from the start. */
   readonly about?: Partial<DaemonState>;
 }
 

@@ -12,7 +12,7 @@ export interface DeadLetter extends DeadLetterRef {
   readonly reason: string;
   /** ISO-8601. */
   readonly createdAt: string;
-  /** It may have arrived all the same: the outcome of a send is not known. */
+  /** The message may have arrived all the same: the outcome of a send is not known. */
   readonly maybeSent: boolean;
 }
 
@@ -40,7 +40,7 @@ export class DeadLetterStore {
     this.#statements = statements;
   }
 
-  /** One that is there keeps its time. */
+  /** A letter that is there keeps its time. */
   insert(letter: NewDeadLetter): void {
     this.#statements
       .prepare(

@@ -20,7 +20,7 @@ describe('the table of due work', () => {
     const [early, late] = [home.clock.iso(1_000), home.clock.iso(2_000)];
     home.store.dueItems.set({ sessionId, kind: 'wake', dueAt: late, attempts: 0 });
     home.store.dueItems.advance(sessionId, 'deliver', early);
-    home.store.dueItems.lookAgain(home.clock.iso(), late);
+    home.store.dueItems.checkAgain(home.clock.iso(), late);
     expect(told).toEqual([late, early, home.clock.iso()]);
   });
 

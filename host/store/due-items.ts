@@ -33,7 +33,7 @@ const isKnown = `kind IN (${Object.keys(dueKinds)
 /** The first half is the condition of the index over due times. */
 const isShared = `kind <> 'prune' AND ${isKnown}`;
 
-/** Which sessions need a look and from when on: how work is found without looking into every session. */
+/** Says which sessions need a pass and from when on: work is found without reading every session. */
 export class DueItemStore {
   readonly #statements: StatementCache;
   #tell: (dueAt: string) => void = () => undefined;
@@ -77,7 +77,10 @@ export class DueItemStore {
       .all(now, limit);
   }
 
-  /** One page of what is due, without 'prune', in the order of due time; `after` is the last one of the page before. */
+  /**
+   * Lists one page of what is due, without 'prune', in the order of due time; `after` is the last one of the page
+   * before.
+   */
   listDuePage(
     after: Pick<DueItem, 'dueAt' | 'sessionId' | 'kind'> | { readonly dueAt: string },
     now: string,
@@ -140,10 +143,10 @@ export class DueItemStore {
   }
 
   /**
-   * What is due in the time that is given is looked at now. A session that waits to be run is only looked at by those who
-   * deliver for it: they know from its files what it waits for.
+   * Items that are due in the time that is given are checked now. A session that waits to be run is only checked by
+   * those who deliver for it: they know from its files what it waits for.
    */
-  lookAgain(now: string, until: string): void {
+  checkAgain(now: string, until: string): void {
     this.#statements
       .prepare(
         `UPDATE due_items SET due_at = @now
@@ -162,9 +165,9 @@ export class DueItemStore {
   }
 
   /**
-   * Calls `listener` for each due time that this process writes from now on, in ISO-8601, without those of 'prune'. It
-   * replaces the listener before it: there is one timer. The call is a hint and comes before the end of the transaction
-   * that writes, so the listener reads nothing and never throws.
+   * Calls `listener` for each due time that this process writes from now on, in ISO-8601, without those of 'prune'. A
+   * new listener replaces the one before it: there is one timer. The call is a hint and comes before the end of the
+   * transaction that writes, so the listener reads nothing and never throws.
    */
   watch(listener: (dueAt: string) => void): void {
     this.#tell = listener;

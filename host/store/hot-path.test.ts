@@ -60,7 +60,7 @@ const notice = {
   text: '',
 };
 
-/** What the daemon asks of the central database while messages travel, and how often it looks by itself. */
+/** The daemon asks this of the central database while messages travel, and so often by itself. */
 const hotCalls: Readonly<Record<string, (store: Store) => void>> = {
   'a message is routed': (store) => {
     store.messagingGroups.findByPlatform('fake', 'chat-1');
@@ -75,7 +75,7 @@ const hotCalls: Readonly<Record<string, (store: Store) => void>> = {
     store.received.insert(received);
     store.dueItems.advance('s-1', 'wake', '');
   },
-  'a container is looked after': (store) => {
+  'a container is watched': (store) => {
     store.sessions.find('s-1');
     store.repairs.isWanted('s-1');
     store.repairs.listWanted('s-1');
@@ -109,7 +109,7 @@ const hotCalls: Readonly<Record<string, (store: Store) => void>> = {
     store.daemonState.findScanCursor();
     store.daemonState.writeScanCursor('s-1', '');
   },
-  'due work is looked for': (store) => {
+  'due work is searched': (store) => {
     store.dueItems.listDue('9', 10);
     store.dueItems.listDuePage({ dueAt: '' }, '9', 10);
     store.dueItems.listDuePage(due, '9', 10);
@@ -121,7 +121,7 @@ const hotCalls: Readonly<Record<string, (store: Store) => void>> = {
     store.notices.postpone({ ...notice, tries: 1, status: 'sending', maybeSent: false }, '');
     store.notices.isWaiting(notice);
     store.notices.settle('n-1', 'sent');
-    store.notices.hasten('fake', 'chat-1', '');
+    store.notices.reschedule('fake', 'chat-1', '');
   },
 };
 

@@ -11,11 +11,11 @@ export interface Notice {
   readonly tries: number;
   /** `sending`: a send of it was begun, and its outcome never noted. */
   readonly status: 'pending' | 'sending';
-  /** It may have been said: the outcome of a send is not known. */
+  /** The notice may have been said: the outcome of a send is not known. */
   readonly maybeSent: boolean;
 }
 
-/** What there is to say, to whom. */
+/** The text to say, and whom to tell. */
 export type NewNotice = Pick<Notice, 'id' | 'address' | 'inReplyTo' | 'text'>;
 
 interface Row {
@@ -112,7 +112,7 @@ export class NoticeStore {
     this.#statements.prepare('UPDATE notices SET status = ? WHERE id = ?').run(status, id);
   }
 
-  /** What was said, or was to be said, is not so any more: the same id may be said again. */
+  /** A notice that was said, or was to be said, is not true any more: the same id may be said again. */
   remove(id: string): void {
     this.#statements.prepare('DELETE FROM notices WHERE id = ?').run(id);
   }
@@ -128,7 +128,7 @@ export class NoticeStore {
   }
 
   /** Makes a chat's waiting notices due now: somebody listens. */
-  hasten(channelType: string, platformId: string, now: string): void {
+  reschedule(channelType: string, platformId: string, now: string): void {
     this.#statements
       .prepare(
         `UPDATE notices SET due_at = ? WHERE ${open} AND status = 'pending' AND channel_type = ? AND platform_id = ?`,

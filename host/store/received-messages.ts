@@ -1,6 +1,6 @@
 import type { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
 
-/** What one wiring made of a message. */
+/** The decision of one wiring about a message. */
 export interface Verdict {
   readonly agentGroupId: string;
   readonly verdict: 'engaged' | 'context' | 'refused';

@@ -2,11 +2,14 @@ import type { StatementCache } from '../../shared/base/sqlite/statement-cache.js
 
 export type MailboxFile = 'inbound.db' | 'outbound.db';
 
-/** `rollback-wanted`: only what an interrupted writer left is to be taken back. `set-aside`: it could not be repaired. */
+/**
+ * `rollback-wanted`: only what an interrupted writer left is to be taken back. `set-aside`: the session is quarantined,
+ * because the file could not be repaired.
+ */
 export type RepairAction =
   'wanted' | 'rollback-wanted' | 'rolled-back' | 'replaced' | 'not-needed' | 'set-aside';
 
-/** What was done to a file of a session, or is to be done. */
+/** A repair that was done to a file of a session, or is to be done. */
 export interface Repair {
   readonly file: MailboxFile;
   readonly action: RepairAction;
@@ -79,7 +82,7 @@ export class RepairStore {
     return Number(tries ?? 0);
   }
 
-  /** What is wanted of a file has been done; noted also where nobody had wanted it. */
+  /** The repair that is wanted of a file has been done; that is noted also where nobody had wanted it. */
   settle(sessionId: string, done: Omit<Repair, 'tries'>): void {
     const row = { sessionId, ...done };
     const { changes } = this.#statements

@@ -1,6 +1,6 @@
 import type { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
 
-/** What a command asks of the daemon. */
+/** A command asks this of the daemon. */
 export interface Request {
   readonly id: string;
   readonly kind: string;

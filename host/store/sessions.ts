@@ -1,9 +1,12 @@
 import type { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
 
-/** `active`: takes messages. `warm`: blank, and waits for its conversation. `closed`: ended by a person. `set-aside`: its files cannot be used; status_reason says why. */
+/**
+ * `active`: takes messages. `warm`: prewarmed, and waits for its conversation. `closed`: ended by a person.
+ * `set-aside`: quarantined, because its files cannot be used; status_reason says why.
+ */
 export type SessionStatus = 'active' | 'warm' | 'closed' | 'set-aside';
 
-/** What was last observed; the container engine has the truth. */
+/** The state that was last observed; the container engine has the truth. */
 export type ContainerStatus = 'stopped' | 'starting' | 'running';
 
 export interface Session {
@@ -21,12 +24,12 @@ export interface Session {
   readonly createdAt: string;
 }
 
-export interface BlankSession extends Session {
+export interface PrewarmedSession extends Session {
   /** Its agent group's settings, as settingsKey tells them. */
   readonly madeFor: string;
 }
 
-/** What makes two messages belong to one conversation. */
+/** The fields that make two messages belong to one conversation. */
 export interface SessionKey {
   readonly agentGroupId: string;
   readonly messagingGroupId: string | null;
@@ -112,23 +115,23 @@ export class SessionStore {
   }
 
   /** Sessions that were never used, warm ones and such as are not wanted any more, the oldest first. */
-  listBlank(): readonly BlankSession[] {
+  listPrewarmed(): readonly PrewarmedSession[] {
     return this.#statements
-      .prepare<[], BlankSession>(
+      .prepare<[], PrewarmedSession>(
         `SELECT ${columns}, made_for AS madeFor FROM sessions WHERE made_for IS NOT NULL ORDER BY created_at, id`,
       )
       .all();
   }
 
-  insertBlank({ madeFor, ...session }: BlankSession): void {
+  insertPrewarmed({ madeFor, ...session }: PrewarmedSession): void {
     this.insert(session);
     this.#statements
       .prepare('UPDATE sessions SET made_for = ? WHERE id = ?')
       .run(madeFor, session.id);
   }
 
-  /** Gives a blank session with a running container to a conversation, if there is one made for these settings. */
-  takeBlank(key: SessionKey, madeFor: string): Session | undefined {
+  /** Gives a prewarmed session with a running container to a conversation, if there is one made for these settings. */
+  takePrewarmed(key: SessionKey, madeFor: string): Session | undefined {
     const taken = this.#statements
       .pluck<[SessionKey & { madeFor: string }], string>(
         `UPDATE sessions SET status = 'active', made_for = NULL,
@@ -141,8 +144,8 @@ export class SessionStore {
     return taken === undefined ? undefined : this.find(taken);
   }
 
-  /** Warm sessions are not taken until their containers are noted as running again. */
-  doubtWarm(): void {
+  /** Prewarmed sessions are not taken until their containers are noted as running again. */
+  doubtPrewarmed(): void {
     this.#statements
       .prepare(
         `UPDATE sessions SET container_status = 'starting' WHERE status = 'warm' AND container_status = 'running'`,
@@ -197,7 +200,7 @@ export class SessionStore {
       .all();
   }
 
-  /** What was last used at a time that has not come yet was used now. */
+  /** A session that was last used at a time that has not come yet counts as used now. */
   forgetFuture(now: string): void {
     this.#statements
       .prepare('UPDATE sessions SET last_active = @now WHERE last_active > @now')

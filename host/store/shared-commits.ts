@@ -9,7 +9,7 @@ interface Waiting {
   readonly reject: (reason: unknown) => void;
 }
 
-/** What says that the next transaction would fail, or wait, as well. */
+/** These codes say that the next transaction would fail, or wait, as well. */
 const lasting = ['database_busy', 'database_corrupt', 'database_unreadable', 'disk_full'] as const;
 
 /** Lets works that come together share one transaction: its commit costs more than any of them. */
@@ -21,7 +21,7 @@ export class SharedCommits {
     this.#transact = transact;
   }
 
-  /** Runs the work before the event loop goes on. Where works that share a transaction fail, each runs in its own. */
+  /** Runs the work before the event loop goes on. If works that share a transaction fail, each runs in its own. */
   add<T>(work: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       // A tick comes after all promises that are settled by now have been followed.

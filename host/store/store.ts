@@ -95,8 +95,8 @@ export class Store {
   }
 
   /**
-   * As `transaction`, soon: all that is asked for in this way before the event loop goes on shares one commit. What one
-   * work throws, its own caller gets.
+   * As `transaction`, soon: all that is asked for in this way before the event loop goes on shares one commit. An error
+   * that one work throws goes to its own caller.
    */
   transactionSoon<T>(work: () => T): Promise<T> {
     return this.#commits.add(work);

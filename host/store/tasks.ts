@@ -1,10 +1,10 @@
 import type { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
 
-/** What an agent is to do at a time, once or again and again. */
+/** A task that an agent is to do at a time, once or again and again. */
 export interface Task {
   readonly id: string;
   readonly sessionId: string;
-  /** The chat that hears of it. */
+  /** The chat that is told of it. */
   readonly messagingGroupId: string | null;
   /** Its messages_in row that is next. */
   readonly messageId: string;
@@ -48,7 +48,7 @@ export class TaskStore {
       .all(sessionId);
   }
 
-  /** Sessions that were set aside with something planned in them. */
+  /** Quarantined sessions with something planned in them. */
   listStranded(): readonly string[] {
     return this.#statements
       .pluck<[], string>(

@@ -26,7 +26,7 @@ export type TriggerRules = z.infer<typeof triggerRulesSchema>;
 
 export const defaultTriggerRules: TriggerRules = { mode: 'always', ignored: 'drop' };
 
-/** Throws invalid_input with what is wrong and what the rules look like. */
+/** Throws invalid_input with what is wrong and how the rules are written. */
 export function parseTriggerRules(json: string | null): TriggerRules {
   if (json === null) return defaultTriggerRules;
   let value: unknown;

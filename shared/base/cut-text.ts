@@ -31,7 +31,7 @@ export function cutText(text: string, longest: number): string {
   return isWhole ? text : `${characters.slice(0, longest - 1).join('')}…`;
 }
 
-/** One by one; together they are the text. */
+/** Yields one character after another; together they are the text. */
 export function* charactersOf(text: string): Generator<string, void> {
   if (isPlain(text)) {
     yield* text;
@@ -60,7 +60,7 @@ function clustersAt(segmenter: Intl.Segmenter, text: string, at: number): readon
   return end < text.length && clusters.length > 1 ? clusters.slice(0, -1) : clusters;
 }
 
-/** One less where a surrogate pair would be torn. */
+/** Is one less where a surrogate pair would be torn. */
 function wholeEnd(text: string, end: number): number {
   const tearsPair = /^[\ud800-\udbff][\udc00-\udfff]$/.test(text.slice(end - 1, end + 1));
   return tearsPair ? end - 1 : end;

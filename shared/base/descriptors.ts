@@ -20,11 +20,11 @@ export function readDescriptorLimit(): number | undefined {
   }
 }
 
-/** Rejects with the system's error: ENOENT where it does not tell, EMFILE or ENFILE where none is left to look with. */
+/** Rejects with the system's error: ENOENT where it does not tell, EMFILE or ENFILE where none is left to count with. */
 export async function countDescriptors(): Promise<DescriptorCount> {
   const limit = parseDescriptorLimit(await readFile(limitsPath, 'utf8')) ?? Number.MAX_SAFE_INTEGER;
   const names = await readdir('/proc/self/fd');
-  // One of them was there for the reading alone.
+  // The reading alone needed one of them.
   const used = names.filter((name) => Number(name) < limit).length - 1;
   return { limit, free: limit - used };
 }

@@ -41,7 +41,7 @@ export type ErrorCode =
   | 'image_failed'
   /** A container specification asks for what policy forbids. */
   | 'spec_refused'
-  /** What a container or a platform wrote does not parse. */
+  /** A container or a platform wrote something that does not parse. */
   | 'content_invalid'
   /** A file that a container named is not an ordinary file of its outbox. */
   | 'file_refused'
@@ -55,7 +55,7 @@ export type ErrorCode =
   | 'internal';
 
 export interface BerthErrorOptions {
-  /** What the reader can do next, as a full sentence. */
+  /** Tells the reader what to do next, as a full sentence. */
   readonly next?: string;
   readonly cause?: unknown;
   /** Facts for the log and for `--json`; never message text or secrets. */

@@ -15,7 +15,7 @@ export function delay(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
-/** What is left of one time budget shared by several steps. */
+/** The rest of one time budget shared by several steps. */
 export class Deadline {
   readonly #endsAt: number;
 

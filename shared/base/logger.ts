@@ -12,12 +12,12 @@ export interface Logger {
   child(fields: LogFields): Logger;
 }
 
-/** Where lines go: anything with a write, one JSON line each. */
+/** Takes the lines: anything with a write, one JSON line each. */
 export interface LogSink {
   write(line: string): void;
 }
 
-/** One JSON object a line: `time` as ISO-8601, `level` as a word. */
+/** Writes one JSON object a line: `time` as ISO-8601, `level` as a word. */
 export function createLogger(level: LogLevel, sink: LogSink, base: LogFields = {}): Logger {
   return pino(
     {

@@ -19,8 +19,8 @@ export interface MachineFiles {
 const machineFiles: MachineFiles = { localtime: '/etc/localtime', timezone: '/etc/timezone' };
 
 /**
- * `tz`: the variable TZ; undefined where it is not set. What is no name of a zone, like `CST-8`, is left aside for the
- * machine's own zone, and for UTC where the machine names none; the remark says so.
+ * `tz`: the variable TZ; undefined where it is not set. A value that names no zone, like `CST-8`, is ignored: the
+ * machine's own zone counts, and UTC where the machine names none; the remark says so.
  */
 export function findMachineTimeZone(
   tz: string | undefined,
@@ -34,7 +34,7 @@ export function findMachineTimeZone(
   const named = nameIn(tz.replace(/^:/, ''), files);
   if (named !== undefined) return { name: named, remark: null };
   const name = findMachinesOwn(files) ?? 'UTC';
-  return { name, remark: describeLeftAside(tz, name) };
+  return { name, remark: describeIgnoredZone(tz, name) };
 }
 
 /** It knows a zone by its file's content too, and says nothing where it knows none, whatever its type promises. */
@@ -42,7 +42,7 @@ function guessOfRuntime(): string | undefined {
   return Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
-function describeLeftAside(tz: string, name: string): string {
+function describeIgnoredZone(tz: string, name: string): string {
   const what = tz === '' ? 'TZ is empty' : `TZ=${JSON.stringify(tz)} names no time zone`;
   return `${what}: times are told in ${name}. Set BERTH_TIME_ZONE to choose one.`;
 }
@@ -56,7 +56,7 @@ function nameIn(text: string, files: MachineFiles): string | undefined {
 
 function knownName(text: string): string | undefined {
   const name = text.trim().replace(/^(posix|right)\//, '');
-  // What ICU calls a zone that it does not know. Source: unicode.org/reports/tr35, "Etc/Unknown".
+  // ICU gives this name to a zone that it does not know. Source: unicode.org/reports/tr35, "Etc/Unknown".
   if (!isTimeZone(name) || /^Etc\/Unknown$/i.test(name)) return undefined;
   return /^Etc\/(UTC|UCT|Universal|Zulu)$/i.test(name) ? 'UTC' : name;
 }
@@ -65,7 +65,7 @@ function findMachinesOwn({ localtime, timezone }: MachineFiles): string | undefi
   return nameOfFile(localtime) ?? nameOfLinkTarget(localtime) ?? nameInFile(timezone);
 }
 
-/** One link is followed only: zones that are names of others keep the name that was chosen. */
+/** Only one link is followed: zones that are names of others keep the name that was chosen. */
 function nameOfFile(path: string): string | undefined {
   const target = attempt(() => posix.resolve(posix.dirname(path), readlinkSync(path)));
   return nameBelowZoneinfo(target) ?? nameBelowZoneinfo(path);

@@ -1,7 +1,4 @@
-/**
- * Names that people give: what looks the same must be the same. Ids that a platform makes are its own business, and are
- * not held to this.
- */
+/** Names that people give: two that appear the same must be the same. Ids that a platform makes are not held to this. */
 import { findStorageProblem } from './well-formed.js';
 
 /** Why it cannot be a name: the end of a sentence that begins with it; undefined where it can. */
@@ -19,7 +16,9 @@ export function findNameProblem(name: string): string | undefined {
   return /^[\p{Z}\p{M}\u200c\u200d]*$/u.test(name) ? 'has nothing that can be seen' : undefined;
 }
 
-/** One spelling for what looks the same: letters with their marks as one character where there is one (NFC). */
+/**
+ * Gives one spelling to names that appear the same: letters with their marks as one character where there is one (NFC).
+ */
 export function normalizeName(name: string): string {
   return name.normalize('NFC');
 }

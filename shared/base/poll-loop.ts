@@ -4,14 +4,17 @@ import { untilSharedTick } from './shared-tick.js';
 export interface PollLoopDeps {
   /** Names the loop in the log. */
   readonly name: string;
-  /** One look: reads the state and acts on it. */
-  readonly look: (signal: AbortSignal) => Promise<void> | void;
-  /** The safety net: the time between two looks, in milliseconds; see untilSharedTick. A function is asked after each look. */
+  /** Reads the state once and acts on it. */
+  readonly poll: (signal: AbortSignal) => Promise<void> | void;
+  /**
+   * The safety net: the time between two polls, in milliseconds; see untilSharedTick. A function is asked after each
+   * poll.
+   */
   readonly intervalMs: number | (() => number);
   readonly log: Logger;
 }
 
-/** A level-triggered loop: looks at start, at every nudge and about every `intervalMs`; never twice at once. */
+/** A level-triggered loop: it polls at start, at every nudge and about every `intervalMs`; never twice at once. */
 export class PollLoop {
   readonly #deps: PollLoopDeps;
   readonly #stopping = new AbortController();
@@ -27,13 +30,13 @@ export class PollLoop {
     this.#running ??= this.#run();
   }
 
-  /** Look sooner. Losing a nudge costs time, never a message. */
+  /** Makes the next poll come sooner. Losing a nudge costs time, never a message. */
   nudge(): void {
     this.#nudged = true;
     this.#wake?.();
   }
 
-  /** Resolves when the look in progress has ended; no other begins. */
+  /** Resolves when the poll in progress has ended; no other begins. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#wake?.();
@@ -45,15 +48,15 @@ export class PollLoop {
     while (!signal.aborted) {
       this.#nudged = false;
       try {
-        await this.#deps.look(signal);
+        await this.#deps.poll(signal);
       } catch (err) {
-        this.#deps.log.error({ err, loop: this.#deps.name }, 'look failed');
+        this.#deps.log.error({ err, loop: this.#deps.name }, 'poll failed');
       }
-      await this.#untilNextLook(signal);
+      await this.#untilNextPoll(signal);
     }
   }
 
-  #untilNextLook(signal: AbortSignal): Promise<void> {
+  #untilNextPoll(signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       if (this.#nudged || signal.aborted) {
         setImmediate(resolve);

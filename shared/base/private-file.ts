@@ -7,18 +7,18 @@ export function makePrivately(path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o600));
   } catch (error) {
-    // What else is wrong is told by the one who opens the file.
+    // Any other trouble is told by the one who opens the file.
     if (errnoOf(error) === undefined) throw error;
   }
 }
 
 /**
- * A group that nobody is in but the reader process of a root daemon: it may pass through data/, and read nothing there. One
- * of the last numbers that Debian leaves to packages, and that none has taken.
+ * A group that nobody is in but the reader process of a root daemon: it may pass through data/, and read nothing there.
+ * The number is one of the last that Debian leaves to packages, and none has taken it.
  */
 export const readerGroup = 64_998;
 
-/** What a group needs to pass through a folder. */
+/** A group needs these bits to pass through a folder. */
 const groupPasses = 0o010;
 
 /**

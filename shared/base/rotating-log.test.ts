@@ -81,7 +81,7 @@ describe('a rotating log', () => {
     expect(await findLastLogTime(join(folder, 'none.log'))).toBe(0);
   });
 
-  it('can be put aside before someone else opens it', async () => {
+  it('can be rotated before someone else opens it', async () => {
     await writeFile(path, 'x'.repeat(20));
 
     await rotateIfLarge(path, { maxBytes: 21, keep: 1 });

@@ -1,7 +1,7 @@
 import { copyFile, open, rename, rm, stat, truncate, type FileHandle } from 'node:fs/promises';
 
 export interface LogLimits {
-  /** A file is put aside before it grows past this many bytes. */
+  /** A file is rotated before it grows past this many bytes. */
   readonly maxBytes: number;
   /** How many old files are kept: `x.log.1` is the newest of them. */
   readonly keep: number;
@@ -55,7 +55,7 @@ export class RotatingLog {
 
   /** Writes what waits, then lets go of the file. A later write opens it again. */
   async close(): Promise<void> {
-    // What is written while the file is being closed opens it again.
+    // A line that is written while the file is being closed opens it again.
     while (this.#flushing !== undefined || this.#file !== undefined) {
       await this.#flushing;
       await this.#closeFile();
@@ -83,7 +83,7 @@ export class RotatingLog {
     let file = await this.#openFile();
     if (file.size > 0 && file.size + bytes.length > maxBytes) {
       await this.#closeFile();
-      await putAside(path, keep);
+      await rotate(path, keep);
       file = await this.#openFile();
     }
     const report = this.#report();
@@ -134,14 +134,14 @@ export async function findLastLogTime(path: string): Promise<number> {
   }
 }
 
-/** Puts a large file aside before someone opens it to append. Never throws: a log is not worth a start. */
+/** Rotates a large file before someone opens it to append. Never throws: a log is not worth a start. */
 export async function rotateIfLarge(path: string, limits: LogLimits): Promise<void> {
-  if (await isLarge(path, limits)) await putAside(path, limits.keep).catch(() => undefined);
+  if (await isLarge(path, limits)) await rotate(path, limits.keep).catch(() => undefined);
 }
 
 /**
- * The same for a file that another program holds open to append: copies, then empties it. What that program
- * writes between the two is lost.
+ * The same for a file that another program holds open to append: copies, then empties it. Lines that the program writes
+ * between the two are lost.
  */
 export async function copyAndTruncateIfLarge(path: string, limits: LogLimits): Promise<void> {
   if (!(await isLarge(path, limits))) return;
@@ -162,7 +162,7 @@ async function isLarge(path: string, limits: LogLimits): Promise<boolean> {
   }
 }
 
-async function putAside(path: string, keep: number): Promise<void> {
+async function rotate(path: string, keep: number): Promise<void> {
   await shiftOldFiles(path, keep);
   if (keep > 0) await rename(path, `${path}.1`);
   else await rm(path, { force: true });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { SingleFlight } from './single-flight.js';
 import { until } from '../../test/fakes/waiting.js';
 
-/** Work that is let go by hand: each look at a key ends when it is finished. */
+/** Work that is let go by hand: each run for a key ends when it is finished. */
 class HeldWork {
   readonly begun: string[] = [];
   readonly #release = new Map<string, () => void>();

@@ -4,8 +4,8 @@ interface Flight {
 }
 
 /**
- * Runs one piece of work per key at a time. A request for a key that is being worked on makes it run
- * once more afterwards, however many requests came: each request is followed by one full look.
+ * Runs one piece of work per key at a time. A request for a key that is being worked on makes it run once more
+ * afterwards, however many requests came: each request is followed by one full run.
  */
 export class SingleFlight {
   readonly #work: (key: string) => Promise<void>;
@@ -16,7 +16,7 @@ export class SingleFlight {
     this.#work = work;
   }
 
-  /** Resolves when a look that began after this call has ended. */
+  /** Resolves when a run that began after this call has ended. */
   request(key: string): Promise<void> {
     const running = this.#flights.get(key);
     if (running !== undefined) {

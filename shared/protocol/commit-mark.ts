@@ -1,13 +1,13 @@
 import { rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { errnoOf } from '../base/errors.js';
 
-/** What utimes(2) says where the mark is gone, or belongs to somebody else. */
+/** utimes(2) fails with these where the mark is gone, or belongs to somebody else. */
 const makeAnew = new Set(['ENOENT', 'EPERM', 'EACCES']);
 
 /**
- * Sets an empty file's mtime to the present, and makes it where it is missing: one file event for whoever watches it. The
- * time is never before that of a commit that came before. What is at the path is never opened. Throws what the operating
- * system throws.
+ * Sets an empty file's mtime to the present, and makes it where it is missing: one file event for whoever watches it.
+ * The time is never before that of a commit that came before. A file at the path is never opened. Throws what the
+ * operating system throws.
  */
 export function touchMark(path: string): void {
   // Date.now() is cut to milliseconds, and the time of the commit is not.

@@ -2,14 +2,14 @@ import type { z } from 'zod';
 
 type Issue = z.core.$ZodIssue;
 
-/** What is wrong with a value, for people: `memoryMb must be at least 64; there is no bogus`. */
+/** Tells people what is wrong with a value: `memoryMb must be at least 64; there is no bogus`. */
 export function describeIssues(error: z.ZodError, whole: string): string {
   return error.issues
     .map((issue) => `${issue.path.join('.') || whole} ${describeIssue(issue)}`)
     .join('; ');
 }
 
-/** What one value has to be: the end of a sentence that begins with its name. */
+/** Tells what one value has to be: the end of a sentence that begins with its name. */
 export function describeIssue(issue: Issue): string {
   if (issue.code === 'invalid_type')
     return `must be ${typeWords[issue.expected] ?? issue.expected}`;

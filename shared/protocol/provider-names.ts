@@ -1,2 +1,2 @@
-/** What may think: every provider that the runner knows, so that commands refuse the others. */
+/** Names every provider that the runner knows, so that commands refuse the others. */
 export const providerNames: readonly string[] = ['echo'];

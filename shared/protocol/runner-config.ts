@@ -8,7 +8,7 @@ export const runnerConfigSchema = z.object({
   provider: z.string(),
   /** How many messages one turn takes at the most. */
   batchSize: z._default(z.int().check(z.minimum(1)), 20),
-  /** The safety net: the longest time between two looks at inbound.db, in milliseconds. */
+  /** The safety net: the longest time between two polls of inbound.db, in milliseconds. */
   pollIntervalMs: z._default(z.int().check(z.minimum(10)), 1_000),
   /** The longest time between two signs of life during a turn, in milliseconds. */
   heartbeatIntervalMs: z._default(z.int().check(z.minimum(10)), 1_000),

@@ -3,7 +3,7 @@ import { en } from 'zod/locales';
 import * as z from 'zod/mini';
 import { BerthError } from '../base/errors.js';
 
-/** Where a message comes from or goes to. */
+/** The place that a message comes from or goes to. */
 export interface Address {
   readonly channelType: string;
   readonly platformId: string;

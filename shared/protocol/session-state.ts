@@ -1,4 +1,4 @@
-/** Keys of session_state that both sides read. What stands there came from a container. */
+/** Keys of session_state that both sides read. Their values came from a container. */
 
 /** Why a message failed, for a person; at most maxReasonLength characters are kept. */
 export function failureKey(messageId: string): string {

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 
 /**
- * What a runner finds where. On the host these are folders of the session; in a container they are
- * the mounts below /workspace.
+ * Says where a runner finds what. On the host these are folders of the session; in a container they are the mounts
+ * below /workspace.
  */
 export interface Workspace {
   /** inbound.db, runner.json and inbox/: written by the host, read-only for the runner. */
@@ -47,7 +47,7 @@ export function runnerConfigPath(inDir: string): string {
   return join(inDir, 'runner.json');
 }
 
-/** What the runner may take away, written by the host now and then. */
+/** The order that names what the runner may take away, written by the host now and then. */
 export function pruneOrderPath(inDir: string): string {
   return join(inDir, 'pruning.json');
 }
@@ -72,7 +72,7 @@ export function damageMarkPath(outDir: string): string {
   return join(outDir, 'damaged');
 }
 
-/** One folder for each inbound message that came with files. */
+/** A folder for each inbound message that came with files. */
 export function inboxRoot(inDir: string): string {
   return join(inDir, 'inbox');
 }
@@ -82,7 +82,7 @@ export function inboxDir(inDir: string, messageId: string): string {
   return join(inboxRoot(inDir), messageId);
 }
 
-/** One folder for each outbound message with files. */
+/** A folder for each outbound message with files. */
 export function outboxRoot(outDir: string): string {
   return join(outDir, 'outbox');
 }

@@ -19,7 +19,7 @@ export type Acknowledgement =
 /** Somebody on the platform who reads a chat. */
 export interface Peer {
   /** The texts of what was posted, in the order in which it arrived. */
-  readonly heard: readonly string[];
+  readonly received: readonly string[];
   /** The platform fails for this person from now on. */
   break(): Promise<void>;
 }
@@ -127,9 +127,9 @@ export function channelContract(name: string, makeHarness: () => Promise<Channel
         });
       }
       await until(() => {
-        expect(peer.heard).toEqual(['one', 'two', 'three']);
+        expect(peer.received).toEqual(['one', 'two', 'three']);
       });
-      expect(other.heard).toEqual([]);
+      expect(other.received).toEqual([]);
     });
 
     it('never says sent where nobody is', async () => {
@@ -147,7 +147,7 @@ export function channelContract(name: string, makeHarness: () => Promise<Channel
       expect(outcome.kind).not.toBe('sent');
       await harness.channel.send(postTo(harness.channel, 'healthy', 'hello!'));
       await until(() => {
-        expect(healthy.heard).toEqual(['hello!']);
+        expect(healthy.received).toEqual(['hello!']);
       });
     });
 
@@ -196,7 +196,7 @@ export function channelContract(name: string, makeHarness: () => Promise<Channel
       expect(inbound).toEqual([]);
       await harness.channel.send(postTo(harness.channel, 'chat', 'goodbye'));
       await until(() => {
-        expect(peer.heard).toEqual(['goodbye']);
+        expect(peer.received).toEqual(['goodbye']);
       });
     });
 

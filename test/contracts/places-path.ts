@@ -70,7 +70,7 @@ export function placesPath(
       expect(wire.replies('stuck')).toContain('echo: after');
     });
 
-    it('are kept warm for new conversations', async () => {
+    it('are prewarmed for new conversations', async () => {
       await using home = harness.home();
       await home.start();
       await configure(home, { warmSessions: 1 });

@@ -108,7 +108,7 @@ export class AdoptionRoom extends TempHome {
           this.remarks.push(...sentences);
         },
       },
-      checkTasks: (sessionId) => taskCheck.mend(sessionId),
+      checkTasks: (sessionId) => taskCheck.repair(sessionId),
       nudges: nudgesWith({
         container: (sessionId) => {
           this.nudged.push(sessionId);

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { buildContainers } from '../../host/containers/build-containers.js';
 import type { Reconciler } from '../../host/containers/reconciler.js';
-import type { WarmPool } from '../../host/containers/admission/warm-pool.js';
+import type { PrewarmedPool } from '../../host/containers/admission/prewarmed-pool.js';
 import { buildDelivery } from '../../host/delivery/build-delivery.js';
 import { SessionRegistry } from '../../host/sessions/session-registry.js';
 import type { Session } from '../../host/store/sessions.js';
@@ -29,7 +29,7 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
   whenEnded: (sessionId: string) => void = () => undefined;
   readonly ended: string[] = [];
   reconciler: Reconciler;
-  warmPool!: WarmPool;
+  prewarmedPool!: PrewarmedPool;
   registry!: SessionRegistry;
   readonly #options: ContainerRoomOptions;
 
@@ -64,7 +64,7 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
       newId: this.newId,
       log: this.log,
       onTaken: () => {
-        this.warmPool.noteTaken();
+        this.prewarmedPool.noteTaken();
       },
     });
     this.registry = sessions;
@@ -75,8 +75,8 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
       ...common,
       folders: this.folders,
       sessions,
-      lookAgainMs: 5_000,
-      booksWaitMs: 0,
+      repeatPassMs: 5_000,
+      settlementWaitMs: 0,
       settlingMs: 0,
       unknownSendsOf: () => 'repeat',
       retry: { tries: 3, baseMs: 1_000 },
@@ -89,7 +89,7 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
       recovery,
       onSaid: () => undefined,
     });
-    ({ reconciler: this.reconciler, warmPool: this.warmPool } = buildContainers({
+    ({ reconciler: this.reconciler, prewarmedPool: this.prewarmedPool } = buildContainers({
       sessions,
       ...common,
       runtime: this.runtime,
@@ -107,9 +107,9 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
       onRunning: (sessionId) => {
         this.running.push(sessionId);
       },
-      onEnded: async (sessionId, condemned, why) => {
+      onEnded: async (sessionId, stoppedInTurn, why) => {
         this.whenEnded(sessionId);
-        await loop.finish(sessionId, condemned, why);
+        await loop.finish(sessionId, stoppedInTurn, why);
         this.ended.push(sessionId);
       },
       onTrouble: (sessionId, error) => {
@@ -152,7 +152,7 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.warmPool.stop();
+    await this.prewarmedPool.stop();
     await this.reconciler.stop();
     this[Symbol.dispose]();
   }

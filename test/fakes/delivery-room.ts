@@ -12,8 +12,8 @@ export interface DeliveryRoomOptions extends FakeChannelOptions {
   readonly sendTimeoutMs?: number;
   readonly maxFileBytes?: number;
   readonly unknownSends?: 'repeat' | 'hold';
-  readonly lookAgainMs?: number;
-  readonly booksWaitMs?: number;
+  readonly repeatPassMs?: number;
+  readonly settlementWaitMs?: number;
 }
 
 /** One session whose replies go to the chats of fake channels. Nothing runs by itself: a test looks. */
@@ -101,8 +101,8 @@ export class DeliveryRoom extends SettlingRoom {
     const {
       sendTimeoutMs = 5_000,
       maxFileBytes = 1_000,
-      lookAgainMs = 5_000,
-      booksWaitMs = 0,
+      repeatPassMs = 5_000,
+      settlementWaitMs = 0,
     } = this.#options;
     const { unknownSends = 'repeat' } = this.#options;
     this.store.dueItems.watch(() => {
@@ -119,8 +119,8 @@ export class DeliveryRoom extends SettlingRoom {
       log: this.log,
       retry: { tries: 3, baseMs: 1_000 },
       sendTimeoutMs,
-      lookAgainMs,
-      booksWaitMs,
+      repeatPassMs,
+      settlementWaitMs,
       settlingMs: 0,
       unknownSendsOf: () => unknownSends,
       fileLimits: { ...defaultFileLimits, fileBytes: maxFileBytes },

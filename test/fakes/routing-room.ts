@@ -25,7 +25,7 @@ export class RoutingRoom extends TempHome {
     wiresItself: (type) => type === 'open',
     onDamaged: (sessionId, { message }) => {
       this.damaged.push(sessionId);
-      this.sessions.setAside(sessionId, message);
+      this.sessions.quarantine(sessionId, message);
       return true;
     },
     deliver: () => Promise.resolve(),

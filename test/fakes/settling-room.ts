@@ -47,12 +47,12 @@ export class SettlingRoom extends TempHome {
   async look(
     ended: 'running' | 'ended' = 'running',
     session = this.session,
-    condemned: ReadonlySet<string> = new Set(),
+    stoppedInTurn: ReadonlySet<string> = new Set(),
   ): Promise<void> {
     const now = this.store.sessions.find(session.id) ?? session;
     const request = { after: 0, limit: 1, asksForAll: true };
     const { acks, open = [] } = await readFacts(this.mailbox, session.id, request);
-    const end = ended === 'ended' ? { stoppedFor: condemned } : undefined;
+    const end = ended === 'ended' ? { stoppedFor: stoppedInTurn } : undefined;
     await this.settlement.settle(now, { acks, open }, end);
   }
 

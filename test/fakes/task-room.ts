@@ -1,15 +1,15 @@
-import { TaskDesk } from '../../host/schedule/task-desk.js';
+import { TaskHandler } from '../../host/schedule/task-handler.js';
 import { SessionRegistry } from '../../host/sessions/session-registry.js';
 import type { NewTaskRequest } from '../../host/sessions/tasks/task-requests.js';
 import type { Task } from '../../host/store/tasks.js';
 import { SettlingRoom } from './settling-room.js';
 
-/** One session with its runner, whose chat is wired to its agent, and the desk where tasks are planned in it. */
+/** One session with its runner, whose chat is wired to its agent, and the handler where tasks are planned in it. */
 export class TaskRoom extends SettlingRoom {
   readonly wiring = this.addWiring(this.chat, this.agentGroup);
   /** How many due times were written. */
   planned = 0;
-  readonly desk = new TaskDesk({
+  readonly handler = new TaskHandler({
     store: this.store,
     mailbox: this.mailbox,
     sessions: new SessionRegistry(this),
@@ -40,7 +40,7 @@ export class TaskRoom extends SettlingRoom {
   }
 
   plan(inMs: number, more: object = {}): Promise<Task> {
-    return this.desk.create(this.request(inMs, more));
+    return this.handler.create(this.request(inMs, more));
   }
 
   /** `2026-01-31T12:00 pending`, in the order of their writing. */

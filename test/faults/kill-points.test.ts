@@ -14,7 +14,7 @@ const points = [
   ['after the send, before the outcomes are decided', 'send ended'],
   ['before outcomes and acks are noted, in one transaction', 'outcomes decided'],
   ['after they are noted, before the next look is planned', 'messages settled'],
-  ['at the end of a pass, before its channel hears of it', 'next look planned'],
+  ['at the end of a pass, before its channel hears of it', 'next pass planned'],
 ] as const;
 
 const chats = ['a', 'b', 'c'];

@@ -15,7 +15,7 @@ describe('LineSplitter', () => {
   it.each<[string, string[], LineItem[]]>([
     ['cuts one chunk into its lines', ['a\nb\n'], [line('a'), line('b')]],
     ['joins a line from several chunks', ['he', 'll', 'o\nx\n'], [line('hello'), line('x')]],
-    ['leaves blank lines out', ['\n \n\r\na\n'], [line('a')]],
+    ['leaves empty lines out', ['\n \n\r\na\n'], [line('a')]],
     ['takes what is left at the end as a line', ['a\nb'], [line('a'), line('b')]],
     ['gives nothing for nothing', ['', ''], []],
   ])('%s', (_title, chunks, expected) => {

@@ -1,4 +1,4 @@
-/** What arrived between two line ends. */
+/** The bytes that arrived between two line ends. */
 export type LineItem =
   | { readonly kind: 'line'; readonly text: string }
   /** Longer than allowed; the rest of it is skipped. */
@@ -10,8 +10,8 @@ const lineFeed = 0x0a;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * Cuts a stream of bytes into lines. Bytes are decoded a line at a time, so a character may lie across two
- * chunks. Holds at most one line's worth of bytes. Blank lines are left out.
+ * Cuts a stream of bytes into lines. Bytes are decoded a line at a time, so a character may lie across two chunks.
+ * Holds at most one line's worth of bytes. Empty lines are left out.
  */
 export class LineSplitter {
   readonly #maxBytes: number;
@@ -79,7 +79,7 @@ export class LineSplitter {
 
   #reset(): void {
     this.#length = 0;
-    // What one long line needed is not kept for ever.
+    // The memory that one long line needed is not kept for ever.
     if (this.#held.length > 64 * 1024) this.#held = Buffer.alloc(0);
   }
 }

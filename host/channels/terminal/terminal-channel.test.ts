@@ -49,7 +49,7 @@ channelContract('terminal', () => {
       terminal.write('?\n');
       await terminal.waitFor('error');
       return {
-        get heard() {
+        get received() {
           return terminal.lines
             .filter(({ type }) => type === 'reply')
             .map((line) => String(line['text']));

@@ -1,4 +1,4 @@
-/** Chats of this machine's user: programs write to and hear from a Unix socket. Every platformId is a chat. */
+/** Chats of this machine's user: programs write to a Unix socket and read from it. Every platformId is a chat. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { rm } from 'node:fs/promises';
 import { readDescriptorLimit } from '../../../shared/base/descriptors.js';
@@ -79,8 +79,8 @@ export class TerminalChannel implements Channel {
       const reason = 'the message that it is about was never sent here';
       return { kind: 'failed', reason, retryable: false };
     }
-    const wasHeard = await this.#listeners.tell(event.address.platformId, encodeLine(line));
-    return wasHeard
+    const wasReceived = await this.#listeners.tell(event.address.platformId, encodeLine(line));
+    return wasReceived
       ? { kind: 'sent', platformMessageId: event.messageId }
       : { kind: 'nobody-listening' };
   }
@@ -220,7 +220,7 @@ const lineTooLong = errorLine(
   null,
 );
 const tooManyClients: ErrorLine = {
-  ...errorLine('too_many_clients', 'Too many clients are connected; this one is not heard.', null),
+  ...errorLine('too_many_clients', 'Too many clients are connected; this one is not served.', null),
   next: 'End clients that nobody uses, then try again: they take the file descriptors that messages need.',
 };
 const notUtf8 = errorLine('not_json', 'The line is not UTF-8 text.', null);

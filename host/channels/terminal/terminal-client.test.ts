@@ -73,7 +73,7 @@ describe('TerminalClient', () => {
     };
   }
 
-  it('sends a message, learns that it is on disk, and hears the reply', async () => {
+  it('sends a message, learns that it is on disk, and receives the reply', async () => {
     const link = await connect();
     const { lines } = listen(link);
     const ack = await link.send({ platformId: 'local', text: 'hi', id: 'c-1' });
@@ -105,7 +105,7 @@ describe('TerminalClient', () => {
     });
   });
 
-  it('leaves out what it has heard, also on an earlier connection', async () => {
+  it('leaves out what it has received, also on an earlier connection', async () => {
     const first = await connect();
     const before = listen(first);
     first.subscribe('local');
@@ -174,7 +174,7 @@ describe('TerminalClient', () => {
     });
   });
 
-  it('leaves aside what it does not know', async () => {
+  it('ignores what it does not know', async () => {
     const path = join(folder, 'newer.sock');
     const newer = createServer((socket) => {
       socket.write(

@@ -11,10 +11,10 @@ export interface TerminalClientDeps {
   readonly connectTimeoutMs?: number;
 }
 
-/** Remembers over several connections what was heard: what is sent again is left out. */
+/** Remembers over several connections what was received: what is sent again is left out. */
 export class TerminalClient {
   readonly #deps: TerminalClientDeps;
-  readonly #heard = new RecentIds(10_000);
+  readonly #received = new RecentIds(10_000);
 
   constructor(deps: TerminalClientDeps) {
     this.#deps = deps;
@@ -28,7 +28,7 @@ export class TerminalClient {
     const link = new TerminalLink({
       socket,
       splitter: new LineSplitter(maxServerLineBytes),
-      heard: this.#heard,
+      received: this.#received,
       newId,
     });
     link.start();

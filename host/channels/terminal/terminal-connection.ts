@@ -1,6 +1,6 @@
 /**
- * One client of the terminal. Its lines are answered in the order in which they came, a few at a time; while
- * more wait, it is not read. What it does not read itself is bounded in size and in time.
+ * A client of the terminal. Its lines are answered in the order in which they came, a few at a time; while more wait,
+ * it is not read. The data that it does not read itself is bounded in size and in time.
  */
 import type { Socket } from 'node:net';
 import type { Logger } from '../../../shared/base/logger.js';
@@ -34,7 +34,7 @@ export interface TerminalConnectionDeps {
   readonly log: Logger;
   /** The lines that answer what came. Must not reject. */
   readonly answer: (item: LineItem) => Promise<readonly string[]>;
-  /** It hears nothing more but the answers to its own lines. */
+  /** The client is sent nothing more but the answers to its own lines. */
   readonly onLeave: () => void;
   /** Nothing of it is left. */
   readonly onClosed: () => void;
@@ -66,7 +66,7 @@ export class TerminalConnection {
       this.#take(this.#splitter.push(chunk));
     });
     socket.on('end', () => {
-      // It may have closed both ways: on a Unix socket that looks the same, so it hears its answers at most.
+      // The client may have closed both ways: on a Unix socket that is the same, so it is sent its answers at most.
       this.#leave();
       this.#take(this.#splitter.end());
       void this.drain().then(() => this.close());

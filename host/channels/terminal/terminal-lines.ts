@@ -1,7 +1,7 @@
 import type { OutboundEvent } from '../channel.js';
 import type { SpokenLine } from './terminal-protocol.js';
 
-/** What a client is told; undefined for an edit or a reaction whose message is not known. */
+/** The line that a client is told; undefined for an edit or a reaction whose message is not known. */
 export function spokenLineOf(event: OutboundEvent): SpokenLine | undefined {
   const { chat, targetPlatformId: target, messageId, inReplyTo } = event;
   const { platformId, threadId } = event.address;

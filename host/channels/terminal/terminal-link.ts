@@ -25,8 +25,8 @@ export type AckLine = Extract<ServerLine, { type: 'ack' }>;
 export interface TerminalLinkDeps {
   readonly socket: Socket;
   readonly splitter: LineSplitter;
-  /** The messageIds of what was heard before. */
-  readonly heard: RecentIds;
+  /** The messageIds of what was received before. */
+  readonly received: RecentIds;
   readonly newId: NewId;
 }
 
@@ -35,7 +35,7 @@ interface PendingAck {
   readonly reject: (error: BerthError) => void;
 }
 
-/** One connection to the daemon. */
+/** A connection to the daemon. */
 export class TerminalLink {
   readonly #deps: TerminalLinkDeps;
   /** In the order of sending, by the message's id. */
@@ -87,8 +87,8 @@ export class TerminalLink {
   }
 
   /**
-   * All that the daemon says, in order, for one reader; what was heard before is left out. Ends after close;
-   * throws daemon_not_running when the connection breaks.
+   * All that the daemon says, in order, for one reader; what was received before is left out. Ends after close; throws
+   * daemon_not_running when the connection breaks.
    */
   async *events(): AsyncGenerator<ServerLine, void> {
     for (;;) {
@@ -140,7 +140,7 @@ export class TerminalLink {
 
   #isNew(line: ServerLine): boolean {
     const isSpoken = line.type === 'reply' || line.type === 'edit' || line.type === 'react';
-    return !isSpoken || this.#deps.heard.add(line.messageId);
+    return !isSpoken || this.#deps.received.add(line.messageId);
   }
 }
 

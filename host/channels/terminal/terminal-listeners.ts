@@ -1,11 +1,11 @@
 import type { TerminalConnection } from './terminal-connection.js';
 
-/** Who hears which chat. */
+/** Knows who listens to which chat. */
 export class TerminalListeners {
   readonly #byChat = new Map<string, Set<TerminalConnection>>();
   readonly #chatsOf = new Map<TerminalConnection, Set<string>>();
 
-  /** True when the connection had not listened to the chat before. One that has left is not taken. */
+  /** True when the connection had not listened to the chat before. A connection that has left is not taken. */
   add(connection: TerminalConnection, platformId: string): boolean {
     if (connection.hasLeft) return false;
     const listeners = this.#byChat.get(platformId) ?? new Set();
@@ -25,7 +25,9 @@ export class TerminalListeners {
     this.#chatsOf.delete(connection);
   }
 
-  /** Writes to all who listen; true as soon as one has it. Who begins to listen meanwhile is told as well. */
+  /**
+   * Writes to all who listen; true as soon as one has it. A connection that begins to listen meanwhile is told as well.
+   */
   async tell(platformId: string, line: string): Promise<boolean> {
     const told = new Set<TerminalConnection>();
     for (;;) {

@@ -89,7 +89,7 @@ describe('a mention in the terminal', () => {
     '[@a](',
     'a@',
     '@' + 'a'.repeat(200) + '@b ',
-  ])('is looked for in a long text of %j without delay', (part) => {
+  ])('is searched in a long text of %j without delay', (part) => {
     const text = part.repeat(Math.ceil(500_000 / part.length));
     const beganAt = performance.now();
     findMentionedNames(text);

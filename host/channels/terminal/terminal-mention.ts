@@ -16,7 +16,7 @@ export function findMentionedNames(text: string): readonly string[] {
 /** In place of what was taken out: a word is there, so that what follows it at once begins none. */
 const placeholder = 'x';
 
-/** What some clients wrap a name in. */
+/** The characters that some clients wrap a name in. */
 const invisible = /[\u061c\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]/g;
 
 /**

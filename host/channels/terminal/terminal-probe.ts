@@ -43,7 +43,7 @@ export function openSocket(path: string, timeoutMs: number): Promise<Socket> {
   });
 }
 
-/** What connecting says where there is no daemon, or where it ends at that moment. */
+/** Connecting fails with these where there is no daemon, or where it ends at that moment. */
 const notThere = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTSOCK', 'ECONNRESET', 'EPIPE']);
 
 function fromConnecting(error: Error, path: string): BerthError {

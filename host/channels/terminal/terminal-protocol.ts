@@ -1,6 +1,6 @@
 /**
  * The terminal's wire: one JSON object a line over a Unix socket. Fields and types may be added; a client
- * leaves aside what it does not know.
+ * ignores what it does not know.
  */
 import { z } from 'zod';
 import { BerthError } from '../../../shared/base/errors.js';
@@ -93,7 +93,7 @@ export type ClientLine = z.infer<typeof clientLineSchema>;
 export type MessageLine = Extract<ClientLine, { type: 'message' }>;
 export type ServerLine = z.infer<typeof serverLineSchema>;
 export type ErrorLine = Extract<ServerLine, { type: 'error' }>;
-/** What the agent does in a chat. */
+/** The agent does these in a chat. */
 export type SpokenLine = Extract<ServerLine, { type: 'reply' | 'edit' | 'react' }>;
 
 export function encodeLine(line: z.input<typeof clientLineSchema> | ServerLine): string {

@@ -15,7 +15,7 @@ function admitAll(admission: Admission, shares: readonly Share[]): readonly stri
   for (;;) {
     const next = admission.next();
     const found = shares.find(({ sessionId }) => sessionId === next?.sessionId);
-    if (next === undefined || next.needsRoom || found === undefined) return admitted;
+    if (next === undefined || next.needsPlace || found === undefined) return admitted;
     expect(admission.admit(found)).toBe(true);
     admission.started(found.sessionId, true);
     admitted.push(found.sessionId);
@@ -30,9 +30,9 @@ describe('admission', () => {
       admission.started(id, true);
     }
     expect(admission.admit(share('c'))).toBe(false);
-    expect(admission.next()).toEqual({ sessionId: 'c', needsRoom: true });
+    expect(admission.next()).toEqual({ sessionId: 'c', needsPlace: true });
     admission.release('a');
-    expect(admission.next()).toEqual({ sessionId: 'c', needsRoom: false });
+    expect(admission.next()).toEqual({ sessionId: 'c', needsPlace: false });
     expect(admission.admit(share('c'))).toBe(true);
     expect(admission.next()).toBeUndefined();
   });
@@ -77,7 +77,7 @@ describe('admission', () => {
     expect(ids.map((id) => admission.admit(share(id)))).toEqual([true, true, true, true, false]);
     expect(admission.next()).toBeUndefined();
     admission.started('b', false);
-    expect(admission.next()).toEqual({ sessionId: 'e', needsRoom: false });
+    expect(admission.next()).toEqual({ sessionId: 'e', needsPlace: false });
   });
 
   it('serves the agent group with the fewest containers first, in it the chat with the fewest', () => {
@@ -122,13 +122,13 @@ describe('admission', () => {
     expect([admission.isKeptWaiting('a'), admission.isKeptWaiting('b')]).toEqual([false, true]);
   });
 
-  it('lets in a spare one only where nobody waits and a place stays free', () => {
+  it('lets in a prewarmed one only where nobody waits and a place stays free', () => {
     const admission = newAdmission(3);
-    expect(admission.admitSpare(share('s-1'))).toBe(true);
+    expect(admission.admitPrewarmed(share('s-1'))).toBe(true);
     admission.started('s-1', true);
-    expect(admission.admitSpare(share('s-2'))).toBe(true);
+    expect(admission.admitPrewarmed(share('s-2'))).toBe(true);
     admission.started('s-2', true);
-    expect(admission.admitSpare(share('s-3'))).toBe(false);
+    expect(admission.admitPrewarmed(share('s-3'))).toBe(false);
     expect(admission.admit(share('a'))).toBe(true);
   });
 

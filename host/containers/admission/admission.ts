@@ -7,11 +7,11 @@ import { BerthError } from '../../../shared/base/errors.js';
 
 export interface AdmissionLimits {
   readonly maxContainers: number;
-  /** What the memory limits of all containers may add up to, in MiB. */
+  /** The sum that the memory limits of all containers may reach, in MiB. */
   readonly memoryBudgetMb: number;
 }
 
-/** What one container takes, and whose it is. */
+/** The share that one container takes, and whose it is. */
 export interface Share {
   readonly sessionId: string;
   readonly agentGroupId: string;
@@ -78,7 +78,7 @@ export class Admission {
   }
 
   /** As admit, for one that nobody waits for: it never waits, and leaves a place free for somebody who comes. */
-  admitSpare(share: Share): boolean {
+  admitPrewarmed(share: Share): boolean {
     const isLastPlace = this.#shares.size + 1 >= this.#limits.maxContainers;
     const isBusy = this.#waiters.size > 0 || this.#starting.size >= maxStartsAtOnce;
     if (isLastPlace || isBusy || !this.#fits(share)) return false;
@@ -99,7 +99,7 @@ export class Admission {
     this.#findNext();
   }
 
-  /** It has no container. */
+  /** The session has no container. */
   release(sessionId: string): void {
     const share = this.#shares.get(sessionId);
     if (share === undefined || this.#starting.has(sessionId)) return;
@@ -116,18 +116,21 @@ export class Admission {
     }
   }
 
-  /** It does not want a container any more. */
+  /** The session does not want a container any more. */
   leave(sessionId: string): void {
     if (this.#waiters.delete(sessionId)) this.#findNext();
   }
 
-  /** Who would be admitted now, or would be if there were room; undefined: nobody waits, or other starts come first. */
-  next(): { readonly sessionId: string; readonly needsRoom: boolean } | undefined {
+  /**
+   * The session that would be admitted now, or would be if there were a place; undefined: nobody waits, or other starts
+   * come first.
+   */
+  next(): { readonly sessionId: string; readonly needsPlace: boolean } | undefined {
     if (this.#next === undefined) return undefined;
     const { share } = this.#next;
-    const needsRoom = !this.#fits(share);
-    if (!needsRoom && this.#starting.size >= maxStartsAtOnce) return undefined;
-    return { sessionId: share.sessionId, needsRoom };
+    const needsPlace = !this.#fits(share);
+    if (!needsPlace && this.#starting.size >= maxStartsAtOnce) return undefined;
+    return { sessionId: share.sessionId, needsPlace };
   }
 
   /** Those who have waited for longer than that, with their places in the queue, from 1. */
@@ -202,7 +205,7 @@ export class Admission {
   }
 }
 
-/** Containers of the agent group, its last turn; the same of the chat; waiting since. What comes first decides. */
+/** Containers of the agent group, its last turn; the same of the chat; waiting since. The first that differs decides. */
 type Rank = readonly number[];
 
 function compareRanks(a: Rank, b: Rank): number {

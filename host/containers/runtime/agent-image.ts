@@ -93,7 +93,7 @@ export class AgentImage {
         limits.signal,
       );
       for await (const line of readJsonLines(stream)) {
-        limits.heard();
+        limits.noteAnswer();
         progress.take(line);
       }
     } catch (error) {

@@ -29,10 +29,10 @@ export class BuildLimits {
     this.#total = setTimeout(() => {
       this.#giveUp(`took longer than ${buildTimeoutMs} ms`);
     }, buildTimeoutMs);
-    this.heard();
+    this.noteAnswer();
   }
 
-  heard(): void {
+  noteAnswer(): void {
     const { idleTimeoutMs } = this.#deps;
     clearTimeout(this.#idle);
     this.#idle = setTimeout(() => {
@@ -45,7 +45,7 @@ export class BuildLimits {
     clearTimeout(this.#idle);
   }
 
-  /** What to throw when it was a limit that ended the build. */
+  /** Returns the error to throw when it was a limit that ended the build. */
   exceeded(lastLines: string): BerthError | undefined {
     if (this.#reason === undefined) return undefined;
     return new BerthError(

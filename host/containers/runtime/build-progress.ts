@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** One line of the engine's answer to a build; a pull inside it tells its `status`. */
+/** A line of the engine's answer to a build; a pull inside it tells its `status`. */
 const newsSchema = z.object({
   stream: z.string().optional(),
   status: z.string().optional(),
@@ -13,7 +13,7 @@ const tailLines = 20;
 /** Ids of layers and containers that come and go. */
 const noise = /^\s*---> |^Removing intermediate container /;
 
-/** What a step of the build is to people who only wait for it; undefined for the lines between. */
+/** Says what a step of the build is to people who only wait for it; undefined for the lines between. */
 export function describeBuildStep(line: string): string | undefined {
   const [, step, steps] = /^Step (\d+)\/(\d+)\b/i.exec(line) ?? [];
   if (step === undefined || steps === undefined) return undefined;
@@ -31,7 +31,7 @@ export class BuildProgress {
     this.#onLine = onLine;
   }
 
-  /** What made the build fail, in the engine's words. */
+  /** The reason why the build failed, in the engine's words. */
   get error(): string | undefined {
     return this.#error;
   }

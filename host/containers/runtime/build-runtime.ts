@@ -21,7 +21,7 @@ export interface ImageSettings {
 export interface RuntimeSettings extends ImageSettings {
   readonly runtime: RuntimeWish['choice'];
   readonly ranContainers: boolean;
-  /** Where the last daemon of this home had its engine, as describeEngine tells it; null: it had none. */
+  /** The address at which the last daemon of this home had its engine, as describeEngine tells it; null: it had none. */
   readonly lastEngine: string | null;
   readonly pollIntervalMs: number;
   readonly runnerPath: string;
@@ -54,10 +54,13 @@ export function buildAgentImage(settings: ImageSettings): {
   return { image, engine };
 }
 
-/** How long to look for containers of the other runtime, in milliseconds. */
+/** How long to search for containers of the other runtime, in milliseconds. */
 const leftoversTimeoutMs = 2_000;
 
-/** Builds and chooses. What runs under the other runtime is ended: a session has one runner, whoever started it. */
+/**
+ * Builds and chooses. Containers that run under the other runtime are ended: a session has one runner, whoever started
+ * it.
+ */
 export async function buildRuntime(
   settings: RuntimeSettings,
   onProgress: (line: string) => void,
@@ -81,7 +84,7 @@ export async function buildRuntime(
   const other = decision.runtime === docker ? process : docker;
   // An engine that hangs must not hold up agents that do without it.
   const ended = await new Deadline(leftoversTimeoutMs).wait(endLeftovers(other, log));
-  if (ended === 'late') log.warn({ runtime: other.name }, 'the other runtime is not looked into');
+  if (ended === 'late') log.warn({ runtime: other.name }, 'the other runtime is not examined');
   await other.close();
   return { ...decision, leftIn: await endInLastEngine(settings, decision.runtime) };
 }
@@ -91,7 +94,7 @@ export interface BuiltRuntime extends RuntimeDecision {
   readonly leftIn: string | undefined;
 }
 
-/** Where the engine of these settings listens; as it is written where that is no address. */
+/** The address of the engine of these settings; as it is written where that is no address. */
 export function describeEngine(dockerHost: string | undefined): string {
   try {
     return formatEngineAddress(parseEngineAddress(dockerHost));
@@ -118,7 +121,7 @@ async function endInLastEngine(
     await last.close();
   }
   ending.catch(() => undefined);
-  log.warn({ engine: lastEngine }, 'the engine of the last start is not looked into');
+  log.warn({ engine: lastEngine }, 'the engine of the last start is not examined');
   return lastEngine;
 }
 

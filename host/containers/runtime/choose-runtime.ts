@@ -20,9 +20,10 @@ export interface RuntimeDecision {
 }
 
 /**
- * `auto`: containers where an engine answers and the agent image can be had; else plain processes, said aloud. What
- * runs tools is refused there, so that falling back is safe. Never where the last daemon ran containers: isolation is not
- * lost by an engine that is away, or a setting that was forgotten. A choice by name is kept, whatever its state.
+ * `auto`: containers where an engine answers and the agent image can be had; else plain processes, with a word to the
+ * user. A provider that runs tools is refused there, so that falling back is safe. Never where the last daemon ran
+ * containers: isolation is not lost by an engine that is away, or a setting that was forgotten. A choice by name is
+ * kept, whatever its state.
  */
 export async function chooseRuntime(
   { choice, ranContainers }: RuntimeWish,

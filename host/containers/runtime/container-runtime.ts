@@ -10,7 +10,7 @@
  */
 import type { Workspace } from '../../../shared/protocol/workspace.js';
 
-/** Who a container belongs to: labels berth.install, berth.session and berth.agent-group. */
+/** Says whom a container belongs to: labels berth.install, berth.session and berth.agent-group. */
 export interface ContainerOwner {
   readonly installId: string;
   readonly sessionId: string;
@@ -34,9 +34,9 @@ export interface ContainerSpec {
   readonly pidsLimit: number;
   /** `uid:gid` that the runner runs as; never 0. */
   readonly user: string;
-  /** Where the container's output is appended, on the host. */
+  /** The file on the host that the container's output is appended to. */
   readonly logPath: string;
-  /** What it is started with, as fingerprint.ts formats it: `list` tells it again. */
+  /** The facts that it is started with, as fingerprint.ts formats them: `list` tells it again. */
   readonly fingerprint: string;
 }
 
@@ -73,8 +73,8 @@ export interface ContainerRuntime {
   /** TERM, then KILL after the grace. Resolves when it does not run any more. */
   stop(containerId: string, graceMs: number): Promise<void>;
   /**
-   * Takes it away with everything it left in the runtime; kills it first when it still runs. What it printed
-   * is in its log before, if that was followed.
+   * Takes it away with everything it left in the runtime; kills it first when it still runs. The lines that it printed
+   * are in its log before, if that was followed.
    */
   remove(containerId: string): Promise<void>;
   /** Goes on writing the output of a container that this daemon did not start, running or not, after the last line it finds. */

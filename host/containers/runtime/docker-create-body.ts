@@ -29,7 +29,7 @@ export function parseOwner(labels: Readonly<Record<string, string>>): ContainerO
 const mebibyte = 1_048_576;
 const tmpOptions = 'rw,noexec,nosuid,nodev,size=64m,mode=1777';
 
-/** What the engine is asked for: a container that can touch its own four folders, and nothing else. */
+/** Asks the engine for a container that can touch its own four folders, and nothing else. */
 export function createBody(spec: ContainerSpec, image: string, startedAtMs: number): CreateBody {
   const memory = spec.memoryMb * mebibyte;
   return {

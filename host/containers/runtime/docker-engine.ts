@@ -47,7 +47,7 @@ export interface BuildRequest {
  */
 export class DockerEngine {
   readonly #deps: DockerEngineDeps;
-  /** What is under way, to be given up when this closes. */
+  /** Requests under way, to be given up when this closes. */
   readonly #open = new Set<AbortController>();
   #client: Docker | undefined;
 
@@ -125,7 +125,7 @@ export class DockerEngine {
     };
   }
 
-  /** What the container printed since then (seconds with a fraction), and what it goes on printing; multiplexed. */
+  /** Reads what the container printed since then (seconds with a fraction), and what it goes on printing; multiplexed. */
   openLogs(containerId: string, since: string, signal: AbortSignal): Promise<Readable> {
     const options = { follow: true, stdout: true, stderr: true, timestamps: true, since } as const;
     return this.#stream('open the log', signal, (docker, abortSignal) =>
@@ -241,7 +241,7 @@ export class DockerEngine {
       call.abort(engineTimeout(what, address, timeoutMs));
     }, timeoutMs);
     try {
-      // The signal ends the request; the race ends the wait where dockerode never hears of the end.
+      // The signal ends the request; the race ends the wait where dockerode never learns of the end.
       return await Promise.race([run(this.#docker(), call.signal), givenUp]);
     } catch (error) {
       throw fromEngine(error, what, address);
@@ -258,7 +258,7 @@ interface Abortable {
   readonly abortSignal: AbortSignal;
 }
 
-/** What dockerode does but its types do not say; an engine need not name its components. */
+/** Adds what dockerode does but its types do not say; an engine need not name its components. */
 interface VersionApi {
   version(options: Abortable): Promise<{ Version: string; Components?: { Name: string }[] }>;
 }

@@ -10,7 +10,7 @@ export interface DockerExitsDeps {
   readonly engine: DockerEngine;
   /** The label of our containers, `name=value`. */
   readonly label: string;
-  /** What has ended and is still there: told after each break, as events were missed. */
+  /** Lists what has ended and is still there: told after each break, as events were missed. */
   readonly listExits: () => Promise<readonly ContainerExit[]>;
   readonly onExit: (exit: ContainerExit) => void;
   readonly log: Logger;

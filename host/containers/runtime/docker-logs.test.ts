@@ -19,7 +19,7 @@ describe('the log of a container', () => {
   let folder: string;
   let path: string;
   let server: EngineServer;
-  /** What the fake engine was asked for. */
+  /** The requests that the fake engine was sent. */
   let asked: string[];
   let logs: DockerLogs;
 

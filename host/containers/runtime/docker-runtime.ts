@@ -29,7 +29,7 @@ export interface DockerRuntimeDeps {
   readonly log: Logger;
 }
 
-/** Containers of a Docker or Podman engine. What is truth lies with the engine; here are only streams. */
+/** Containers of a Docker or Podman engine. The truth lies with the engine; here are only streams. */
 export class DockerRuntime implements ContainerRuntime {
   readonly name = 'docker';
   readonly isolates = true;
@@ -181,7 +181,7 @@ export class DockerRuntime implements ContainerRuntime {
 
 function nameTaken(name: string): BerthError {
   return new BerthError('engine_failed', `A container named ${name} is there already.`, {
-    next: `Look at it with docker inspect ${name}.`,
+    next: `Examine it with docker inspect ${name}.`,
   });
 }
 

@@ -1,6 +1,6 @@
 import { BerthError } from '../../../shared/base/errors.js';
 
-/** Where a container engine listens. */
+/** The address that a container engine listens at. */
 export type EngineAddress =
   | { readonly kind: 'socket'; readonly path: string }
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number };

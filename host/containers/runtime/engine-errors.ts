@@ -14,7 +14,7 @@ const unreachable = new Set([
   'EPIPE',
 ]);
 
-/** What a call to the engine at `address` threw while it was to do `what` ("start the container"). */
+/** Translates what a call to the engine at `address` threw while it was to do `what` ("start the container"). */
 export function fromEngine(error: unknown, what: string, address: string): BerthError {
   if (error instanceof BerthError) return error;
   const errno = errnoOf(error) ?? '';

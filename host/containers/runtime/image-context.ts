@@ -4,7 +4,7 @@ import { join, relative, sep } from 'node:path';
 import { BerthError, errnoOf } from '../../../shared/base/errors.js';
 import { packTar, type TarFile } from './tar-archive.js';
 
-/** What an agent image is made of, read once: what was hashed is what is built. */
+/** The files that an agent image is made of, read once: what was hashed is what is built. */
 export interface ImageContext {
   /** SHA-256 over every file's path and bytes, and the base image's name; in hex. */
   readonly inputsHash: string;

@@ -3,8 +3,8 @@ import { execa } from 'execa';
 import { errnoOf, toBerthError } from '../../../shared/base/errors.js';
 
 /**
- * When a process began, in a form that is the same at every look and differs from that of another process
- * under the same pid later. Undefined when no such process runs; one that waits to be reaped does not run.
+ * Tells when a process began, in a form that is the same at every read and differs from that of another process under
+ * the same pid later. Undefined when no such process runs; one that waits to be reaped does not run.
  */
 export async function findProcessStart(pid: number): Promise<string | undefined> {
   return process.platform === 'linux' ? await findInProc(pid) : await findWithPs(pid);

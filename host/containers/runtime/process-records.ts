@@ -11,7 +11,7 @@ const recordSchema = z.object({
   owner: z.object({ installId: z.string(), sessionId: z.string(), agentGroupId: z.string() }),
   /** Also the id of its process group. */
   pid: z.number().int().min(2),
-  /** See findProcessStart; null until it was looked up. */
+  /** See findProcessStart; null until it was found out. */
   processStart: z.string().nullable(),
   startedAtMs: z.number(),
   logPath: z.string(),
@@ -21,7 +21,7 @@ const recordSchema = z.object({
   exit: z.object({ code: z.number().int().nullable() }).nullable(),
 });
 
-/** What is known of one process, kept in a file so that it outlives the daemon. */
+/** The record of one process, kept in a file so that it outlives the daemon. */
 export type ProcessRecord = z.infer<typeof recordSchema>;
 
 export interface ProcessRecordsDeps {
@@ -29,7 +29,7 @@ export interface ProcessRecordsDeps {
   readonly log: Logger;
 }
 
-/** One JSON file per process. */
+/** Keeps one JSON file per process. */
 export class ProcessRecords {
   readonly #deps: ProcessRecordsDeps;
 

@@ -62,7 +62,7 @@ describe('the process runtime', () => {
     expect(runtime.isolates).toBe(false);
   });
 
-  it('finds a process whose daemon was killed, and hears of its end', async () => {
+  it('finds a process whose daemon was killed, and learns of its end', async () => {
     const wanted = await spec('s-1', 'wait');
     const daemon = execa(
       process.execPath,

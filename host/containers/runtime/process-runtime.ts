@@ -24,13 +24,13 @@ import { ProcessRecords, type ProcessRecord } from './process-records.js';
 export interface ProcessRuntimeDeps {
   /** The runner's file, run with this program's own Node. */
   readonly runnerPath: string;
-  /** Where the records of the processes are kept. */
+  /** The folder of the records of the processes. */
   readonly stateDir: string;
   readonly installId: string;
   /** The processes' PATH; they see nothing else of the daemon's environment. */
   readonly path: string;
   readonly logLimits: LogLimits;
-  /** How often processes of an earlier daemon, and the sizes of logs, are looked at, in milliseconds. */
+  /** How often processes of an earlier daemon, and the sizes of logs, are checked, in milliseconds. */
   readonly pollIntervalMs: number;
   readonly clock: Clock;
   readonly log: Logger;
@@ -50,7 +50,7 @@ export class ProcessRuntime implements ContainerRuntime {
   readonly #deps: ProcessRuntimeDeps;
   readonly #records: ProcessRecords;
   readonly #poll: PollLoop;
-  /** Processes of our own, until their end is recorded: it is heard of, not looked for. */
+  /** Processes of our own, until their end is recorded: an event tells it, not a poll. */
   readonly #children = new Map<string, Promise<void>>();
   /** Names whose start has not returned yet. */
   readonly #starting = new Set<string>();
@@ -63,7 +63,7 @@ export class ProcessRuntime implements ContainerRuntime {
     this.#records = new ProcessRecords({ folder: deps.stateDir, log: deps.log });
     this.#poll = new PollLoop({
       name: 'processes',
-      look: () => this.#look(),
+      poll: () => this.#pollOnce(),
       intervalMs: deps.pollIntervalMs,
       log: deps.log,
     });
@@ -238,7 +238,7 @@ export class ProcessRuntime implements ContainerRuntime {
   }
 
   /** The daemon's part for processes that nobody tells about, and for logs that nobody else keeps small. */
-  async #look(): Promise<void> {
+  async #pollOnce(): Promise<void> {
     for (const record of await this.#listRecords()) {
       if (record.exit !== null) continue;
       if (await this.#isRunning(record)) {

@@ -15,7 +15,7 @@ export interface SpecFacts {
   readonly fingerprint: string;
 }
 
-/** What a session's container is made of. */
+/** Says what a session's container is made of. */
 export function containerSpecFor(facts: SpecFacts): ContainerSpec {
   const { installId, session, config } = facts;
   const owner = { installId, sessionId: session.id, agentGroupId: session.agentGroupId };

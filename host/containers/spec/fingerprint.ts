@@ -1,6 +1,6 @@
 /**
- * What a container was started with, in one line that it carries, and what differs from that now. Pure. A part that
- * either side does not name is not compared: one side may be of another version, or could not find out.
+ * Says in one line, which the container carries, what it was started with, and finds what differs from that now. Pure.
+ * A part that either side does not name is not compared: one side may be of another version, or could not find out.
  */
 
 /** In the order in which a difference is told. */
@@ -19,7 +19,7 @@ const reasons = {
 
 export type FingerprintPart = keyof typeof reasons;
 
-/** Values hold no blanks. Undefined: it could not be found out. */
+/** Values hold no spaces. Undefined: it could not be found out. */
 export type Fingerprint = Readonly<Partial<Record<FingerprintPart, string | undefined>>>;
 
 export interface Difference {
@@ -27,7 +27,7 @@ export interface Difference {
   readonly part: FingerprintPart | null;
   /** A clause that a person understands. */
   readonly reason: string;
-  /** What it does reaches nobody any more, so that there is no turn to wait for. */
+  /** Its work reaches nobody any more, so that there is no turn to wait for. */
   readonly isCutOff: boolean;
 }
 

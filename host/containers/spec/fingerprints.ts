@@ -48,7 +48,7 @@ export class Fingerprints {
     };
   }
 
-  /** What the runner is told in its runner.json. */
+  /** The settings that the runner is told in its runner.json. */
   runnerConfigOf(session: Session, group: AgentGroup): RunnerConfig {
     return {
       protocol: 1,
@@ -71,7 +71,7 @@ export class Fingerprints {
   }
 }
 
-/** Where it cannot be told for another reason than that there is none, it is not compared: that may pass. */
+/** An identity that cannot be told for another reason than that there is none is not compared: that may pass. */
 function identityOf(folder: Workspace[keyof Workspace]): string | undefined {
   try {
     const { dev, ino } = statSync(folder, { bigint: true });

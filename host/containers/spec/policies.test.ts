@@ -42,13 +42,13 @@ describe('the desired state of a session', () => {
     stuckReason: undefined,
     restartReason: undefined,
     idleTimeoutMs: 60_000,
-    isToMakeRoom: false,
+    mustGivePlace: false,
     needsRepair: false,
     difference: undefined,
     isBusy: false,
     isImageReady: true,
   };
-  const warm: Session = { ...session, status: 'warm' };
+  const prewarmed: Session = { ...session, status: 'warm' };
   const hourAgo = '2026-01-31T11:00:00.000Z';
 
   it.each<[string, Partial<DesiredFacts>, string]>([
@@ -56,10 +56,10 @@ describe('the desired state of a session', () => {
     ['a message waits', { wake: due }, 'running'],
     ['its time comes later', { wake: later }, 'either'],
     ['it was closed', { session: { ...session, status: 'closed' }, wake: due }, 'absent'],
-    ['it was set aside', { session: { ...session, status: 'set-aside' }, wake: due }, 'absent'],
+    ['it was quarantined', { session: { ...session, status: 'set-aside' }, wake: due }, 'absent'],
     ['it does not exist', { session: undefined, wake: due }, 'absent'],
-    ['it is blank, and waits for its conversation', { session: warm }, 'running'],
-    ['it is blank, and could not be started', { session: warm, wake: later }, 'either'],
+    ['it is prewarmed, and waits for its conversation', { session: prewarmed }, 'running'],
+    ['it is prewarmed, and could not be started', { session: prewarmed, wake: later }, 'either'],
     ['it was used a moment ago', { session: { ...session, lastActive: now } }, 'either'],
     ['it had nothing to do for long', { session: { ...session, lastActive: hourAgo } }, 'absent'],
     [
@@ -72,8 +72,8 @@ describe('the desired state of a session', () => {
       { session: { ...session, lastActive: hourAgo }, isRunning: false },
       'either',
     ],
-    ['another needs its place', { isToMakeRoom: true }, 'absent'],
-    ['another needs its place, and a message waits', { isToMakeRoom: true, wake: due }, 'running'],
+    ['another needs its place', { mustGivePlace: true }, 'absent'],
+    ['another needs its place, and a message waits', { mustGivePlace: true, wake: due }, 'running'],
     ['its turn hangs', { stuckReason: 'it hangs', wake: due }, 'absent'],
     ['its turn hung, and it is gone', { stuckReason: 'x', wake: due, isRunning: false }, 'running'],
     ['its agent group does not exist', { hasAgentGroup: false, wake: due }, 'absent'],
@@ -131,13 +131,13 @@ describe('the desired state of a container that was started with something else'
     stuckReason: undefined,
     restartReason: undefined,
     idleTimeoutMs: 60_000,
-    isToMakeRoom: false,
+    mustGivePlace: false,
     needsRepair: false,
     difference: provider,
     isBusy: false,
     isImageReady: true,
   };
-  const warm: Session = { ...session, status: 'warm' };
+  const prewarmed: Session = { ...session, status: 'warm' };
 
   it.each<[string, Partial<DesiredFacts>, string | undefined]>([
     ['it is at rest', {}, provider.reason],
@@ -150,7 +150,7 @@ describe('the desired state of a container that was started with something else'
     ['the new image is not there', { difference: image, isImageReady: false }, undefined],
     [
       'the new image is not there, and nobody has spoken yet',
-      { difference: image, isImageReady: false, session: warm, wake: undefined },
+      { difference: image, isImageReady: false, session: prewarmed, wake: undefined },
       image.reason,
     ],
     ['none runs', { isRunning: false }, undefined],

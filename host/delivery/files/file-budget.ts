@@ -51,7 +51,7 @@ interface Measure {
 }
 
 export interface FileBudgetDeps {
-  /** Where copies of a session's sent files lie. */
+  /** The folder of the copies of a session's sent files. */
   readonly sentDir: (sessionId: string) => string;
   readonly limits: FileLimits;
   /** Milliseconds that never jump. */

@@ -4,7 +4,7 @@ import { lstat, mkdir, open, rename, rm, type FileHandle } from 'node:fs/promise
 import { dirname } from 'node:path';
 import { errnoOf } from '../../../shared/base/errors.js';
 
-/** What a copy is known by, besides its name. */
+/** The facts that a copy is known by, besides its name. */
 export type CopiedFrom = Pick<BigIntStats, 'size' | 'mtimeNs'>;
 
 const chunkBytes = 1024 ** 2;

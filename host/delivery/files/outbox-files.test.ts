@@ -177,7 +177,7 @@ describe('files that a container wants to send', () => {
     files = makeFiles();
     await take('file');
     files = makeFiles({ fileLimits: { ...limits, freeShare: 1, freeBytes: Infinity } });
-    // What is there already needs no room.
+    // A file that is there already needs no room.
     expect(await take('file')).toHaveLength(1);
   });
 
@@ -244,7 +244,7 @@ describe('files that a container wants to send', () => {
   });
 
   it.each(['', '.', '..', '../o-2/file', 'a/b', '/etc/hostname', './file', 'file/'])(
-    'are not looked for at %j',
+    'are not searched at %j',
     async (name) => {
       mkdirSync(join(outbox, '..', 'o-2'));
       writeFileSync(join(outbox, '..', 'o-2', 'file'), '');
@@ -261,7 +261,7 @@ describe('files that a container wants to send', () => {
   );
 
   it.each(['', '..', '../o-1', 'a/b', '.hidden', `o${'x'.repeat(200)}`])(
-    'are not looked for under the message id %j',
+    'are not searched under the message id %j',
     async (messageId) => {
       writeFileSync(join(outbox, 'file'), '');
       await expectRefused('file', messageId);
@@ -275,7 +275,7 @@ describe('files that a container wants to send', () => {
     for (const name of ['absolute', 'relative', 'dangling']) await expectRefused(name);
   });
 
-  it('are not looked for in a folder behind a link', async () => {
+  it('are not searched in a folder behind a link', async () => {
     const elsewhere = join(home.root, 'elsewhere');
     mkdirSync(elsewhere);
     writeFileSync(join(elsewhere, 'file'), 'the host’s own');

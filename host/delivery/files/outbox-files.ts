@@ -25,9 +25,9 @@ import { copyContents, isCopyOf } from './file-copy.js';
 export interface OutboxFilesDeps {
   /** A session's out/ folder. */
   readonly outDir: (sessionId: string) => string;
-  /** Where copies of a session's sent files lie; never mounted. */
+  /** The folder of the copies of a session's sent files; never mounted. */
   readonly sentDir: (sessionId: string) => string;
-  /** Who agents run as; undefined: the owner of out/. */
+  /** The user that agents run as; undefined: the owner of out/. */
   readonly agentUid?: number | undefined;
   readonly fileLimits?: FileLimits;
   /** In the place of `/proc/self/fd`. */
@@ -39,7 +39,7 @@ interface FoundFile extends CountedFile {
   readonly ino: bigint;
 }
 
-/** Where the files of one message lie, and where its copies go. */
+/** The folder of one message's files, and the folder that its copies go to. */
 interface Places {
   readonly sessionId: string;
   readonly messageId: string;

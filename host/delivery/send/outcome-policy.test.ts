@@ -16,7 +16,7 @@ describe('a message that is to be sent', () => {
     { ...begun, showsTwice: false, unknownSends: 'repeat', isRepeat: false },
     { ...begun, showsTwice: false, unknownSends: 'hold', isRepeat: false },
     { ...unknown, showsTwice: true, unknownSends: 'repeat', isRepeat: true },
-    // It was decided to send it again, whatever the setting is now.
+    // The decision to send it again stands, whatever the setting is now.
     { ...unknown, showsTwice: true, unknownSends: 'hold', isRepeat: true },
     { ...unknown, showsTwice: false, unknownSends: 'hold', isRepeat: false },
   ] as const)('says that it may be a repeat where one would show: %j', ({ isRepeat, ...facts }) => {

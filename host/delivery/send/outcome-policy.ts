@@ -7,12 +7,12 @@ import type { Channel, SendOutcome } from '../../channels/channel.js';
 import { planRetry, type RetryLimits } from '../../sessions/retry-policy.js';
 
 /**
- * What becomes of a send whose outcome is not known, on a channel where a repeat would show: sent again, saying that it
- * may be a repeat, or held for the operator.
+ * Decides on a send whose outcome is not known, on a channel where a repeat would show: sent again, saying that it may
+ * be a repeat, or held for the operator.
  */
 export type UnknownSends = 'repeat' | 'hold';
 
-/** What is known of a message before it is sent. */
+/** The facts that are known of a message before it is sent. */
 export interface BeforeSend {
   /** A send of it was begun, and its outcome never noted. */
   readonly wasBegun: boolean;
@@ -27,10 +27,10 @@ export interface BeforeSend {
 export type SendPlan =
   /** `isRepeat`: it may have arrived before, and its text has to say so. */
   | { readonly kind: 'send'; readonly isRepeat: boolean }
-  /** It may have arrived, and is not sent again by itself. `reason`: half a sentence. */
+  /** The message may have arrived, and is not sent again by itself. `reason`: half a sentence. */
   | { readonly kind: 'hold'; readonly reason: string };
 
-/** Decides whether a message is sent now. One that was interrupted is held where the setting says so. */
+/** Decides whether a message is sent now. A send that was interrupted is held where the setting says so. */
 export function planSend({ wasBegun, maybeSent, showsTwice, unknownSends }: BeforeSend): SendPlan {
   if (!showsTwice) return { kind: 'send', isRepeat: false };
   if (!wasBegun || unknownSends === 'repeat') {
@@ -41,14 +41,14 @@ export function planSend({ wasBegun, maybeSent, showsTwice, unknownSends }: Befo
   return { kind: 'hold', reason };
 }
 
-/** What is known of a message after one attempt to send it. */
+/** The facts that are known of a message after one attempt to send it. */
 export interface AfterSend {
   readonly outcome: SendOutcome;
   /** How many attempts had failed before this one. */
   readonly failures: number;
   /** Asked for after a failure only. */
   readonly limits: () => RetryLimits;
-  /** It may have arrived before this attempt already. */
+  /** The message may have arrived before this attempt already. */
   readonly isRepeat: boolean;
   /** See wouldShowTwice. */
   readonly showsTwice: boolean;
@@ -92,7 +92,7 @@ export function judgeOutcome(facts: AfterSend): SendVerdict {
       return judgeFailure(facts, { ...outcome, maybeSent: isRepeat });
     case 'unknown': {
       const { reason } = outcome;
-      // Where a repeat does no harm, it is a failure like others.
+      // If a repeat does no harm, it is a failure like others.
       if (!showsTwice) return judgeFailure(facts, { reason, retryable: true, maybeSent: isRepeat });
       return judgeFailure(facts, {
         reason: `${reason}: it may have arrived`,

@@ -41,11 +41,11 @@ export type FolderOutcome =
       /** `channel:id` of its chat, where no agent is wired to that. */
       readonly unwired: string | undefined;
     }
-  | { readonly kind: 'blank' }
+  | { readonly kind: 'empty' }
   | Extract<AdoptionPlan, { kind: 'refuse' }>;
 
 type Adopted = Extract<AdoptionPlan, { kind: 'adopt' }>;
-type Blank = Extract<AdoptionPlan, { kind: 'blank' }>;
+type EmptyPlan = Extract<AdoptionPlan, { kind: 'empty' }>;
 
 /** Throws what may pass by itself, as a locked file: then nothing was changed. */
 export async function adoptFolder(
@@ -57,9 +57,9 @@ export async function adoptFolder(
   switch (plan.kind) {
     case 'refuse':
       return plan;
-    case 'blank':
-      await takeBlank(deps, sessionId, plan);
-      return { kind: 'blank' };
+    case 'empty':
+      await takeEmpty(deps, sessionId, plan);
+      return { kind: 'empty' };
     case 'adopt':
       return await adopt(deps, sessionId, plan);
   }
@@ -78,21 +78,25 @@ function worldFor(deps: AdoptFolderDeps, address: Address | null): KnownWorld {
   };
 }
 
-/** It waits for a conversation again; the warm pool takes it away where it is not wanted. */
-async function takeBlank(
+/** The session waits for a conversation again; the prewarmed pool takes it away where it is not wanted. */
+async function takeEmpty(
   { store, mailbox, folders, clock, log }: AdoptFolderDeps,
   sessionId: string,
-  { agentGroup }: Blank,
+  { agentGroup }: EmptyPlan,
 ): Promise<void> {
   if (agentGroup === undefined) {
     await folders.remove(sessionId);
-    log.info({ sessionId }, 'folder of a blank session removed');
+    log.info({ sessionId }, 'folder of an empty session removed');
     return;
   }
   await mailbox.ensure(sessionId);
   const session = newRow(sessionId, agentGroup.id, clock);
   store.transaction(() => {
-    store.sessions.insertBlank({ ...session, status: 'warm', madeFor: settingsKey(agentGroup) });
+    store.sessions.insertPrewarmed({
+      ...session,
+      status: 'warm',
+      madeFor: settingsKey(agentGroup),
+    });
   });
 }
 

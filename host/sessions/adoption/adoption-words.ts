@@ -1,4 +1,4 @@
-/** What adoption has to say to the one who runs the daemon, for `berth status`. */
+/** Says what adoption has to tell the one who runs the daemon, for `berth status`. */
 
 export interface Refused {
   readonly sessionId: string;

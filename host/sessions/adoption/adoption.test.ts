@@ -121,7 +121,7 @@ describe('a session whose folder central.db does not know', () => {
     expect(session?.statusReason).toContain(present.id);
     expect(room.store.tasks.list()).toMatchObject([{ id: 't-1', sessionId: present.id }]);
     expect(room.messagesIn(present.id)).toMatchObject([{ status: 'pending' }]);
-    // What waited is given up, and told, as with a session that a person closes.
+    // Messages that waited are given up, and told, as with a session that a person closes.
     expect(room.messagesIn(newer).map(({ status }) => status)).toEqual(['pending', 'cancelled']);
     expect(room.remarks.join('\n')).toContain('berth dead-letters list');
   });
@@ -180,7 +180,7 @@ describe('a session whose folder central.db does not know', () => {
       room.nameAgent(id, id === newer ? room.agentGroup : { id: 'ag-before', name: 'Helper' });
     }
     await room.start();
-    expect(room.store.sessions.listBlank()).toMatchObject([{ id: newer, status: 'warm' }]);
+    expect(room.store.sessions.listPrewarmed()).toMatchObject([{ id: newer, status: 'warm' }]);
     expect(existsSync(room.folders.folderOf(homeless))).toBe(false);
     expect(room.remarks).toEqual([]);
   });
@@ -212,7 +212,7 @@ describe('a session that central.db knows', () => {
     await adoption.catchUp();
   }
 
-  it('is looked at where its files are newer, and its tasks are taken from them', async () => {
+  it('is read where its files are newer, and its tasks are taken from them', async () => {
     room.addWiring(room.addChat(), room.agentGroup);
     const session = room.addSession();
     await room.say(session.id, 'm-1');

@@ -1,7 +1,7 @@
 /**
  * After a start: central.db may be older than the sessions' folders, as after a restore. Folders that are newer than
  * its own word and of no session that it knows are adopted from what their files say; sessions that it knows, and whose
- * files are newer, are looked at. What was taken off the lists before stays off them: it is older.
+ * files are newer, are read. Sessions that were taken off the lists before stay off them: they are older.
  */
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
@@ -182,14 +182,14 @@ export class Adoption {
     store.daemonState.writeAdoption({ since: null, pending }, isoAt(clock.now()));
   }
 
-  /** What its files hold may be news: what waits, what was answered, what is planned. */
+  /** The content of its files may be news: what waits, what was answered, what is planned. */
   async #catchUpOne(sessionId: string, since: string): Promise<void> {
     const { store, clock, log, nudges } = this.#deps;
     if (since === '' || (await this.#writtenAtMs(sessionId)) <= Date.parse(since)) return;
     try {
       await this.#checkTasks(sessionId);
     } catch (err) {
-      // The look of the delivery sees the same, and knows what to do about it.
+      // The pass of the delivery sees the same, and knows what to do about it.
       log.debug({ err, sessionId }, 'tasks not compared');
     }
     store.dueItems.advance(sessionId, 'deliver', isoAt(clock.now()));

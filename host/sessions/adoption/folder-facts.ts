@@ -51,11 +51,11 @@ async function readInbound(
   sessionId: string,
 ): Promise<InboundSummary | undefined> {
   const inDir = folders.inDir(sessionId);
-  const isBlank =
+  const isEmpty =
     !existsSync(inboundDbPath(inDir)) &&
     !existsSync(join(inDir, 'inbox')) &&
     !existsSync(outboundDbPath(folders.outDir(sessionId)));
-  return isBlank ? undefined : await mailbox.inbound(sessionId, 'summarize');
+  return isEmpty ? undefined : await mailbox.inbound(sessionId, 'summarize');
 }
 
 async function readAgentGroup(path: string): Promise<FolderFacts['agentGroup']> {

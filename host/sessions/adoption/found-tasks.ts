@@ -1,4 +1,4 @@
-/** What is planned in the files of a session that central.db does not know. */
+/** Lists what is planned in the files of a session that central.db does not know. */
 import type { OpenInbound } from '../../../shared/protocol/mailbox/inbound-rows.js';
 import type { Address } from '../../../shared/protocol/session-message.js';
 import { taskIdOf } from '../../../shared/protocol/task-run-id.js';
@@ -12,7 +12,7 @@ import { toTaskRow } from '../tasks/task-row.js';
 export interface FoundTask {
   /** Of which session and chat it is, is for the reader to say. */
   readonly task: Omit<NewTask, 'sessionId' | 'messagingGroupId'>;
-  /** Of the chat that hears of it. */
+  /** Of the chat that is told of it. */
   readonly address: Address | null;
 }
 

@@ -1,4 +1,4 @@
-/** What becomes of a session's folder that central.db does not know. Pure: everything is passed in. */
+/** Decides on a session's folder that central.db does not know. Pure: everything is passed in. */
 import type { Address } from '../../../shared/protocol/session-message.js';
 import type { AgentGroup } from '../../store/agent-groups.js';
 import type { SessionMode, Wiring } from '../../store/wirings.js';
@@ -13,7 +13,7 @@ export type AdoptionPlan =
       readonly lastAt: string | null;
     }
   /** Nobody has ever written to it. */
-  | { readonly kind: 'blank'; readonly agentGroup: AgentGroup | undefined }
+  | { readonly kind: 'empty'; readonly agentGroup: AgentGroup | undefined }
   /** Both as sentences. */
   | { readonly kind: 'refuse'; readonly reason: string; readonly next: string };
 
@@ -34,7 +34,7 @@ export function planAdoption(facts: FolderFacts, world: KnownWorld): AdoptionPla
     );
   }
   const agentGroup = findAgentGroup(facts, world);
-  if (inbound === undefined || inbound.messageCount === 0) return { kind: 'blank', agentGroup };
+  if (inbound === undefined || inbound.messageCount === 0) return { kind: 'empty', agentGroup };
   const { routing, lastAt } = inbound;
   if (routing === null) {
     return refuse(

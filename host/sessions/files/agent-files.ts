@@ -85,8 +85,9 @@ export class AgentFiles {
   }
 
   /**
-   * The folder of an agent group: what root has put there. What another user has put there stays theirs. What lies deep in it
-   * is gone through once, beside the start. Throws spec_refused where the folder itself cannot be handed over.
+   * Hands over the folder of an agent group: files that root has put there. Files that another user has put there stay
+   * theirs. Folders deep in it are gone through once, beside the start. Throws spec_refused where the folder itself
+   * cannot be handed over.
    */
   async handOverGroup(agentDir: string): Promise<void> {
     const { handover, agentUser } = this.#deps;

@@ -282,7 +282,7 @@ describe('a file below a folder that a container writes to', () => {
     );
   });
 
-  /** What came of many tries. */
+  /** Collects the results of many tries. */
   async function race(): Promise<ReadonlySet<string>> {
     const before = readdirSync('/proc/self/fd').length;
     const outcomes = new Set<string>();

@@ -14,9 +14,9 @@ export interface AgentUser {
   readonly gid: number;
 }
 
-/** What entries of a folder need. */
+/** The rights that entries of a folder need. */
 export interface Need {
-  /** Who they are to belong to, and of whom they are taken; undefined: owners stay. */
+  /** The user they are to belong to, and of whom they are taken; undefined: owners stay. */
   readonly owner?: { readonly user: AgentUser; readonly from: (uid: number) => boolean };
   /** Mode bits that a folder, or an ordinary file, must have, unless it belongs to `exceptOf`. */
   readonly folderMode: number;
@@ -131,7 +131,7 @@ class Walk {
       };
       const isLeaf = (entry: Dirent): boolean => entry.isFile() || entry.isSymbolicLink();
       await Promise.all(entries.filter(isLeaf).map(visit));
-      // One after the other: each keeps descriptors open while it is gone through.
+      // Visits one after the other: each keeps descriptors open while it is gone through.
       for (const entry of entries) if (!isLeaf(entry)) await visit(entry);
     };
     for await (const entry of await opendir(name, { encoding: nameEncoding })) {

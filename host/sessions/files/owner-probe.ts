@@ -25,7 +25,7 @@ export interface OwnerProbeDeps {
 
 export interface Ownership {
   readonly handover: Handover;
-  /** What a person should know, with what to do; null where all is as it should be. */
+  /** A sentence that a person should know, with what to do; null where all is as it should be. */
   readonly remark: string | null;
 }
 
@@ -96,7 +96,7 @@ function describeRefusal(dirs: readonly string[], { uid }: AgentUser): string {
   );
 }
 
-/** What belongs to others and may not be written is named before a conversation meets it. */
+/** Files that belong to others and may not be written are named before a conversation meets them. */
 async function describeForeign(deps: OwnerProbeDeps): Promise<string | null> {
   const { uid, agentUser } = deps;
   if (uid === undefined) return null;

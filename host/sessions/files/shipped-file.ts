@@ -1,17 +1,17 @@
 /** Decides whether a file that ships with the program is to be told about. Checksums; empty where there is no such file. */
 export interface ShippedFileRecord {
-  /** What was shipped when the file was copied, or when a person has dealt with what was shipped since. */
+  /** The text that was shipped when the file was copied, or when a person has dealt with what was shipped since. */
   readonly shipped: string;
-  /** What was told last, and what the file was then. */
+  /** The text that was told last, and what the file was then. */
   readonly told: { readonly shipped: string; readonly present: string } | null;
 }
 
 export interface ShippedFileFacts {
   /** Undefined where nothing is known of it: it is from before this was recorded, or new. */
   readonly record: ShippedFileRecord | undefined;
-  /** What this version ships. */
+  /** The text that this version ships. */
   readonly shipped: string;
-  /** What lies in the home. */
+  /** The text that lies in the home. */
   readonly present: string;
 }
 
@@ -29,7 +29,7 @@ export function judgeShippedFile({
   const settled: ShippedFileVerdict = { kind: 'same', record: { shipped, told: null } };
   if (record === undefined || record.shipped === shipped || present === shipped) return settled;
   const { told } = record;
-  // Whoever changed or deleted it after being told has dealt with it.
+  // A person who changed or deleted it after being told has dealt with it.
   const isDealtWith = told !== null && told.shipped === shipped && told.present !== present;
   if (isDealtWith) return settled;
   const kind = present === record.shipped ? 'changed' : 'edited';

@@ -1,7 +1,7 @@
 /**
- * Copies the agent folders that ship with the program into the home, once. A later version never writes over them: where
- * it ships another text, that is told. What was shipped is kept as checksums, so that a person's edits and ours are
- * told apart.
+ * Copies the agent folders that ship with the program into the home, once. A later version never writes over them:
+ * where it ships another text, that is told. The shipped texts are kept as checksums, so that a person's edits and ours
+ * are told apart.
  */
 import { createHash } from 'node:crypto';
 import {
@@ -30,7 +30,7 @@ export interface ShippedGroupsPaths {
   readonly groupsDir: string;
   /** groups/ as it ships. */
   readonly shippedGroupsDir: string;
-  /** What was shipped when it was copied. */
+  /** The record of what was shipped when it was copied. */
   readonly shippedGroupsFile: string;
 }
 

@@ -74,13 +74,13 @@ describe('a lock on an inbound.db that stays', () => {
     expect(ended).toEqual(['s-1']);
   });
 
-  /** What is found, look by look; the last goes on. */
+  /** Returns what is found, check by check; the last goes on. */
   function scripted(...found: readonly FoundHolders[]) {
-    let look = 0;
+    let check = 0;
     return {
       find: () => {
-        const last = found[Math.min(look, found.length - 1)];
-        look += 1;
+        const last = found[Math.min(check, found.length - 1)];
+        check += 1;
         return Promise.resolve(last ?? { pids: [], hasUnnamed: false });
       },
       isHeldByOneOf: (_: string, isMeant: (pid: number) => Promise<boolean>) => isMeant(5),

@@ -1,6 +1,6 @@
 /**
- * What is done about a lock on a session's inbound.db that stays: its own container is ended where it surely is the holder;
- * any other program is waited for, and named.
+ * Deals with a lock on a session's inbound.db that stays: its own container is ended where it surely is the holder; any
+ * other program is waited for, and named.
  */
 import { delay } from '../../../shared/base/lifecycle.js';
 import type { Logger } from '../../../shared/base/logger.js';
@@ -20,8 +20,8 @@ export interface BlockedSessionsDeps {
  * A runner reads its inbound.db for a moment many times in a second: only a container that is seen with a lock every time
  * is the one that does not give it back.
  */
-const looks = 5;
-const betweenLooksMs = 60;
+const checks = 5;
+const betweenChecksMs = 60;
 
 type Holder = 'container' | 'unnamed' | undefined | { readonly pid: number };
 
@@ -52,9 +52,9 @@ export class BlockedSessions {
   async #help(sessionId: string, path: string): Promise<BlockedAnswer> {
     const { holders, endContainer } = this.#deps;
     let holder: Holder;
-    for (let look = 0; look < looks; look += 1) {
-      if (look > 0) await delay(betweenLooksMs);
-      holder = await this.#look(sessionId, path);
+    for (let check = 0; check < checks; check += 1) {
+      if (check > 0) await delay(betweenChecksMs);
+      holder = await this.#findHolder(sessionId, path);
       if (holder !== 'container') break;
     }
     if (holder === 'container') return { isHelped: endContainer(sessionId) };
@@ -66,7 +66,7 @@ export class BlockedSessions {
     return { isHelped: false, holder: `${subject} holds inbound.db of this conversation.` };
   }
 
-  async #look(sessionId: string, path: string): Promise<Holder> {
+  async #findHolder(sessionId: string, path: string): Promise<Holder> {
     const { holders, isOfContainer } = this.#deps;
     const { pids, hasUnnamed } = await holders.find(path);
     let isContainers = false;

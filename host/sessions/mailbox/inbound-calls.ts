@@ -1,4 +1,4 @@
-/** What the host does with one inbound.db, by name: data in, data out, so that another thread can do it. */
+/** Lists by name what the host does with one inbound.db: data in, data out, so that another thread can do it. */
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BerthError, errnoOf } from '../../../shared/base/errors.js';
@@ -19,7 +19,7 @@ import { summarizeInbound } from '../../../shared/protocol/mailbox/inbound-summa
 import type { InboundSettlement } from '../../../shared/protocol/mailbox/inbound-settlement.js';
 import type { Address, Destination } from '../../../shared/protocol/session-message.js';
 
-/** One inbound.db and the three classes that use it. */
+/** Holds one inbound.db and the three classes that use it. */
 export class InboundFile {
   readonly handle: InboundHandle;
   readonly writer: InboundWriter;

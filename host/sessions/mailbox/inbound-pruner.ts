@@ -1,14 +1,14 @@
 /**
  * Takes away what is too old in inbound.db; the host's, like InboundWriter. In slices: each call is one small
- * transaction, and says where the next one goes on. What may go, and why nothing is run or sent again, is told in
- * docs/adr/0008.
+ * transaction, and says where the next one goes on. docs/adr/0008 tells what may go, and why nothing is run or sent
+ * again.
  */
 import type { StatementCache } from '../../../shared/base/sqlite/statement-cache.js';
 import type { InboundHandle } from '../../../shared/protocol/mailbox/inbound-handle.js';
 import type { InboundStatus } from '../../../shared/protocol/session-message.js';
 import { cancelSurplusContext } from '../../../shared/protocol/mailbox/surplus-context.js';
 
-/** Rows after `after` were looked at, `limit` at the most. */
+/** Rows after `after` are examined, `limit` at the most. */
 export interface SliceRequest {
   readonly after: number;
   readonly limit: number;
@@ -37,7 +37,7 @@ interface MessageRow {
   readonly bytes: number;
 }
 
-/** What one slice frees at the most: a long message takes as long as many short ones. */
+/** The most that one slice frees: a long message takes as long as many short ones. */
 const maxSliceBytes = 512 * 1024;
 
 export class InboundPruner {
@@ -68,7 +68,7 @@ export class InboundPruner {
       const seqs = slice.filter(mayGo).map(({ seq }) => seq);
       removeAll(statements, 'DELETE FROM messages_in WHERE seq = ?', seqs);
       const wasCut = slice.length < rows.length;
-      // What waits for its time may stand before much that is old.
+      // Rows that wait for their time may stand before much that is old.
       const isPassable = rows.every(({ status }) => status === 'pending');
       const next = wasCut ? slice.at(-1)?.seq : nextAfter(rows, request.limit, isPassable);
       return { removed: seqs.length, next };
@@ -145,7 +145,7 @@ function cutByBytes(
   return end === -1 ? rows : rows.slice(0, end);
 }
 
-/** One row that is old in a whole slice is enough to go on: rows are in about the order of their times. */
+/** A single old row in a whole slice is enough to go on: rows are in about the order of their times. */
 function nextAfter(
   rows: readonly { readonly seq: number; readonly isOld: 0 | 1 }[],
   limit: number,

@@ -28,7 +28,7 @@ export type ThreadAnswer = {
   readonly ms: number;
 } & ({ readonly result: unknown } | { readonly failure: Failure });
 
-/** What somebody else had changed in a file, and was put right; in words for a log. */
+/** Changes by somebody else in a file that were put right; in words for a log. */
 export interface PutRight {
   readonly path: string;
   readonly changes: readonly string[];

@@ -9,7 +9,7 @@ import { lstat, readdir, readFile } from 'node:fs/promises';
 export interface FoundHolders {
   /** As this process sees them, itself left out. */
   readonly pids: readonly number[];
-  /** Somebody else holds one too, or alone: an open file description, whose processes are not told. */
+  /** Another process holds one too, or alone: an open file description, whose processes are not told. */
   readonly hasUnnamed: boolean;
 }
 

@@ -1,6 +1,6 @@
 import { BerthError } from '../../../shared/base/errors.js';
 
-/** What was found out about a lock that stays. */
+/** The facts that were found out about a lock that stays. */
 export interface BlockedAnswer {
   /** Its holder is being ended, so that waiting is of use. */
   readonly isHelped: boolean;

@@ -32,11 +32,11 @@ export interface MailboxDeps {
   readonly inboundMigrations: readonly Migration[];
   /** How long to try a locked file before giving up with database_busy, in milliseconds. */
   readonly lockTimeoutMs: number;
-  /** What to do when a message cannot be written because of damage; without it, nothing. */
+  /** Called when a message cannot be written because of damage; without it, nothing. */
   readonly recovery?: MailboxRecovery;
   /**
-   * Somebody holds a lock on the session's inbound.db, at `path`, for much longer than a commit takes: finds out who, and
-   * what to do about it. Must not reject.
+   * Called when somebody holds a lock on the session's inbound.db, at `path`, for much longer than a commit takes:
+   * finds out who, and what to do about it. Must not reject.
    */
   readonly onBlocked?: (sessionId: string, path: string) => Promise<BlockedAnswer>;
   /** The system has run short of something. True: some of it was given back, so that another try may go well. */
@@ -99,7 +99,7 @@ export class Mailbox {
     await this.inbound(sessionId, 'create', { migrations, wasUsed });
   }
 
-  /** What comes meanwhile waits behind it, so that the order holds. */
+  /** Messages that come meanwhile wait behind it, so that the order holds. */
   async #appendAfterAll(sessionId: string, posts: readonly Post[]): Promise<readonly string[]> {
     const { recovery } = this.#deps;
     for (let tries = 1; ; tries += 1) {
@@ -145,7 +145,7 @@ export class Mailbox {
     await this.inbound(sessionId, 'project', projection);
   }
 
-  /** What has become of a message; undefined where the session does not know it, or cannot be read. */
+  /** Returns what has become of a message; undefined where the session does not know it, or cannot be read. */
   async findStatus(sessionId: string, messageId: string): Promise<InboundStatus | undefined> {
     try {
       return await this.inbound(sessionId, 'findStatus', messageId);
@@ -179,7 +179,7 @@ export class Mailbox {
     return this.#patiently(undefined, () => this.#deps.inboundFiles.call(path, name, args));
   }
 
-  /** Looks into outbound.db. */
+  /** Reads outbound.db. */
   async outbound<K extends ReaderCallName>(
     sessionId: string,
     name: K,

@@ -1,4 +1,4 @@
-/** What waits in a session and what its container is at, for those who watch over containers. */
+/** Tells what waits in a session and what its container is at, for those who watch over containers. */
 import { isoAt, type Clock } from '../../../shared/base/clock.js';
 import { BerthError, hasCode } from '../../../shared/base/errors.js';
 import type { OpenInbound } from '../../../shared/protocol/mailbox/inbound-rows.js';
@@ -18,8 +18,8 @@ export class OpenWork {
   }
 
   /**
-   * What the session's container is at, oldest first: what it has claimed, undefined where that cannot be read; `waiting`
-   * is what it should have.
+   * Lists what the session's container is at, oldest first: what it has claimed, undefined where that cannot be read;
+   * `waiting` is what it should have.
    */
   async listUnderWay(session: Session): Promise<{
     readonly claimed: readonly string[] | undefined;
@@ -53,7 +53,7 @@ export class OpenWork {
   }
 }
 
-/** Somebody waits for it; for context nobody does. */
+/** Tells whether somebody waits for it; for context nobody does. */
 export function isPending({ status }: OpenInbound): boolean {
   return status === 'pending';
 }

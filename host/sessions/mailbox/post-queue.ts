@@ -41,7 +41,7 @@ export class PostQueue {
   }
 
   async #flush(sessionId: string): Promise<void> {
-    // What is posted in the same turn of the event loop comes along.
+    // Messages that are posted in the same turn of the event loop come along.
     await new Promise((resolve) => setImmediate(resolve));
     for (;;) {
       const batch = this.#waiting.get(sessionId) ?? [];

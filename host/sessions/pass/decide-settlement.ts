@@ -1,4 +1,4 @@
-/** What becomes of the messages that are open. Pure: everything is passed in. */
+/** Decides on the messages that are open. Pure: everything is passed in. */
 import { isoAt } from '../../../shared/base/clock.js';
 import type { OpenInbound } from '../../../shared/protocol/mailbox/inbound-rows.js';
 import type { InboundOutcome } from '../../../shared/protocol/mailbox/inbound-settlement.js';
@@ -40,7 +40,7 @@ export function decideSettlement(facts: SettlementFacts): readonly Decision[] {
 }
 
 /**
- * Nobody will work on these any more: what is not completed has failed. Context is not read any more. What is
+ * Nobody will work on these any more: what is not completed has failed. Context is not read any more. A message that is
  * planned for later ends with its session only.
  */
 export function decideEnd(
@@ -75,7 +75,7 @@ function decideRow(row: OpenInbound, facts: SettlementFacts): Decision | undefin
     case 'open':
       if (isMisplanned(row)) return { row, outcome: { id, status: 'moved' } };
       if (!waitsTooLong(row, limits, nowMs)) return undefined;
-      return { row, outcome: { id, status: 'hasten', processAfter: isoAt(nowMs) } };
+      return { row, outcome: { id, status: 'reschedule', processAfter: isoAt(nowMs) } };
   }
 }
 

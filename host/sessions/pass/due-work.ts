@@ -10,7 +10,7 @@ export interface DueWork {
   readonly open: readonly OpenInbound[];
   /** Something was settled or tried. */
   readonly hasProgress: boolean;
-  /** When replies are to be looked at again, ISO-8601; null: not at all; undefined: as it was. */
+  /** The time when replies are to be read again, ISO-8601; null: not at all; undefined: as it was. */
   readonly deliverAt: string | null | undefined;
 }
 
@@ -40,7 +40,7 @@ export function planDueWork(
       });
     }
   };
-  // A blank session has no messages: its wake only puts off a start that has failed.
+  // A prewarmed session has no messages: its wake only puts off a start that has failed.
   if (session.status !== 'warm') plan('wake', findWake(store, sessionId, work, now));
   if (work.deliverAt !== undefined) {
     const dueAt = work.deliverAt;
@@ -68,7 +68,8 @@ function findWake(
     .sort()[0];
   if (earliest === undefined) return undefined;
   const known = store.dueItems.find(sessionId, 'wake');
-  // What could not be started for is gone. A time to come that counts failures would hold off whatever is said before it.
+  // The message that could not be started for is gone. A time to come that counts failures would hold off whatever is
+  // said before it.
   if (earliest > now) return { sessionId, kind: 'wake', dueAt: earliest, attempts: 0 };
   // Also after a try that failed: then how often that may be tried is the limit, and not how often it may be started.
   const attempts = hasProgress ? 0 : (known?.attempts ?? 0);

@@ -1,4 +1,4 @@
-/** What one pass over a session goes by: read once, from both of its files. */
+/** The facts that one pass over a session goes by: read once, from both of its files. */
 import type { OpenInbound } from '../../../shared/protocol/mailbox/inbound-rows.js';
 import type { AckRecord, OutboundPage } from '../../../shared/protocol/mailbox/outbound-reader.js';
 import type { Mailbox } from '../mailbox/mailbox.js';

@@ -1,9 +1,9 @@
 /** Why a reader process has not answered in time: what it reads keeps it busy, or the disk is slow. Linux only: /proc. */
 import { readFile } from 'node:fs/promises';
 
-/** What /proc tells of a process at one moment. */
+/** The facts that /proc tells of a process at one moment. */
 export interface ProcessSample {
-  /** One letter: R running, S sleeping, D waiting for a disk, … Source: proc(5). */
+  /** A letter: R running, S sleeping, D waiting for a disk, … Source: proc(5). */
   readonly state: string;
   /** User and system time, in milliseconds. */
   readonly cpuMs: number;

@@ -1,4 +1,7 @@
-/** What a reader process may answer. It has read what a container wrote: nothing of it is believed before it is parsed. */
+/**
+ * Parses what a reader process may answer. The process has read what a container wrote: nothing of it is believed
+ * before it is parsed.
+ */
 import { z } from 'zod';
 import { BerthError, type ErrorCode } from '../../../shared/base/errors.js';
 import type {
@@ -53,7 +56,7 @@ const salvageSchema = z.object({
   isComplete: z.boolean(),
 });
 
-/** What each call gives, once it is parsed. */
+/** The result of each call, once it is parsed. */
 export interface ReaderResults {
   /** Undefined while the runner has written nothing. */
   readonly readPage: OutboundPage | undefined;

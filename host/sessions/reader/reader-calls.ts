@@ -1,6 +1,6 @@
 /**
- * What the reader process does with what a container has written, by name. It reads the files of sessions below its
- * working folder, and writes nowhere but in a folder that is given to it for a repair.
+ * Lists by name what the reader process does with what a container has written. The process reads the files of sessions
+ * below its working folder, and writes nowhere but in a folder that is given to it for a repair.
  */
 import { join } from 'node:path';
 import type { Migration } from '../../../shared/base/sqlite/migrate.js';

@@ -20,7 +20,7 @@ interface Waiting {
 }
 
 /** A request that has waited for so long is worth another reader, in milliseconds. */
-const spareAfterMs = 5;
+const extraAfterMs = 5;
 const idleMs = 30_000;
 /** Until another is started in the place of one that did not begin to work, in milliseconds. */
 const restartMs = 1_000;
@@ -28,7 +28,7 @@ const restartMs = 1_000;
 const shortAnswer = '{"failure":{"code":"resources_short"';
 /** To begin to work, in milliseconds. */
 const startBudgetMs = 15_000;
-/** What one reader answers in its life: it has used a small part of its CPU time by then. */
+/** The number of answers that one reader gives in its life: it has used a small part of its CPU time by then. */
 const maxAnswers = 20_000;
 
 export class ReaderLane {
@@ -38,7 +38,7 @@ export class ReaderLane {
   /** How many do not work yet. */
   #starting = 0;
   readonly #waiting: Waiting[] = [];
-  #spareTimer: NodeJS.Timeout | undefined;
+  #extraTimer: NodeJS.Timeout | undefined;
   #idleTimer: NodeJS.Timeout | undefined;
   #restartTimer: NodeJS.Timeout | undefined;
   #isStopping = false;
@@ -63,7 +63,7 @@ export class ReaderLane {
   /** Ends all readers; what still waits is told so. */
   stop(): void {
     this.#isStopping = true;
-    clearTimeout(this.#spareTimer);
+    clearTimeout(this.#extraTimer);
     clearTimeout(this.#idleTimer);
     clearTimeout(this.#restartTimer);
     for (const reader of this.#readers) reader.kill();
@@ -83,11 +83,11 @@ export class ReaderLane {
   #wantReader(): void {
     if (this.#readers.size === 0) void this.#add();
     if (this.#readers.size >= this.#deps.maxReaders || this.#starting > 0) return;
-    this.#spareTimer ??= setTimeout(() => {
-      this.#spareTimer = undefined;
-      const hasRoom = this.#readers.size < this.#deps.maxReaders && this.#starting === 0;
-      if (this.#waiting.length > 0 && hasRoom) void this.#add();
-    }, spareAfterMs);
+    this.#extraTimer ??= setTimeout(() => {
+      this.#extraTimer = undefined;
+      const hasPlace = this.#readers.size < this.#deps.maxReaders && this.#starting === 0;
+      if (this.#waiting.length > 0 && hasPlace) void this.#add();
+    }, extraAfterMs);
   }
 
   async #add(): Promise<void> {
@@ -110,7 +110,7 @@ export class ReaderLane {
     if (this.#isStopping) return;
     this.#restartLater();
     onProblem(outcome.kind === 'answer' ? outcome.line.slice(0, 300) : 'it did not begin to work');
-    // Who waits is told, and comes again later: a reader that cannot start is tried once for each.
+    // The caller that waits is told, and comes again later: a reader that cannot start is tried once for each.
     this.#waiting.shift()?.resolve({ kind: 'unavailable' });
     this.#serve();
   }
@@ -142,7 +142,7 @@ export class ReaderLane {
     }, idleMs).unref();
   }
 
-  /** Under load a spare is made again in no time. */
+  /** Under load a reader is made again in no time. */
   #endIdle(): void {
     const kept = this.#deps.keepsOne ? 1 : 0;
     while (this.#readers.size > kept) {

@@ -1,7 +1,7 @@
 /**
  * The reader process: opens and reads what containers have written, so that a file that keeps SQLite busy for ever, or
- * breaks it, costs this process and nothing else. One line of JSON on standard input is a request, one line on standard
- * output its answer. It ends when its input does.
+ * breaks it, costs this process and nothing else. A line of JSON on standard input is a request, a line on standard
+ * output its answer. The process ends when its input does.
  */
 import { readSync, writeFileSync, writeSync } from 'node:fs';
 import { toBerthError } from '../../../shared/base/errors.js';

@@ -184,7 +184,7 @@ describe('reading what a container wrote, in a process of its own', () => {
       for (const holder of holders.splice(0)) holder.kill('SIGKILL');
     });
 
-    /** Whoever opens the file waits for this to give its lease back, which it does not. */
+    /** A process that opens the file waits for this to give its lease back, which it does not. */
     async function holdLease(path: string): Promise<void> {
       const script = `import fcntl, signal, sys, time
 signal.signal(signal.SIGIO, signal.SIG_IGN)

@@ -8,7 +8,7 @@ export interface ReaderSettings {
   readonly script: string;
   /** Its working folder: that of all sessions. */
   readonly folder: string;
-  /** Who it becomes before it reads anything; null: it stays who the daemon is. */
+  /** The user that it becomes before it reads anything; null: it stays who the daemon is. */
   readonly user: { readonly uid: number; readonly gid: number } | null;
 }
 
@@ -18,7 +18,7 @@ export type ReaderOutcome =
   | { readonly kind: 'overrun'; readonly why: 'file' | 'disk' }
   /** It has ended, or said more than an answer may be long. */
   | { readonly kind: 'ended' }
-  /** Somebody else has ended it, as the kernel does where memory runs out. */
+  /** Another process has ended it, as the kernel does where memory runs out. */
   | { readonly kind: 'killed' }
   /** None could be started, or none is any more. */
   | { readonly kind: 'unavailable' };

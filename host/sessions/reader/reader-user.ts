@@ -1,4 +1,4 @@
-/** Who reads what containers wrote: nobody who owns anything, where that can be. */
+/** Chooses the user that reads what containers wrote: nobody who owns anything, where that can be. */
 import { dirname } from 'node:path';
 import { letReaderPass, letsReaderPass, readerGroup } from '../../../shared/base/private-file.js';
 

@@ -175,7 +175,7 @@ export class SessionRecovery {
   /** Takes a session out of use for good, because its files cannot be used. */
   setAside(sessionId: string, reason: string): void {
     const { store, sessions, nudges } = this.#deps;
-    sessions.setAside(sessionId, reason);
+    sessions.quarantine(sessionId, reason);
     store.repairs.giveUp(sessionId);
     this.#wake(sessionId);
     nudges.container(sessionId);

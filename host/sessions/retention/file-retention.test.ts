@@ -25,7 +25,7 @@ describe('old files', () => {
     room[Symbol.dispose]();
   });
 
-  function bury(direction: 'in' | 'out', messageId: string): void {
+  function recordDeadLetter(direction: 'in' | 'out', messageId: string): void {
     const createdAt = room.clock.iso();
     const { id: sessionId } = room.session;
     room.store.deadLetters.insert({ sessionId, direction, messageId, reason: '', createdAt });
@@ -55,8 +55,8 @@ describe('old files', () => {
 
   it('of messages that a person may still try again stay', async () => {
     await room.exchange('m-1');
-    bury('in', 'm-1');
-    bury('out', 'o-m-1');
+    recordDeadLetter('in', 'm-1');
+    recordDeadLetter('out', 'o-m-1');
     const files = [room.inboxFile('m-1'), room.outboxFile('o-m-1'), room.sentFile('o-m-1')];
     room.advanceDays(400);
     await room.upkeep();

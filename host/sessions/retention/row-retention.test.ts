@@ -193,7 +193,7 @@ describe('the two halves of pruning', () => {
     room.advanceDays(400);
     for (const half of halves) {
       await half();
-      // As after a crash: nothing is remembered, everything is looked at anew.
+      // As after a crash: nothing is remembered, everything is read anew.
       room.rebuild();
       await room.deliver();
       expect(room.texts()).toEqual(sent);

@@ -35,7 +35,7 @@ export class RowRetention {
     const inSlices = (slice: (request: SliceRequest) => Promise<Slice>): Promise<number> =>
       this.#inSlices(sessionId, cutoff, signal, slice);
     const messages = await inSlices((request) =>
-      // What is kept is asked for at the same moment: a message that is given up is noted there first.
+      // The list of what is kept is asked for at the same moment: a message that is given up is noted there first.
       mailbox.inbound(sessionId, 'pruneMessages', request, this.#listKept(sessionId)),
     );
     await inSlices(async ({ limit }) => {
@@ -46,7 +46,7 @@ export class RowRetention {
     return messages + deliveries;
   }
 
-  /** What a person may still try again, and what is planned. */
+  /** Lists what a person may still try again, and what is planned. */
   #listKept(sessionId: string): ReadonlySet<string> {
     const { store } = this.#deps;
     const letters = store.deadLetters.listForSession(sessionId);

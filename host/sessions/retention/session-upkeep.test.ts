@@ -6,7 +6,7 @@ import { settled, until } from '../../../test/fakes/waiting.js';
 
 const dayMs = 86_400_000;
 
-describe('looking after a session', () => {
+describe('the upkeep of a session', () => {
   let room: UpkeepRoom;
 
   beforeEach(() => {
@@ -135,7 +135,7 @@ describe('looking after a session', () => {
     await room.exchange('m-2');
     const upkeep = room.newUpkeep();
     room.clockJumps.check();
-    // Nobody but the upkeep looks at the clock from here on.
+    // Nobody but the upkeep reads the clock from here on.
     room.clock.advance(400 * 86_400_000);
     room.planPrune(room.session.id);
     upkeep.start();

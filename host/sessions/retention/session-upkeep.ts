@@ -1,4 +1,4 @@
-/** Looks after one session's growth: takes away what its agent group does not keep, and plans the next visit. */
+/** Limits one session's growth: takes away what its agent group does not keep, and plans the next visit. */
 import { rm } from 'node:fs/promises';
 import { isoAt, type Clock } from '../../../shared/base/clock.js';
 import { errnoOf, hasCode } from '../../../shared/base/errors.js';
@@ -90,7 +90,7 @@ export class SessionUpkeep {
     }
   }
 
-  /** What a container kept from being done is done soon. */
+  /** Work that a container kept from being done is done soon. */
   #nextInMs(session: Session, keep: Keep): number {
     if (!isStopped(session)) return hourMs;
     const isUsed = lastUse(session) > daysAgo(this.#deps.clock, keep.keepFilesDays + idleVisitDays);
@@ -109,7 +109,8 @@ export class SessionUpkeep {
     const { store, clock } = this.#deps;
     const endedAt = store.sessions.findEndedAt(session.id);
     if (endedAt === null || endedAt >= daysAgo(clock, keepMessagesDays)) return false;
-    // What a person has not purged yet stays, with all that it is about; and so does what is still to be sent.
+    // A dead letter that a person has not purged yet stays, with all that it is about; and so does what is still to be
+    // sent.
     const isAwaited =
       store.deadLetters.listForSession(session.id).length > 0 ||
       store.awaitedListeners.isAwaiting(session.id) ||

@@ -80,7 +80,7 @@ describe('the trash', () => {
     const entries = ['one', 'other'].map((name) => join(parent, name)) as [string, string];
     const refill = (): void => {
       mkdirSync(parent, { recursive: true });
-      // What the last round has left is taken by the next one.
+      // Files that the last round has left are taken by the next one.
       if (lstatSync(entries[0], { throwIfNoEntry: false }) === undefined) mkdirSync(entries[0]);
       if (lstatSync(entries[1], { throwIfNoEntry: false }) === undefined) {
         symlinkSync(precious, entries[1]);

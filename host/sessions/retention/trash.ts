@@ -22,7 +22,7 @@ export interface TrashDeps {
 const entriesAtOnce = 50;
 const pauseMs = 5;
 
-/** One go through the trash. */
+/** A go through the trash. */
 interface Work {
   readonly signal: AbortSignal;
   /** Entries deleted or moved up: as long as there are any, another round may bring more. */

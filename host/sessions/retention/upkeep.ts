@@ -1,6 +1,6 @@
 /**
  * Keeps Berth from growing without end. Slow on purpose: one session at a time, in slices with pauses, so that nobody
- * who waits for an answer notices. What is due is found through an index, never by going through all sessions.
+ * who waits for an answer notices. Due work is found through an index, never by going through all sessions.
  */
 import { isoAt, type Clock } from '../../../shared/base/clock.js';
 import { delay } from '../../../shared/base/lifecycle.js';
@@ -24,7 +24,7 @@ export interface UpkeepDeps {
   readonly logPath: (sessionId: string) => string;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Between two looks for what is due, in milliseconds. */
+  /** The time between two polls for what is due, in milliseconds. */
   readonly pollIntervalMs: number;
   /** Between two sessions, in milliseconds. */
   readonly pauseMs: number;
@@ -34,7 +34,7 @@ export interface UpkeepDeps {
 /** A message that its platform sends again within this time is known for a repeat. */
 const keepReceivedDays = 30;
 const keepSettledDays = 30;
-/** What waits for a person who does not come back, and threads that nobody writes in. */
+/** The time for what waits for a person who does not come back, and for threads that nobody writes in. */
 const keepUnusedDays = 365;
 
 const rowsAtOnce = 50;
@@ -55,7 +55,7 @@ export class Upkeep {
     this.#sessions = new SessionUpkeep({ ...deps, rows, files, trash: this.#trash });
     this.#loop = new PollLoop({
       name: 'upkeep',
-      look: (signal) => this.#look(signal),
+      poll: (signal) => this.#poll(signal),
       intervalMs: deps.pollIntervalMs,
       log: deps.log,
     });
@@ -74,7 +74,7 @@ export class Upkeep {
     await this.#loop.stop();
   }
 
-  async #look(signal: AbortSignal): Promise<void> {
+  async #poll(signal: AbortSignal): Promise<void> {
     if (!this.#trustsClock()) return;
     await this.#pruneCentral(signal);
     while (!signal.aborted && this.#trustsClock()) {

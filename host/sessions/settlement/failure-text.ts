@@ -2,7 +2,7 @@ import { takeCharacters } from '../../../shared/base/cut-text.js';
 import type { OpenInbound } from '../../../shared/protocol/mailbox/inbound-rows.js';
 import { isPlanned } from '../tasks/task-series.js';
 
-/** What a chat is told of a message that was given up. `said`: its own text, where it has one. */
+/** Says what a chat is told of a message that was given up. `said`: its own text, where it has one. */
 export function failureText(row: OpenInbound, said: string | undefined, nowIso: string): string {
   const which = quoteBeginning(said ?? '');
   if (row.kind !== 'task') {

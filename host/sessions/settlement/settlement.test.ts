@@ -44,7 +44,7 @@ describe('what becomes of an inbound message', () => {
       after.startsWith('completed') ? [{ messageId: 'm-1', address, status: 'completed' }] : [],
     );
     expect(room.notices()).toHaveLength(after.startsWith('failed') ? 1 : 0);
-    // A second look sees the same acks, and has nothing left to do.
+    // A second pass sees the same acks, and has nothing left to do.
     await room.look();
     expect(room.describe()).toEqual({ 'm-1': after });
   });
@@ -78,7 +78,7 @@ describe('settlement', () => {
     expect(room.wakesIn()).toBeUndefined();
   });
 
-  it('counts a failure once, however often it looks, also after a restart', async () => {
+  it('counts a failure once, however many passes there are, also after a restart', async () => {
     await room.post(room.session, 'm-1');
     room.runner.claim('m-1');
     room.runner.fail('m-1', 'no model');
@@ -259,7 +259,7 @@ describe('settlement', () => {
     expect(room.settled).toEqual([{ messageId: 'm-1', address, status: 'completed' }]);
   });
 
-  it('does not wait for an agent whose session was set aside', async () => {
+  it('does not wait for an agent whose session was quarantined', async () => {
     const other = room.addSession({ agentGroupId: room.addAgentGroup().id });
     await room.post(room.session, 'm-1');
     await room.post(other, 'm-1');

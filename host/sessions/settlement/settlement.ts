@@ -1,7 +1,7 @@
 /**
- * Brings messages_in up to date with what the runner says, and decides what a failure means: one more try, or
- * the end, told to the person who waits. All of its state is in rows, so that a restart changes nothing. What must be
- * told comes first, by ids that are the same again after a crash; then inbound.db, in one transaction; due work last.
+ * Brings messages_in up to date with what the runner says, and decides what a failure means: one more try, or the end,
+ * told to the person who waits. All of its state is in rows, so that a restart changes nothing. Notices come first, by
+ * ids that are the same again after a crash; then inbound.db, in one transaction; due work last.
  */
 import { isoAt, type Clock } from '../../../shared/base/clock.js';
 import type { Logger } from '../../../shared/base/logger.js';
@@ -27,11 +27,11 @@ export interface SettledMessage {
   readonly status: 'completed' | 'failed';
 }
 
-/** What has become of replies, to be noted together with what it settles. */
+/** The results of replies, to be noted together with what it settles. */
 export interface DeliveryResult {
   readonly records: readonly NewDeliveryRecord[];
   readonly forget: readonly string[];
-  /** When replies are to be looked at again, ISO-8601; undefined: not at all. */
+  /** The time when replies are to be read again, ISO-8601; undefined: not at all. */
   readonly dueAt: string | undefined;
 }
 
@@ -106,7 +106,10 @@ export class Settlement {
     await this.#record(session, seen, { decisions, reasonOf, delivery });
   }
 
-  /** Nothing of a session can be run now: what waits in it is given up, and told. What is planned for later stays. */
+  /**
+   * Nothing of a session can be run now: what waits in it is given up, and told. A message that is planned for later
+   * stays.
+   */
   async giveUp(session: Session, reason: string): Promise<void> {
     const { mailbox, clock } = this.#deps;
     const open = await mailbox.inbound(session.id, 'listOpen');
@@ -147,10 +150,10 @@ export class Settlement {
     // Without a pause: what is posted from now on plans its own wake after this one.
     planDueWork(this.#deps, session, {
       open: openNow,
-      hasProgress: outcomes.some(({ status }) => status !== 'hasten'),
+      hasProgress: outcomes.some(({ status }) => status !== 'reschedule'),
       deliverAt: delivery === undefined ? undefined : (delivery.dueAt ?? null),
     });
-    if (decisions.length > 0) log.debug({ sessionId: session.id }, 'next look planned');
+    if (decisions.length > 0) log.debug({ sessionId: session.id }, 'next pass planned');
     // A failed message is reported when the person has been told; see the notices.
     const completed = decisions.flatMap(({ row, outcome }) =>
       outcome.status === 'completed' && isPending(row) && row.address !== null
@@ -221,7 +224,7 @@ export class Settlement {
     try {
       for (const sessionId of sessionIds.length > 1 ? sessionIds : []) {
         const found = await mailbox.findStatus(sessionId, messageId);
-        // What waits in a session that was set aside will never be answered.
+        // Messages that wait in a quarantined session will never be answered.
         const isAbandoned = store.sessions.find(sessionId)?.status === 'set-aside';
         if (found === 'pending' && !isAbandoned) return;
         if (found !== 'completed') status = 'failed';

@@ -110,7 +110,7 @@ describe('a schedule where the clocks change', () => {
   });
 });
 
-/** Numbers that look like chance and are the same each time. */
+/** Numbers that are like chance and the same each time. */
 function* chances(seed: number): Generator<number> {
   for (let state = seed; ;) {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;

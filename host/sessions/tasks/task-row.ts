@@ -4,7 +4,7 @@ import type { Session } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
 import type { NewTask } from '../../store/tasks.js';
 
-/** The messages_in row of a task's next run. What is said to it goes to the task's chat. */
+/** The messages_in row of a task's next run. The reply to it goes to the task's chat. */
 export function toTaskRow(store: Store, session: Session, task: NewTask): NewInboundRow {
   const { messageId, dueAt, recurrence, text, timeZone } = task;
   return {

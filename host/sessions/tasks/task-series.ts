@@ -1,7 +1,7 @@
 /**
- * What follows a run of a task: the next row of its series, and what the index of tasks says. A series ends with its
- * session, when it is cancelled, or when no time is left; a failed run never ends it. The timestamp of a task's row is
- * when it is scheduled: retries move process_after, and leave the series where it is.
+ * Plans what follows a run of a task: the next row of its series, and what the index of tasks says. A series ends with
+ * its session, when it is cancelled, or when no time is left; a failed run never ends it. The timestamp of a task's row
+ * is when it is scheduled: retries move process_after, and leave the series where it is.
  */
 import { isoAt, isTimeZone, type Clock } from '../../../shared/base/clock.js';
 import { toBerthError } from '../../../shared/base/errors.js';
@@ -121,7 +121,7 @@ export class TaskSeries {
 }
 
 function isFinal({ status }: InboundOutcome): boolean {
-  return status !== 'retry' && status !== 'hasten';
+  return status !== 'retry' && status !== 'reschedule';
 }
 
 function isTask({ kind, recurrence }: OpenInbound): boolean {

@@ -1,6 +1,6 @@
 /**
- * The process that copies central.db for a backup: `<database> <copy>`. It waits for the disk, so that the daemon's thread
- * does not. It ends with 0 when the copy is on disk, else with 1 and the reason on standard error.
+ * This process copies central.db for a backup: `<database> <copy>`. The process waits for the disk, so that the
+ * daemon's thread does not. The exit code is 0 when the copy is on disk, else 1, with the reason on standard error.
  */
 import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { toBerthError } from '../../../shared/base/errors.js';

@@ -15,7 +15,7 @@ export interface Backup {
 const keptBackups = 7;
 export const backupEveryMs = 24 * 60 * 60 * 1_000;
 
-/** The newest last. One from a time that has not come yet was made under a wrong clock: it counts as the oldest. */
+/** The newest last. A backup from a time that has not come yet was made under a wrong clock: it counts as the oldest. */
 export function listBackups(backupsDir: string, nowMs: number): readonly Backup[] {
   if (!existsSync(backupsDir)) return [];
   const found = readdirSync(backupsDir).flatMap((name) => {
@@ -78,7 +78,7 @@ function keep(draft: string, backupsDir: string, nowMs: number): string {
 async function assertWhole(path: string): Promise<void> {
   const db = openDatabase(path, { mode: 'write', busyTimeoutMs: 0 });
   try {
-    // One file, with nothing beside it.
+    // The backup is one file, with nothing beside it.
     db.pragma('journal_mode = DELETE');
     const tables = db
       .prepare<[], string>(`SELECT name FROM sqlite_schema WHERE type = 'table'`)

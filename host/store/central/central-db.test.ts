@@ -131,7 +131,7 @@ describe('the central database', () => {
   it('does not take a backup that was cut short for one', () => {
     openStore(paths, nowMs).store.close();
     const good = makeBackup(nowMs);
-    // What a crash in the middle of the next one leaves.
+    // A crash in the middle of the next backup leaves this.
     cpSync(paths.centralDb, join(paths.backupsDir, 'unfinished'));
     writeFileSync(paths.centralDb, 'no database'.repeat(1_000));
     expect(() => openStore(paths, nowMs)).toThrow(

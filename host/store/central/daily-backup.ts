@@ -20,7 +20,7 @@ const lastMomentMs = 2_000;
 
 /**
  * Backs central.db up once a day while the daemon runs. A day is counted by the machine's uptime: a clock that is set
- * makes neither many backups nor a gap. What was done before this start is told by the backups' names.
+ * makes neither many backups nor a gap. The backups' names tell what was done before this start.
  */
 export class DailyBackup {
   readonly #deps: DailyBackupDeps;
@@ -34,7 +34,7 @@ export class DailyBackup {
     this.#deps = deps;
     this.#loop = new PollLoop({
       name: 'daily backup',
-      look: async () => {
+      poll: async () => {
         await this.backUpIfDue(this.#givingUp.signal);
       },
       intervalMs: pollIntervalMs,
@@ -53,7 +53,7 @@ export class DailyBackup {
     await stopped;
   }
 
-  /** Returns the path of the backup that was made. What fails is logged, and tried again at the next poll. */
+  /** Returns the path of the backup that was made. A failure is logged, and the backup tried again at the next poll. */
   async backUpIfDue(signal: AbortSignal): Promise<string | undefined> {
     const { backupsDir, copy, clock, uptimeMs, log } = this.#deps;
     if (this.#isFirst) this.#recall();

@@ -52,9 +52,9 @@ describe('the lock of the daemon', () => {
     lock.release();
   });
 
-  it('is not kept from a daemon by somebody who only looks', () => {
+  it('is not kept from a daemon by somebody who only reads', () => {
     DaemonLock.acquire(path).release();
-    for (let looks = 0; looks < 10; looks += 1) {
+    for (let reads = 0; reads < 10; reads += 1) {
       expect(isDaemonLockHeld(path)).toBe(false);
       DaemonLock.acquire(path).release();
     }

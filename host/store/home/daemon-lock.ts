@@ -1,6 +1,6 @@
 /**
- * One daemon per BERTH_HOME. The lock is SQLite's own lock on a file of its own: the kernel drops it when its holder
- * dies, however it dies, so that there is never a stale one.
+ * Allows one daemon per BERTH_HOME. The lock is SQLite's own lock on a file of its own: the kernel drops it when its
+ * holder dies, however it dies, so that there is never a stale one.
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -26,7 +26,7 @@ export class DaemonLock {
     let db: Db | undefined;
     try {
       makePrivately(path);
-      // Whoever only looks holds it for a moment; that is waited for.
+      // A process that only reads holds it for a moment; that is waited for.
       db = openDatabase(path, { mode: 'create', busyTimeoutMs: 500 });
       db.exec('BEGIN EXCLUSIVE');
       return new DaemonLock(db);

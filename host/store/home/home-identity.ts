@@ -2,7 +2,10 @@
 import { statSync } from 'node:fs';
 import { z } from 'zod';
 
-/** What the file system knows a folder by. Decimal numbers as text: they exceed what JSON numbers hold. */
+/**
+ * The numbers by which the file system knows a folder. They are decimal numbers as text: they exceed what JSON numbers
+ * hold.
+ */
 export const folderIdentitySchema = z.object({
   device: z.string(),
   inode: z.string(),

@@ -27,13 +27,13 @@ export interface Install {
   readonly id: string;
   /** `known`: as at the last start, or recorded for the first time. `new`: never started before. */
   readonly origin: 'known' | 'new' | 'moved' | 'copied';
-  /** What the record named before the home was moved or copied. */
+  /** The record named this before the home was moved or copied. */
   readonly before: { readonly id: string; readonly home: string } | null;
 }
 
 const recordSchema = z.object({
   installId: z.string().regex(/^[0-9a-f]{12}$/),
-  /** What stood in the install's id file then. */
+  /** The content of the install's id file then. */
   seed: z.string(),
   home: folderIdentitySchema.extend({ path: z.string() }),
 });
@@ -65,7 +65,10 @@ export function ensureInstall(paths: InstallPaths): Install {
     : { id: record.installId, origin: 'known', before: null };
 }
 
-/** Somebody has taken the id file away: under another id, its agents would run on, and others be started beside them. */
+/**
+ * The id file has been taken away by somebody: under another id, its agents would run on, and others be started beside
+ * them.
+ */
 function restoreSeed(
   paths: InstallPaths,
   record: InstallRecord | undefined,

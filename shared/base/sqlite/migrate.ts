@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { BerthError, hasCode } from '../errors.js';
 import { ifFromSqlite, type Db } from './sqlite.js';
 
-/** One numbered SQL file, `0001-initial.sql`. Forward only; never edited once released. */
+/** A numbered SQL file, `0001-initial.sql`. Migrations go forward only; none is edited once released. */
 export interface Migration {
   readonly id: number;
   readonly name: string;
@@ -80,8 +80,8 @@ function assertSame(
 }
 
 /**
- * Applies what is pending, one transaction each, and notes it in the ledger. Returns what was applied.
- * Two programs may do this at once: each transaction looks again at what is still pending.
+ * Applies what is pending, one transaction each, and notes it in the ledger. Returns what was applied. Two programs may
+ * do this at once: each transaction reads again what is still pending.
  */
 export function migrateWithLedger(
   db: Db,

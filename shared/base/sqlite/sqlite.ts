@@ -4,7 +4,10 @@ import Database from 'better-sqlite3';
 import { BerthError, errnoOf, hasCode, shortageOf, toBerthError } from '../errors.js';
 import { probeShortage } from '../shortage.js';
 
-/** What SQLite makes beside a database, under its name and one of these; another database in its place would take it for its own. */
+/**
+ * SQLite makes these files beside a database, under its name and one of these endings; another database in its place
+ * would take it for its own.
+ */
 export const companionSuffixes = ['-journal', '-wal', '-shm'] as const;
 
 /** The one door to better-sqlite3. */
@@ -37,12 +40,13 @@ export function openDatabase(path: string, options: OpenOptions): Db {
       fileMustExist: options.mode !== 'create',
       timeout: options.busyTimeoutMs,
     });
-    // What is only read may have been written by somebody else.
+    // A file that is only read may have been written by somebody else.
     if (options.mode === 'read') db.pragma('trusted_schema = OFF');
     if (options.journal === 'wal') {
       db.pragma('journal_mode = WAL');
       db.pragma('synchronous = NORMAL');
-      // What a burst or a long reader made of the log is given back at the next checkpoint, in bytes.
+      // Above so many bytes, the space that a burst or a long reader made the log take is given back at the next
+      // checkpoint.
       db.pragma('journal_size_limit = 4194304');
     }
     return db;
@@ -52,7 +56,7 @@ export function openDatabase(path: string, options: OpenOptions): Db {
   }
 }
 
-/** Opens, uses and closes. What SQLite throws inside is translated as in openDatabase. */
+/** Opens, uses and closes. Errors that SQLite throws inside are translated as in openDatabase. */
 export function withDatabase<T>(path: string, options: OpenOptions, use: (db: Db) => T): T {
   const db = openDatabase(path, options);
   try {
@@ -104,8 +108,8 @@ function statOf(path: string): Stats | undefined {
 }
 
 /**
- * What the system says of a path, as resources_short or database_unreadable. A path on which something stands that is no
- * folder does not pass by itself; every other reason may.
+ * Translates what the system says of a path into resources_short or database_unreadable. A path on which something
+ * stands that is no folder does not pass by itself; every other reason may.
  */
 export function outOfReach(path: string, cause: unknown): BerthError {
   const errno = errnoOf(cause) ?? '';

@@ -46,7 +46,7 @@ export function readConversation(
     .slice(-limit);
 }
 
-/** One row of either file; undefined where it is not there. Throws as openDatabase. */
+/** Reads one row of either file; undefined where it is not there. Throws as openDatabase. */
 export function findConversationRow(
   folders: ConversationFolders,
   direction: 'in' | 'out',

@@ -1,6 +1,7 @@
 /**
- * One inbound.db, on the side that writes it. Opened for each use, or kept open between uses together with its compiled
- * statements; no transaction is ever left open. A lock is never waited for: a locked file throws database_busy.
+ * An inbound.db, on the side that writes it. The file is opened for each use, or kept open between uses together with
+ * its compiled statements; no transaction is ever left open. A lock is never waited for: a locked file throws
+ * database_busy.
  */
 import { BerthError } from '../../base/errors.js';
 import { KeptDatabase, type OpenedDatabase } from '../../base/sqlite/kept-database.js';
@@ -8,7 +9,7 @@ import { migrateByVersion, type Migration } from '../../base/sqlite/migrate.js';
 import { asForeign, fromSqlite, withDatabase, type Db } from '../../base/sqlite/sqlite.js';
 import type { StatementCache } from '../../base/sqlite/statement-cache.js';
 import { assertInboundSchema } from './inbound-schema.js';
-import { assertNoTrap } from './outbound-trap.js';
+import { assertNotHostile } from './hostile-file.js';
 
 export interface InboundHandleOptions {
   /** With these, a file that an older version has made is brought up to date when it is opened. */
@@ -25,7 +26,7 @@ export class InboundHandle {
   readonly #isKept: boolean;
   readonly #onPutRight: InboundHandleOptions['onPutRight'];
   readonly #file: KeptDatabase;
-  /** What was checked last, and the mark of its schema, version and journal mode then. */
+  /** The file that was checked last, and the mark of its schema, version and journal mode then. */
   #checked: { readonly opened: OpenedDatabase; readonly mark: string } | undefined;
 
   constructor(
@@ -71,15 +72,18 @@ export class InboundHandle {
       const failure = fromSqlite(error, this.path);
       // Unless it was only locked, the file may be damaged, or not there any more.
       if (failure.code !== 'database_busy') this.close();
-      // A damaged header can look like a file that may not be written: the file itself tells.
-      if (failure.code === 'database_unreadable') assertNoTrap(this.path);
+      // A file with a damaged header can seem to be one that may not be written: the file itself tells.
+      if (failure.code === 'database_unreadable') assertNotHostile(this.path);
       throw asForeign(failure, this.path);
     } finally {
       if (!this.#isKept) this.close();
     }
   }
 
-  /** Somebody may change the schema of a file that stays open, too. Of one that is opened for each use that is not asked. */
+  /**
+   * The schema of a file that stays open may be changed by somebody else. A file that is opened for each use is not
+   * asked.
+   */
   #begin(begin: string, opened: OpenedDatabase): OpenedDatabase {
     const { db, statements } = opened;
     statements.prepare(begin).run();

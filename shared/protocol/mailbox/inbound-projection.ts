@@ -1,4 +1,4 @@
-/** What of the host's own records a session's inbound.db shows its container. Writes only what differs. */
+/** Shows a session's container, in its inbound.db, a part of the host's own records. Writes only what differs. */
 import type { StatementCache } from '../../base/sqlite/statement-cache.js';
 import type { Address, Destination } from '../session-message.js';
 

@@ -49,7 +49,7 @@ export class InboundReader {
   readonly #file: KeptDatabase;
   readonly #isKept: boolean;
 
-  /** `isKept`: the file stays open between looks, without a lock, until `close`. */
+  /** `isKept`: the file stays open between reads, without a lock, until `close`. */
   constructor(path: string, { isKept = false }: { readonly isKept?: boolean } = {}) {
     this.#file = new KeptDatabase(path, { mode: 'read', busyTimeoutMs: 0 });
     this.#isKept = isKept;
@@ -59,7 +59,7 @@ export class InboundReader {
    * Each query of the view, and what it does at once, holds the file's lock only for itself, so that the host can write
    * in between. Never waits for a lock: while the host commits, it throws database_busy.
    */
-  look<T>(use: (inbound: InboundView) => T): T {
+  read<T>(use: (inbound: InboundView) => T): T {
     const { path } = this.#file;
     try {
       const result = use(new InboundView(this.#file.open()));
@@ -104,7 +104,7 @@ export class InboundView {
     }
   }
 
-  /** The earliest process_after later than now that would wake a turn, if any: when to look again. */
+  /** The earliest process_after later than now that would wake a turn, if any: when to read again. */
   findNextDueAt(nowIso: string): string | undefined {
     let next: string | undefined;
     for (const { processAfter } of this.#listPending()) {
@@ -161,7 +161,7 @@ export class InboundView {
     return new Set(ids);
   }
 
-  /** Where replies go that name no address of their own. */
+  /** The address of replies that name none of their own. */
   findRouting(): Address | undefined {
     const row = this.#statements
       .prepare<[], AddressColumns>(

@@ -1,6 +1,6 @@
 /**
  * Takes back that something in inbound.db was given up, when a person wants it tried again; the host's, like
- * InboundWriter. What is not given up is left as it is, so that asking twice does no harm.
+ * InboundWriter. Anything that is not given up is left as it is, so that asking twice does no harm.
  */
 import type { InboundHandle } from './inbound-handle.js';
 import type { Address, InboundStatus } from '../session-message.js';

@@ -21,10 +21,10 @@ export interface DeliveryRecord {
   readonly platformMessageId: string | null;
 }
 
-/** What became of one messages_out row. */
+/** The outcome of one messages_out row. */
 export type NewDeliveryRecord = DeliveryRecord & { readonly messageOutId: string };
 
-/** One messages_in row that is not settled yet. */
+/** A messages_in row that is not settled yet. */
 export interface OpenInbound {
   readonly id: string;
   readonly seq: number;
@@ -37,6 +37,6 @@ export interface OpenInbound {
   readonly recurrence: string | null;
   /** Of a recurring task that names one. */
   readonly timeZone: string | null;
-  /** Where it came from, and so where a failure is told. */
+  /** The address it came from, where a failure is told too. */
   readonly address: Address | null;
 }

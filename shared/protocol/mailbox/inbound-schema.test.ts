@@ -29,7 +29,7 @@ describe('the schema of inbound.db', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** What somebody does with `sqlite3`. */
+  /** Changes the file as somebody does with `sqlite3`. */
   function change(sql: string): void {
     open((db) => db.exec(sql));
   }

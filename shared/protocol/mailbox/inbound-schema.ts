@@ -1,11 +1,12 @@
 /**
- * What inbound.db must be made of. Somebody with `sqlite3` can change that in a moment: a trigger or a unique index may keep
- * messages out, and a file in WAL mode cannot be read across a mount. It is noticed when the file is opened.
+ * States what inbound.db must be made of. A person with `sqlite3` can change that in a moment: a trigger or a unique
+ * index may keep messages out, and a file in WAL mode cannot be read across a mount. Such a change is noticed when the
+ * file is opened.
  */
 import { BerthError } from '../../base/errors.js';
 import type { Db } from '../../base/sqlite/sqlite.js';
 
-/** One object of the schema, as sqlite_schema has it. Source: sqlite.org/schematab.html. */
+/** An object of the schema, as sqlite_schema has it. Source: sqlite.org/schematab.html. */
 interface SchemaObject {
   readonly type: string;
   readonly name: string;

@@ -1,4 +1,4 @@
-/** What settling a session writes into inbound.db: outcomes of sends, outcomes of messages, and the next runs of tasks. */
+/** Settling a session writes into inbound.db: outcomes of sends, outcomes of messages, and the next runs of tasks. */
 import { isoAt } from '../../base/clock.js';
 import type { StatementCache } from '../../base/sqlite/statement-cache.js';
 import type { NewDeliveryRecord, OpenInbound } from './inbound-rows.js';
@@ -12,17 +12,17 @@ export interface FollowingRow {
   readonly scheduledAt: string;
 }
 
-/** What became of a messages_in row. */
+/** The outcome of a messages_in row. */
 export type InboundOutcome =
   | { readonly id: string; readonly status: 'completed' | 'failed' | 'cancelled' }
-  /** One more try, not before the given time (ISO-8601). */
+  /** Another try, not before the given time (ISO-8601). */
   | { readonly id: string; readonly status: 'retry'; readonly processAfter: string }
   /** Its next run takes its place. */
   | { readonly id: string; readonly status: 'moved' }
   /** The same try, at another time (ISO-8601). */
-  | { readonly id: string; readonly status: 'hasten'; readonly processAfter: string };
+  | { readonly id: string; readonly status: 'reschedule'; readonly processAfter: string };
 
-/** What stands in a row when something is decided about it. */
+/** The part of a row that counts when something is decided about it. */
 export type SeenRow = Pick<OpenInbound, 'id' | 'status' | 'tries'>;
 
 /** An outcome, and the row as it was when that was decided: a row that has changed since is left alone. */
@@ -31,7 +31,7 @@ export interface DecidedOutcome {
   readonly outcome: InboundOutcome;
 }
 
-/** What one look at a session's outbound.db has brought, for one transaction. */
+/** All that one pass over a session's outbound.db has brought, for one transaction. */
 export interface InboundSettlement {
   readonly deliveries: readonly NewDeliveryRecord[];
   /** Sends that were begun and did not happen; they will be tried again. */
@@ -77,7 +77,7 @@ export function writeOutcome(statements: StatementCache, { seen, outcome }: Deci
         )
         .run({ ...row, after: outcome.processAfter });
       return;
-    case 'hasten':
+    case 'reschedule':
       statements
         .prepare(`UPDATE messages_in SET process_after = @after WHERE ${isAsSeen}`)
         .run({ ...row, after: outcome.processAfter });

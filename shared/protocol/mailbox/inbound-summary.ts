@@ -1,9 +1,9 @@
-/** What an inbound.db tells of its session, for a host whose own records do not know it. */
+/** Reads what an inbound.db tells of its session, for a host whose own records do not know it. */
 import type { StatementCache } from '../../base/sqlite/statement-cache.js';
 import type { Address } from '../session-message.js';
 
 export interface InboundSummary {
-  /** Where its replies go; where that was never written, where its newest message came from. */
+  /** The address of its replies; where that was never written, where its newest message came from. */
   readonly routing: Address | null;
   /** More than one: it serves several chats. */
   readonly chatCount: number;

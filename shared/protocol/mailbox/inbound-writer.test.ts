@@ -39,8 +39,8 @@ describe('an inbound.db of another version', () => {
     );
   }
 
-  /** Whether a look throws an error of that code. */
-  function looksAnd(migrations: readonly Migration[]): string {
+  /** Tells the code of the error that reading throws, if it throws one. */
+  function resultOfReading(migrations: readonly Migration[]): string {
     try {
       new InboundWriter(new InboundHandle(path, { migrations })).listOpen();
       return 'reads it';
@@ -54,17 +54,17 @@ describe('an inbound.db of another version', () => {
     const writer = new InboundWriter(new InboundHandle(path, { migrations: later }));
     expect(writer.listOpen()).toEqual([]);
     expect(versionOf()).toBe(later.length);
-    expect(looksAnd(later)).toBe('reads it');
+    expect(resultOfReading(later)).toBe('reads it');
   });
 
   it('is left alone where it is newer than this program', () => {
     new InboundWriter(new InboundHandle(path, { migrations: later })).listOpen();
-    expect(looksAnd(released)).toBe('migration_refused');
+    expect(resultOfReading(released)).toBe('migration_refused');
   });
 
   it('is damaged where it has none: made anew, it would hide what is lost', () => {
     truncateSync(path);
-    expect(looksAnd(released)).toBe('database_corrupt');
+    expect(resultOfReading(released)).toBe('database_corrupt');
     expect(versionOf()).toBe(0);
   });
 
@@ -72,7 +72,7 @@ describe('an inbound.db of another version', () => {
     withDatabase(path, { mode: 'write', busyTimeoutMs: 0 }, (db) => {
       db.pragma(`user_version = ${version}`);
     });
-    expect(looksAnd(released)).toBe('database_corrupt');
+    expect(resultOfReading(released)).toBe('database_corrupt');
   });
 });
 

@@ -1,6 +1,6 @@
 /**
- * The host's half of inbound.db, its only writer. It never waits for a lock: a locked file throws database_busy, and
- * the caller tries again without holding up other sessions.
+ * The host's half of inbound.db, its only writer. The writer never waits for a lock: a locked file throws
+ * database_busy, and the caller tries again without holding up other sessions.
  */
 import type { StatementCache } from '../../base/sqlite/statement-cache.js';
 import type { InboundHandle } from './inbound-handle.js';
@@ -164,7 +164,7 @@ export class InboundWriter {
     );
   }
 
-  /** What messages say, by id; left out where that cannot be read. */
+  /** The texts of messages, by id; left out where that cannot be read. */
   findTexts(messageIds: readonly string[]): ReadonlyMap<string, string> {
     return this.#file.read((statements) => {
       const select = statements.pluck<[string], string | null>(
@@ -179,7 +179,7 @@ export class InboundWriter {
     });
   }
 
-  /** Where messages came from, and so where a failure is told; in the order of the ids. */
+  /** The addresses that messages came from, where a failure is told too; in the order of the ids. */
   findAddresses(messageIds: readonly string[]): ReadonlyMap<string, Address> {
     return this.#file.read((statements) => {
       const select = statements.prepare<[string], AddressColumns>(

@@ -73,12 +73,12 @@ describe('a mailbox', () => {
   }
 
   function reply(...ids: string[]): void {
-    const inboundMaxSeq = inboundReader.look((inbound) => inbound.maxSeq());
+    const inboundMaxSeq = inboundReader.read((inbound) => inbound.maxSeq());
     outboundWriter.commit({ rows: ids.map(outRow), acks: [], inboundMaxSeq, nowMs });
   }
 
   function pendingIds(at = now): string[] {
-    return inboundReader.look((inbound) => [...inbound.pending(at)].map(({ id }) => id));
+    return inboundReader.read((inbound) => [...inbound.pending(at)].map(({ id }) => id));
   }
 
   /** Claims those of the given attempts that are open. */
@@ -104,7 +104,7 @@ describe('a mailbox', () => {
       reply('o-1', 'o-2');
       append(inRow('m-3'));
       reply('o-3');
-      const seqs = inboundReader.look((inbound) => [...inbound.pending(now)]);
+      const seqs = inboundReader.read((inbound) => [...inbound.pending(now)]);
       expect(seqs.map(({ id, seq }) => [id, seq])).toEqual([
         ['m-1', 2],
         ['m-2', 4],
@@ -130,7 +130,7 @@ describe('a mailbox', () => {
         inRow(`c-${from + index}`, { status: 'context' }),
       );
     const keptBelow = (seq: number): string[] =>
-      inboundReader.look((inbound) => inbound.listContextBelow(seq, now)).map(({ id }) => id);
+      inboundReader.read((inbound) => inbound.listContextBelow(seq, now)).map(({ id }) => id);
 
     it('as much as a turn reads, however much is said, and takes the rest back as unread', () => {
       for (let from = 0; from < 1_000; from += 50) append(...chatter(from, from + 50));
@@ -142,7 +142,7 @@ describe('a mailbox', () => {
     it('all of it that came before a message that waits, and no more of what came after', () => {
       append(...chatter(0, 200), inRow('m-1'), ...chatter(200, 700));
       append(...chatter(700, 1_000));
-      const waiting = inboundReader.look((inbound) => [...inbound.pending(now)]);
+      const waiting = inboundReader.read((inbound) => [...inbound.pending(now)]);
       expect(keptBelow(waiting[0]!.seq)).toEqual(chatter(0, 200).map(({ id }) => id));
       expect(keptBelow(Infinity)).toHaveLength(400);
     });
@@ -162,7 +162,7 @@ describe('a mailbox', () => {
     it('once under one id, and leaves the first as it was', () => {
       expect(append(inRow('m-1'), inRow('m-1', { content: '{"text":"other"}' }))).toEqual(['m-1']);
       expect(append(inRow('m-1', { content: '{}' }), inRow('m-2'))).toEqual(['m-2']);
-      const [loaded] = inboundReader.look((inbound) => inbound.load(['m-1']));
+      const [loaded] = inboundReader.read((inbound) => inbound.load(['m-1']));
       expect(loaded).toMatchObject({
         kind: 'message',
         message: { seq: 2, content: { kind: 'task', task: { text: 'm-1' } } },
@@ -178,7 +178,7 @@ describe('a mailbox', () => {
       );
       expect(pendingIds()).toEqual(['m-2']);
       expect(pendingIds(later)).toEqual(['m-1', 'm-2']);
-      inboundReader.look((inbound) => {
+      inboundReader.read((inbound) => {
         expect(inbound.findNextDueAt(now)).toBe(later);
         expect(inbound.findNextDueAt(later)).toBeUndefined();
       });
@@ -199,7 +199,7 @@ describe('a mailbox', () => {
 
     it('and says of a damaged one why it cannot be read, without losing the others', () => {
       append(inRow('m-1', { content: 'not json' }), inRow('m-2', { content: '{}' }), inRow('m-3'));
-      const loaded = inboundReader.look((inbound) => inbound.load(['m-3', 'm-2', 'm-1']));
+      const loaded = inboundReader.read((inbound) => inbound.load(['m-3', 'm-2', 'm-1']));
       expect(loaded).toMatchObject([
         { kind: 'unreadable', id: 'm-1', error: { code: 'content_invalid' } },
         { kind: 'unreadable', id: 'm-2', error: { code: 'content_invalid' } },
@@ -212,7 +212,7 @@ describe('a mailbox', () => {
     it('by replacing what was there', () => {
       inboundWriter.project({ destinations: [destination('a'), destination('b')], routing: home });
       inboundWriter.project({ destinations: [destination('b', 'moved'), destination('c')] });
-      inboundReader.look((inbound) => {
+      inboundReader.read((inbound) => {
         expect(inbound.listDestinations()).toEqual([destination('b', 'moved'), destination('c')]);
         expect(inbound.findRouting()).toEqual(home);
       });
@@ -227,7 +227,7 @@ describe('a mailbox', () => {
     });
 
     it('and knows no chat before it was told one', () => {
-      expect(inboundReader.look((inbound) => inbound.findRouting())).toBeUndefined();
+      expect(inboundReader.read((inbound) => inbound.findRouting())).toBeUndefined();
     });
   });
 
@@ -315,7 +315,7 @@ describe('a mailbox', () => {
   it('is not waited for by either reader while somebody writes', () => {
     const startedAt = performance.now();
     for (const [path, read] of [
-      [inboundPath, () => inboundReader.look((inbound) => inbound.maxSeq())],
+      [inboundPath, () => inboundReader.read((inbound) => inbound.maxSeq())],
       [outboundPath, () => outboundReader.maxSeq()],
       [inboundPath, () => append(inRow('m-1'))],
     ] as const) {

@@ -4,7 +4,7 @@ import { maxContentBytes } from '../limits.js';
 /** Of every column but content, in bytes. */
 const maxShortBytes = 4_096;
 
-/** octet_length looks at a value's header only, so that a huge one is never read. */
+/** octet_length reads a value's header only, so that a huge one is never read. */
 export function shortText(column: string): string {
   return `CASE WHEN octet_length(${column}) <= ${maxShortBytes} THEN CAST(${column} AS TEXT) END`;
 }

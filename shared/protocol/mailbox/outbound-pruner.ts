@@ -1,6 +1,6 @@
 /**
- * Takes away what is too old in outbound.db; the runner's, like OutboundWriter. What may go is for the one who asks to
- * find out in inbound.db: see docs/adr/0008. In slices, each one small transaction.
+ * Takes away what is too old in outbound.db; the runner's, like OutboundWriter. The one who asks has to find out in
+ * inbound.db what may go: see docs/adr/0008. Rows go in slices, each one small transaction.
  */
 import { isoAt } from '../../base/clock.js';
 import { withDatabase, type Db } from '../../base/sqlite/sqlite.js';
@@ -26,7 +26,7 @@ export interface OldNote {
 /** Candidates of one slice. */
 export interface OldRows<T> {
   readonly old: readonly T[];
-  /** The last key that was looked at; undefined: there is nothing further. */
+  /** The last key that was examined; undefined: there is nothing further. */
   readonly next: string | undefined;
 }
 

@@ -30,7 +30,7 @@ describe.each([
 
   function create(): void {
     new OutboundWriter(path).create(readMigrations('migrations/outbound'));
-    // Where it stays open, what is done to it afterwards meets an open file.
+    // When it stays open, what is done to it afterwards meets an open file.
     expect(reader.maxSeq()).toBe(0);
   }
 

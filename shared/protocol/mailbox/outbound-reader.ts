@@ -5,7 +5,7 @@
 import { BerthError, errnoOf, hasCode } from '../../base/errors.js';
 import { KeptDatabase, transact, type OpenedDatabase } from '../../base/sqlite/kept-database.js';
 import { fromSqlite, outOfReach } from '../../base/sqlite/sqlite.js';
-import { assertNoTrap } from './outbound-trap.js';
+import { assertNotHostile } from './hostile-file.js';
 import {
   isAfter,
   isNumbered,
@@ -48,7 +48,7 @@ export interface AckRecord {
   readonly reason: string | null;
 }
 
-/** What a pass over a session wants to know of its outbound.db. */
+/** A pass over a session asks for this of its outbound.db. */
 export interface PageRequest {
   /** A seq: rows after it. */
   readonly after: number;
@@ -58,7 +58,7 @@ export interface PageRequest {
   readonly acksOf: readonly string[];
 }
 
-/** What one read transaction has found. */
+/** The rows that one read transaction has found. */
 export interface OutboundPage {
   readonly rows: readonly OutboundRow[];
   readonly acks: ReadonlyMap<string, AckRecord>;
@@ -177,14 +177,14 @@ export class OutboundReader {
     });
   }
 
-  /** The name to open. Throws as viewOutbound and assertNoTrap. */
+  /** The name to open. Throws as viewOutbound and assertNotHostile. */
   #findName(): string {
     if (this.#viewDir !== undefined) {
       return this.#makesView
         ? viewOutbound(this.#path, this.#viewDir)
         : findView(this.#path, this.#viewDir);
     }
-    assertNoTrap(this.#path);
+    assertNotHostile(this.#path);
     return this.#path;
   }
 
@@ -236,7 +236,7 @@ function contentBytes(rows: readonly OutboundRow[]): number {
   return rows.reduce((sum, { content }) => sum + (content?.length ?? 0), 0);
 }
 
-/** What is in the file may be half of a commit. It is for a moment, unless the writer was killed. */
+/** The file may hold half of a commit. That lasts a moment, unless the writer was killed. */
 function interrupted(path: string): BerthError {
   return new BerthError('database_busy', `${path} is being written.`, {
     facts: { path, journal: true },
@@ -255,7 +255,7 @@ function namedAs(error: BerthError, name: string, path: string): BerthError {
 /** Rows that no runner writes: so many on the way to one page, and the file is not taken for a mailbox any more. */
 const maxStrangeRows = 1_000;
 
-/** What `collect` reads: a row that cannot be recorded has null for its id. */
+/** `collect` reads these: a row that cannot be recorded has null for its id. */
 type Found<T extends { readonly id: string }> = T | (Omit<T, 'id'> & { readonly id: null });
 
 /** Along the index of seq, row by row: what is left out must not keep this thread busy for long. */

@@ -1,4 +1,4 @@
-/** What outbound.db must look like to be read: plain tables of stored columns, as a runner makes them. */
+/** States what outbound.db must be made of to be read: plain tables of stored columns, as a runner makes them. */
 import { BerthError } from '../../base/errors.js';
 import type { OpenedDatabase } from '../../base/sqlite/kept-database.js';
 import type { Db } from '../../base/sqlite/sqlite.js';
@@ -21,7 +21,7 @@ export function hasOurTables({ db, statements }: OpenedDatabase): boolean {
   return false;
 }
 
-/** The keys come first in each: without them every look would read the whole table. */
+/** The keys come first in each: without them every read would go through the whole table. */
 const ourBeginnings = [
   /^create table "?messages_out"? \(\s?id text primary key,\s?seq integer not null unique,/i,
   /^create table "?processing_ack"? \(\s?message_id text primary key,/i,

@@ -1,25 +1,25 @@
 /**
  * Another name for outbound.db, in a folder that no container reaches. SQLite opens what lies beside a database too, by
- * its name: beside the container's own one that could be a pipe, a link, or memory that is cut away while it is read. A hard
- * link is the same file with the same locks, and nothing lies beside it. What it names was an ordinary file when it was
- * linked, and stays one, whatever the container does.
+ * its name: beside the container's own one that could be a pipe, a link, or memory that is cut away while it is read. A
+ * hard link is the same file with the same locks, and nothing lies beside it. The file that it names was an ordinary
+ * one when it was linked, and stays so, whatever the container does.
  */
 import { linkSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BerthError, errnoOf } from '../../base/errors.js';
 import { letAllPass } from '../../base/private-file.js';
 import { notAFile } from '../../base/sqlite/sqlite.js';
-import { assertNoTrap } from './outbound-trap.js';
+import { assertNotHostile } from './hostile-file.js';
 import { outboundDbName } from '../workspace.js';
 
-/** What link(2) says where the file system knows no hard links: the file is opened by its own name then. */
+/** link(2) fails with these where the file system knows no hard links: the file is opened by its own name then. */
 const noLinks = new Set(['EPERM', 'EROFS', 'ENOTSUP', 'ENOSYS', 'EXDEV']);
 
 /** The name to open. Throws database_missing, database_unreadable where it is no ordinary file, or database_corrupt. */
 export function viewOutbound(path: string, viewDir: string): string {
   const name = linkView(path, viewDir);
   if (!lstatSync(name).isFile()) throw notAFile(path);
-  assertNoTrap(name, path);
+  assertNotHostile(name, path);
   return name;
 }
 
@@ -43,7 +43,7 @@ export function findView(path: string, viewDir: string): string {
     throw new BerthError('database_unreadable', `${path} has no second name yet.`, { facts });
   }
   if (!lstatSync(view).isFile()) throw notAFile(path);
-  assertNoTrap(view, path);
+  assertNotHostile(view, path);
   return view;
 }
 
@@ -76,7 +76,7 @@ function link(path: string, view: string, viewDir: string): boolean {
   const draft = `${view}.new`;
   try {
     mkdirSync(viewDir, { recursive: true, mode: 0o711 });
-    // One that a crash has left may be of an older file.
+    // A draft that a crash has left may be of an older file.
     rmSync(draft, { force: true });
     linkSync(path, draft);
   } catch (error) {

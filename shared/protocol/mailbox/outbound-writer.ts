@@ -10,10 +10,10 @@ import { migrateByVersion, type Migration } from '../../base/sqlite/migrate.js';
 import { asForeign, fromSqlite, withDatabase } from '../../base/sqlite/sqlite.js';
 import type { StatementCache } from '../../base/sqlite/statement-cache.js';
 import type { Address } from '../session-message.js';
-import { assertNoTrap } from './outbound-trap.js';
+import { assertNotHostile } from './hostile-file.js';
 import { failureKey, maxReasonLength, triesKey } from '../session-state.js';
 
-/** How long SQLite waits for the host's look to end, in milliseconds. The host's looks take less than one. */
+/** How long SQLite waits for the host's read to end, in milliseconds. The host's reads take less than one. */
 const busyTimeoutMs = 1_000;
 
 export interface NewOutboundRow {
@@ -27,7 +27,7 @@ export interface NewOutboundRow {
   readonly content: string;
 }
 
-/** One try of a messages_in row; `tries` as it stands there. */
+/** A try of a messages_in row; `tries` as it stands there. */
 export interface Attempt {
   readonly id: string;
   readonly tries: number;
@@ -43,7 +43,7 @@ export type FinalAck =
       readonly reason: string;
     };
 
-/** What one transaction of a turn writes. */
+/** All that one transaction of a turn writes. */
 export interface OutboundCommit {
   readonly rows: readonly NewOutboundRow[];
   readonly acks: readonly FinalAck[];
@@ -62,7 +62,7 @@ export class OutboundWriter {
   /** Makes the file or brings it up to date. */
   create(migrations: readonly Migration[]): void {
     // Beside the file may lie what would keep this process from it for ever.
-    assertNoTrap(this.#file.path);
+    assertNotHostile(this.#file.path);
     withDatabase(this.#file.path, { mode: 'create', busyTimeoutMs }, (db) => {
       migrateByVersion(db, migrations);
     });
@@ -130,8 +130,8 @@ export class OutboundWriter {
       // The file may be damaged, or not there any more: the next call finds out anew.
       this.#file.close();
       const failure = fromSqlite(error, path);
-      // What lies beside the file may be the reason: that does not pass.
-      if (failure.code === 'database_unreadable') assertNoTrap(path);
+      // A file beside it may be the reason: that does not pass.
+      if (failure.code === 'database_unreadable') assertNotHostile(path);
       throw asForeign(failure, path);
     }
   }

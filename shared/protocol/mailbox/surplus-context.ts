@@ -3,7 +3,8 @@ import { contextSize } from '../limits.js';
 
 /**
  * Takes back context that no turn will read any more: newer rows have taken its place, and no message waits that came
- * after it. It has not been answered, so it is not completed. Takes `limit` rows at the most; returns how many.
+ * after it. Such a message has not been answered, so it is not completed. Takes `limit` rows at the most; returns how
+ * many.
  */
 export function cancelSurplusContext(statements: StatementCache, limit: number): number {
   const open = `status IN ('pending', 'context')`;

@@ -12,7 +12,7 @@ import { parseOutboundMessage } from '../../../../shared/protocol/outbound-messa
 import { isRecordable, shortText } from '../../../../shared/protocol/mailbox/outbound-columns.js';
 import { isAckStatus } from '../../../../shared/protocol/mailbox/outbound-reader.js';
 import { hasOurTables } from '../../../../shared/protocol/mailbox/outbound-schema.js';
-import { assertNoTrap } from '../../../../shared/protocol/mailbox/outbound-trap.js';
+import { assertNotHostile } from '../../../../shared/protocol/mailbox/hostile-file.js';
 import { maxContentBytes } from '../../../../shared/protocol/limits.js';
 import { salvageTable } from './table-salvage.js';
 
@@ -45,7 +45,7 @@ const superJournalMagic = 'd9d505f920a163d7';
  */
 export function rollBackCopy(copyPath: string, maxBytes: number): void {
   assertNamesNoFile(`${copyPath}-journal`);
-  assertNoTrap(copyPath);
+  assertNotHostile(copyPath);
   withDatabase(copyPath, { mode: 'write', busyTimeoutMs: 0 }, (db) => {
     // The caller brings it to disk, without holding up the thread.
     db.pragma('synchronous = OFF');
@@ -144,7 +144,7 @@ function isMessage({ kind, content, deliverAfter, recurrence }: Readonly<Record<
 function openToRead(path: string): Db | undefined {
   let db: Db | undefined;
   try {
-    assertNoTrap(path);
+    assertNotHostile(path);
     db = openDatabase(path, { mode: 'read', busyTimeoutMs: 0 });
     if (hasOurTables({ db, statements: new StatementCache(db) })) return db;
   } catch {

@@ -2,13 +2,13 @@ import { isoAt } from '../../shared/base/clock.js';
 import type { Nudges } from '../sessions/nudges.js';
 import type { DaemonDeps } from './core.js';
 
-/** Somebody listens on a chat again: what waited for that is said now. */
-export function hearAgain(
+/** Says what waited for somebody to listen on a chat again. */
+export function listenAgain(
   { store, clock }: Pick<DaemonDeps, 'store' | 'clock'>,
   nudges: Pick<Nudges, 'notices' | 'delivery'>,
   { channelType, platformId }: { readonly channelType: string; readonly platformId: string },
 ): void {
-  store.notices.hasten(channelType, platformId, isoAt(clock.now()));
+  store.notices.reschedule(channelType, platformId, isoAt(clock.now()));
   nudges.notices();
   const waiting = store.awaitedListeners.take(channelType, platformId);
   for (const sessionId of waiting) nudges.delivery(sessionId);

@@ -3,24 +3,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../../test/fakes/fake-clock.js';
-import { unreadable, Vitals, type Health } from './vitals.js';
+import { unreadable, Liveness, type Health } from './liveness.js';
 
 const limits = { silenceTimeoutMs: 60_000, turnTimeoutMs: 600_000 };
 
-describe('the vital signs of a turn', () => {
+describe('the liveness of a turn', () => {
   let folder: string;
   let heartbeatPath: string;
   let clock: FakeClock;
   let monotonicMs: number;
-  let vitals: Vitals;
+  let liveness: Liveness;
 
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'berth-vitals-'));
+    folder = mkdtempSync(join(tmpdir(), 'berth-liveness-'));
     heartbeatPath = join(folder, 'heartbeat');
     clock = new FakeClock();
     monotonicMs = 1_000;
-    vitals = new Vitals({ clock, monotonicNow: () => monotonicMs });
-    vitals.watch('s-1', 'c-1', limits);
+    liveness = new Liveness({ clock, monotonicNow: () => monotonicMs });
+    liveness.watch('s-1', 'c-1', limits);
   });
 
   afterEach(() => {
@@ -38,15 +38,15 @@ describe('the vital signs of a turn', () => {
   }
 
   function check(claimed: string | undefined = 'm-1', containerId = 'c-1'): Promise<Health> {
-    return vitals.check('s-1', { containerId, heartbeatPath, claimed }, limits);
+    return liveness.check('s-1', { containerId, heartbeatPath, claimed }, limits);
   }
 
-  it('are looked for only when it may be too late, and not at every message', () => {
+  it('are checked only when it may be too late, and not at every message', () => {
     pass(20_000);
-    expect(vitals.watch('s-1', 'c-1', limits)).toBe(40_000);
-    vitals.rest('s-1');
+    expect(liveness.watch('s-1', 'c-1', limits)).toBe(40_000);
+    liveness.rest('s-1');
     pass(3_600_000);
-    expect(vitals.watch('s-1', 'c-1', limits)).toBe(60_000);
+    expect(liveness.watch('s-1', 'c-1', limits)).toBe(60_000);
   });
 
   it('are missed after the silence that is allowed, counted from the last beat', async () => {
@@ -54,7 +54,7 @@ describe('the vital signs of a turn', () => {
     beat();
     pass(30_000);
     const health = await check();
-    expect(health.kind === 'fine' && Math.abs(health.lookInMs - 30_000) < 5).toBe(true);
+    expect(health.kind === 'fine' && Math.abs(health.checkInMs - 30_000) < 5).toBe(true);
     pass(29_990);
     expect((await check()).kind).toBe('fine');
     pass(10);
@@ -84,7 +84,7 @@ describe('the vital signs of a turn', () => {
     expect((await check()).kind).toBe('stuck');
     beat('999999999999\n');
     pass(1);
-    expect(await check()).toEqual({ kind: 'fine', lookInMs: 359_999 });
+    expect(await check()).toEqual({ kind: 'fine', checkInMs: 359_999 });
   });
 
   it('do not save a turn that takes longer than it may', async () => {
@@ -102,12 +102,12 @@ describe('the vital signs of a turn', () => {
     const hasty = { silenceTimeoutMs: 60_000, turnTimeoutMs: 3_000 };
     const signs = { containerId: 'c-1', heartbeatPath, claimed: 'm-1' };
     pass(60_000);
-    vitals.rest('s-1');
-    expect(vitals.watch('s-1', 'c-1', hasty)).toBe(300);
+    liveness.rest('s-1');
+    expect(liveness.watch('s-1', 'c-1', hasty)).toBe(300);
     pass(300);
-    expect(await vitals.check('s-1', signs, hasty)).toEqual({ kind: 'fine', lookInMs: 3_000 });
+    expect(await liveness.check('s-1', signs, hasty)).toEqual({ kind: 'fine', checkInMs: 3_000 });
     pass(3_000);
-    expect((await vitals.check('s-1', signs, hasty)).kind).toBe('stuck');
+    expect((await liveness.check('s-1', signs, hasty)).kind).toBe('stuck');
   });
 
   it('do not begin anew where nobody can read what it is at', async () => {
@@ -135,18 +135,18 @@ describe('the vital signs of a turn', () => {
 
   it('are not asked for in the first seconds of a container, however little silence is allowed', async () => {
     const strict = { silenceTimeoutMs: 100, turnTimeoutMs: 600_000 };
-    vitals.watch('s-2', 'c-2', strict);
+    liveness.watch('s-2', 'c-2', strict);
     const signs = { containerId: 'c-2', heartbeatPath, claimed: 'm-1' };
     pass(9_999);
-    expect(await vitals.check('s-2', signs, strict)).toEqual({ kind: 'fine', lookInMs: 1 });
+    expect(await liveness.check('s-2', signs, strict)).toEqual({ kind: 'fine', checkInMs: 1 });
     pass(1);
-    expect((await vitals.check('s-2', signs, strict)).kind).toBe('stuck');
+    expect((await liveness.check('s-2', signs, strict)).kind).toBe('stuck');
   });
 
   it('are those of one container: another one starts afresh', async () => {
     pass(60_000);
     expect((await check()).kind).toBe('stuck');
-    vitals.forget('s-1');
-    expect(vitals.watch('s-1', 'c-2', limits)).toBe(60_000);
+    liveness.forget('s-1');
+    expect(liveness.watch('s-1', 'c-2', limits)).toBe(60_000);
   });
 });

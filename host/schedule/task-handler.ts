@@ -14,7 +14,7 @@ import type { NewTask, Task } from '../store/tasks.js';
 import { sessionModes, type SessionMode } from '../store/wirings.js';
 import { assertRecurrence, assertTimeZone, nextRun } from '../sessions/tasks/recurrence.js';
 
-export interface TaskDeskDeps {
+export interface TaskHandlerDeps {
   readonly store: Store;
   readonly mailbox: Mailbox;
   readonly sessions: SessionRegistry;
@@ -30,13 +30,13 @@ export interface Cancellation {
   readonly cancelled: 'all' | 'series';
 }
 
-/** What is due so soon may be taken by the runner at this moment, in milliseconds. */
+/** A task that is due so soon may be taken by the runner at this moment, in milliseconds. */
 const tooSoonMs = 1_000;
 
-export class TaskDesk {
-  readonly #deps: TaskDeskDeps;
+export class TaskHandler {
+  readonly #deps: TaskHandlerDeps;
 
-  constructor(deps: TaskDeskDeps) {
+  constructor(deps: TaskHandlerDeps) {
     this.#deps = deps;
   }
 
@@ -201,7 +201,7 @@ export class TaskDesk {
 
   /**
    * Writes what is planned in a session where it is missing: into its files that were made anew, or into the session
-   * that takes the place of one that was set aside.
+   * that takes the place of a quarantined one.
    */
   async restore(sessionId: string): Promise<void> {
     const { store, sessions, log } = this.#deps;
@@ -216,7 +216,7 @@ export class TaskDesk {
     }
   }
 
-  /** What was planned in sessions that were set aside goes on in those that take their place. Never rejects. */
+  /** Tasks that were planned in quarantined sessions go on in those that take their place. Never rejects. */
   async moveStranded(): Promise<void> {
     const { store, log } = this.#deps;
     try {

@@ -9,7 +9,7 @@ import type { Session } from '../store/sessions.js';
 import type { DeliveryLoop } from './delivery-loop.js';
 import type { FailureReports } from './failure-reports.js';
 
-export interface DeadLetterDeskDeps extends InboundRetryDeps {
+export interface DeadLetterHandlerDeps extends InboundRetryDeps {
   readonly loop: DeliveryLoop;
   readonly reports: FailureReports;
   readonly log: Logger;
@@ -19,12 +19,12 @@ export interface DeadLetterDeskDeps extends InboundRetryDeps {
 export type RetryOutcome = DeadLetterRef &
   (
     | { readonly outcome: 'retried' }
-    /** It had been dealt with meanwhile. */
+    /** The message had been dealt with meanwhile. */
     | { readonly outcome: 'settled' }
     | { readonly outcome: 'refused'; readonly reason: string; readonly next: string | null }
   );
 
-/** Where a row stands; timestamp: ISO-8601. */
+/** The place where a row stands; timestamp: ISO-8601. */
 interface Place {
   readonly seq: number;
   readonly timestamp: string;
@@ -32,14 +32,14 @@ interface Place {
 
 const nowhere: Place = { seq: Infinity, timestamp: '~' };
 
-export class DeadLetterDesk {
-  readonly #deps: DeadLetterDeskDeps;
+export class DeadLetterHandler {
+  readonly #deps: DeadLetterHandlerDeps;
 
-  constructor(deps: DeadLetterDeskDeps) {
+  constructor(deps: DeadLetterHandlerDeps) {
     this.#deps = deps;
   }
 
-  /** In the order in which they came. One that cannot be tried again keeps none of the others from it. */
+  /** In the order in which they came. A letter that cannot be tried again keeps none of the others from it. */
   async retry(letters: readonly DeadLetterRef[]): Promise<readonly RetryOutcome[]> {
     const outcomes: RetryOutcome[] = [];
     for (const ref of await this.#inOrder(letters)) {
@@ -63,7 +63,7 @@ export class DeadLetterDesk {
       .flatMap((letters) => letters.map(({ ref }) => ref));
   }
 
-  /** What cannot be read comes last; why, its retry says. */
+  /** A message that cannot be read comes last; its retry says why. */
   async #findPlace({ sessionId, direction, messageId }: DeadLetterRef): Promise<Place> {
     const { mailbox } = this.#deps;
     try {
@@ -103,7 +103,7 @@ export class DeadLetterDesk {
 
   async #retryOut(session: Session, letter: DeadLetter): Promise<boolean> {
     const { store, mailbox, clock, reports, loop } = this.#deps;
-    if (session.status === 'set-aside') throw isSetAside(session);
+    if (session.status === 'set-aside') throw quarantined(session);
     const { messageId, reason, maybeSent } = letter;
     const row = await mailbox.outbound(session.id, 'find', messageId);
     if (row === undefined) throw isGone(letter);
@@ -134,7 +134,7 @@ function isGone({ messageId }: DeadLetter): BerthError {
   });
 }
 
-function isSetAside({ id, statusReason }: Session): BerthError {
+function quarantined({ id, statusReason }: Session): BerthError {
   return new BerthError(
     'invalid_input',
     `The session ${id} was set aside: ${statusReason ?? '-'}`,

@@ -1,4 +1,4 @@
-/** Who may start a container, who has to wait for a place, and which idle container gives its place up. */
+/** Decides who may start a container, who has to wait for a place, and which idle container gives its place up. */
 import { isoAt, type Clock } from '../../../shared/base/clock.js';
 import type { Logger } from '../../../shared/base/logger.js';
 import { PollLoop } from '../../../shared/base/poll-loop.js';
@@ -10,23 +10,23 @@ import { Admission, type AdmissionLimits, type Share } from './admission.js';
 import type { ObservedContainer } from '../runtime/container-runtime.js';
 import type { WaitingNotices } from './waiting-notices.js';
 
-/** What the engine runs, as far as it was seen. */
+/** The containers that the engine runs, as far as they were seen. */
 export interface ObservedContainers {
   list(): readonly ObservedContainer[];
   listForSession(sessionId: string): readonly ObservedContainer[];
 }
 
-export interface WaitingRoomDeps extends AdmissionLimits {
+export interface StartQueueDeps extends AdmissionLimits {
   readonly store: Store;
   readonly observed: ObservedContainers;
   readonly notices: WaitingNotices;
   readonly clock: Clock;
   readonly log: Logger;
-  /** It may be a session's turn, or it is to make room. */
+  /** A session may be the next to start, or has to give up its place. */
   readonly nudges: Pick<Nudges, 'container'>;
 }
 
-/** Whoever has waited for longer than this is told its place, in milliseconds. */
+/** A person who has waited for longer than this is told the place in the queue, in milliseconds. */
 const patienceMs = 4_000;
 const tellIntervalMs = 1_000;
 /** In one go. */
@@ -34,20 +34,20 @@ const maxTold = 50;
 /** How many idle containers may be on their way out at once. */
 const maxLeaving = 4;
 
-export class WaitingRoom {
-  readonly #deps: WaitingRoomDeps;
+export class StartQueue {
+  readonly #deps: StartQueueDeps;
   readonly #admission: Admission;
   readonly #teller: PollLoop;
-  /** Sessions whose idle containers are to make room. */
+  /** Sessions whose idle containers have to give up their places. */
   readonly #leaving = new Set<string>();
   readonly #told = new Set<string>();
 
-  constructor(deps: WaitingRoomDeps) {
+  constructor(deps: StartQueueDeps) {
     this.#deps = deps;
     this.#admission = new Admission(deps);
     this.#teller = new PollLoop({
-      name: 'waiting room',
-      look: () => this.#tellPlaces(),
+      name: 'start queue',
+      poll: () => this.#tellPlaces(),
       intervalMs: () => (this.#admission.waiting > 0 ? tellIntervalMs : 86_400_000),
       log: deps.log,
     });
@@ -61,21 +61,23 @@ export class WaitingRoom {
     await this.#teller.stop();
   }
 
-  isToMakeRoom(sessionId: string): boolean {
+  mustGivePlace(sessionId: string): boolean {
     return this.#leaving.has(sessionId);
   }
 
-  /** It waits, and it is not its turn: nothing to look at. */
+  /** The session waits, and is not the next: there is nothing to check. */
   isKeptWaiting(sessionId: string): boolean {
     return this.#admission.isKeptWaiting(sessionId);
   }
 
   /** False: not now. Throws spec_refused where it never will. */
-  admit(session: Session, isSpare: boolean): boolean {
+  admit(session: Session, isPrewarmed: boolean): boolean {
     const share = this.#shareOf(session);
-    const isAdmitted = isSpare ? this.#admission.admitSpare(share) : this.#admission.admit(share);
+    const isAdmitted = isPrewarmed
+      ? this.#admission.admitPrewarmed(share)
+      : this.#admission.admit(share);
     if (isAdmitted) this.#told.delete(session.id);
-    else if (!isSpare) this.#teller.nudge();
+    else if (!isPrewarmed) this.#teller.nudge();
     this.serve();
     return isAdmitted;
   }
@@ -86,7 +88,7 @@ export class WaitingRoom {
     this.serve();
   }
 
-  /** A look at the session found that it wants no container to be started. */
+  /** A pass over the session found that it wants no container to be started. */
   leave(sessionId: string): void {
     this.#told.delete(sessionId);
     this.#admission.leave(sessionId);
@@ -110,13 +112,13 @@ export class WaitingRoom {
   /** A place may have become free, or an idle container may make one: calls whoever is next. */
   serve(): void {
     const next = this.#admission.next();
-    if (next?.needsRoom !== true) this.#leaving.clear();
+    if (next?.needsPlace !== true) this.#leaving.clear();
     if (next === undefined) return;
-    if (next.needsRoom) this.#makeRoom();
+    if (next.needsPlace) this.#makePlace();
     else this.#deps.nudges.container(next.sessionId);
   }
 
-  #makeRoom(): void {
+  #makePlace(): void {
     const { nudges, log } = this.#deps;
     for (const id of this.#leaving) if (!this.#hasContainer(id)) this.#leaving.delete(id);
     const wanted = Math.min(this.#admission.waiting, maxLeaving) - this.#leaving.size;
@@ -132,7 +134,7 @@ export class WaitingRoom {
     return containers.some(({ state }) => state === 'running');
   }
 
-  /** Sessions with a container and nothing to do: the blank ones first, then the least recently used. */
+  /** Sessions with a container and nothing to do: the prewarmed ones first, then the least recently used. */
   #listIdle(): readonly Session[] {
     const { store, observed, clock } = this.#deps;
     const now = isoAt(clock.now());
@@ -178,7 +180,7 @@ export class WaitingRoom {
   }
 }
 
-/** Blank sessions sort before all that were ever used. */
+/** Prewarmed sessions sort before all that were ever used. */
 function lastUse({ status, lastActive, createdAt }: Session): string {
   return status === 'warm' ? '' : (lastActive ?? createdAt);
 }

@@ -14,7 +14,7 @@ describe('what a container may put beside outbound.db', () => {
   let path: string;
 
   beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'berth-trap-'));
+    folder = mkdtempSync(join(tmpdir(), 'berth-hostile-file-'));
     path = join(folder, 'outbound.db');
     new OutboundWriter(path).create(readMigrations('migrations/outbound'));
   });

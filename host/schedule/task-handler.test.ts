@@ -3,7 +3,7 @@ import { TaskRoom } from '../../test/fakes/task-room.js';
 
 const hour = 3_600_000;
 
-describe('the desk for tasks', () => {
+describe('the handler for tasks', () => {
   let room: TaskRoom;
 
   beforeEach(() => {
@@ -72,18 +72,18 @@ describe('the desk for tasks', () => {
 
   it('takes back what has not begun', async () => {
     await room.plan(hour);
-    expect(await room.desk.cancel({ id: 't-1' })).toMatchObject({ cancelled: 'all' });
+    expect(await room.handler.cancel({ id: 't-1' })).toMatchObject({ cancelled: 'all' });
     expect(room.runs()).toEqual(['2026-01-31T13:00 cancelled']);
     expect(room.store.tasks.list()).toEqual([]);
     await room.look();
     expect(room.wakesIn()).toBeUndefined();
-    await expect(room.desk.cancel({ id: 't-1' })).rejects.toThrow('There is no task "t-1"');
+    await expect(room.handler.cancel({ id: 't-1' })).rejects.toThrow('There is no task "t-1"');
   });
 
   it('does not take back what runs once and has begun', async () => {
     await room.plan(0);
     room.store.sessions.setContainerStatus(room.session.id, 'running');
-    await expect(room.desk.cancel({ id: 't-1' })).rejects.toThrow('has begun already');
+    await expect(room.handler.cancel({ id: 't-1' })).rejects.toThrow('has begun already');
     expect(room.runs()).toEqual(['2026-01-31T12:00 pending']);
     expect(room.store.tasks.list()).toHaveLength(1);
   });
@@ -92,7 +92,7 @@ describe('the desk for tasks', () => {
     await room.plan(0, { recurrence: '0 * * * *' });
     const run = room.nextRunId;
     room.store.sessions.setContainerStatus(room.session.id, 'running');
-    expect(await room.desk.cancel({ id: 't-1' })).toMatchObject({ cancelled: 'series' });
+    expect(await room.handler.cancel({ id: 't-1' })).toMatchObject({ cancelled: 'series' });
     room.runner.complete(run);
     await room.look();
     expect(room.runs()).toEqual(['2026-01-31T12:00 completed']);
@@ -103,7 +103,7 @@ describe('the desk for tasks', () => {
     'takes back what became due while nobody could run it (%s)',
     async (recurrence) => {
       await room.plan(0, { recurrence });
-      expect(await room.desk.cancel({ id: 't-1' })).toMatchObject({ cancelled: 'all' });
+      expect(await room.handler.cancel({ id: 't-1' })).toMatchObject({ cancelled: 'all' });
       expect(room.runs()).toEqual(['2026-01-31T12:00 cancelled']);
     },
   );
@@ -112,7 +112,7 @@ describe('the desk for tasks', () => {
     await room.plan(0, { recurrence: '0 * * * *' });
     await room.plan(2 * hour, { id: 't-2' });
     await room.run();
-    await room.desk.cancel({ id: 't-1' });
+    await room.handler.cancel({ id: 't-1' });
     expect(room.runs()).toEqual([
       '2026-01-31T12:00 completed',
       '2026-01-31T14:00 pending',
@@ -127,19 +127,19 @@ describe('the desk for tasks', () => {
       db.exec('DELETE FROM messages_in');
     });
     room.store.dueItems.clear(room.session.id, 'wake');
-    await room.desk.restore(room.session.id);
+    await room.handler.restore(room.session.id);
     expect(room.runs()).toEqual(['2026-01-31T13:00 pending']);
     expect(room.wakesIn()).toBe(hour);
   });
 
-  it('moves what was planned in a session that was set aside into the one that follows', async () => {
+  it('moves what was planned in a quarantined session into the one that follows', async () => {
     await room.plan(hour, { recurrence: '0 * * * *' });
     room.store.sessions.setStatus(room.session.id, 'set-aside', 'damaged');
-    await room.desk.moveStranded();
+    await room.handler.moveStranded();
     const [task] = room.store.tasks.list();
     expect(task?.sessionId).not.toBe(room.session.id);
     expect(room.runs(task?.sessionId)).toEqual(['2026-01-31T13:00 pending']);
-    await room.desk.moveStranded();
+    await room.handler.moveStranded();
     expect(room.store.tasks.list()).toHaveLength(1);
   });
 });

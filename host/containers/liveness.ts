@@ -1,6 +1,6 @@
 /**
- * Whether the turns of running containers are alive. Times are this process's own, from performance.now(): the clock may
- * jump, and the mtime of a heartbeat is the container's word; only that it has changed counts.
+ * Knows whether the turns of running containers are alive. Times are this process's own, from performance.now(): the
+ * clock may jump, and the mtime of a heartbeat is the container's word; only that it has changed counts.
  */
 import { basename, dirname } from 'node:path';
 import type { Clock } from '../../shared/base/clock.js';
@@ -9,17 +9,17 @@ import { withConfinedFile } from '../sessions/files/confined-file.js';
 
 export type Health =
   /** To be asked again after so many milliseconds. */
-  | { readonly kind: 'fine'; readonly lookInMs: number }
+  | { readonly kind: 'fine'; readonly checkInMs: number }
   /** The turn hangs, or goes on for too long. */
   | { readonly kind: 'stuck'; readonly reason: string };
 
-export interface VitalLimits {
+export interface LivenessLimits {
   /** The longest silence of a turn, unless it announces a longer one, in milliseconds. */
   readonly silenceTimeoutMs: number;
   readonly turnTimeoutMs: number;
 }
 
-export interface VitalSigns {
+export interface LivenessSigns {
   readonly containerId: string;
   readonly heartbeatPath: string;
   /** The oldest message that is claimed; undefined where none is; `unreadable` where that cannot be told. */
@@ -29,14 +29,14 @@ export interface VitalSigns {
 /** In the place of a message: outbound.db cannot be read now. */
 export const unreadable = '(unreadable)';
 
-/** What was seen of a container, and when. */
+/** All that was seen of a container, and when. */
 interface Observation {
   readonly containerId: string;
   readonly since: number;
   /** Undefined while it has nothing to do. */
   busySince: number | undefined;
-  lookedAt: number;
-  nextLookAt: number;
+  checkedAt: number;
+  nextCheckAt: number;
   sign: string;
   signSince: number;
   claimed: string | undefined;
@@ -46,25 +46,25 @@ interface Observation {
 /** A container is given this long after this daemon has started it or taken it over, in milliseconds. */
 const startGraceMs = 10_000;
 
-/** A turn is timed from the look that first sees what it is at: by so much of its time it may be late. */
-const firstLookShare = 0.1;
+/** A turn is timed from the check that first sees what it is at: by so much of its time it may be late. */
+const firstCheckShare = 0.1;
 
 const noSign = 'none';
 
 /** A beat that is seen for the first time counts as at least this fresh: only its age by the clock says otherwise. */
 const confirmMs = 5_000;
 
-export interface VitalsDeps {
+export interface LivenessDeps {
   readonly clock: Clock;
   /** Milliseconds that never jump. */
   readonly monotonicNow: () => number;
 }
 
-export class Vitals {
-  readonly #deps: VitalsDeps;
+export class Liveness {
+  readonly #deps: LivenessDeps;
   readonly #observations = new Map<string, Observation>();
 
-  constructor(deps: VitalsDeps) {
+  constructor(deps: LivenessDeps) {
     this.#deps = deps;
   }
 
@@ -74,13 +74,13 @@ export class Vitals {
     if (seen !== undefined) seen.busySince = undefined;
   }
 
-  /** It has no container any more. */
+  /** The session has no container any more. */
   forget(sessionId: string): void {
     this.#observations.delete(sessionId);
   }
 
   /** Its container runs and has work to do. Returns in how many milliseconds it is to be checked; 0: now. */
-  watch(sessionId: string, containerId: string, limits: VitalLimits): number {
+  watch(sessionId: string, containerId: string, limits: LivenessLimits): number {
     const nowMs = this.#deps.monotonicNow();
     const known = this.#observations.get(sessionId);
     const seen = known?.containerId === containerId ? known : newObservation(containerId, nowMs);
@@ -88,13 +88,13 @@ export class Vitals {
     if (seen.busySince === undefined) {
       seen.busySince = nowMs;
       const { silenceTimeoutMs, turnTimeoutMs } = limits;
-      seen.nextLookAt = nowMs + Math.min(silenceTimeoutMs, turnTimeoutMs * firstLookShare);
+      seen.nextCheckAt = nowMs + Math.min(silenceTimeoutMs, turnTimeoutMs * firstCheckShare);
     }
-    return Math.max(0, seen.nextLookAt - nowMs);
+    return Math.max(0, seen.nextCheckAt - nowMs);
   }
 
   /** Of a session that is watched. */
-  async check(sessionId: string, signs: VitalSigns, limits: VitalLimits): Promise<Health> {
+  async check(sessionId: string, signs: LivenessSigns, limits: LivenessLimits): Promise<Health> {
     const heartbeat = await readHeartbeat(signs.heartbeatPath);
     const nowMs = this.#deps.monotonicNow();
     const seen = this.#observations.get(sessionId) ?? newObservation(signs.containerId, nowMs);
@@ -103,34 +103,34 @@ export class Vitals {
     const allowedMs = Math.max(silenceTimeoutMs, Math.min(heartbeat.announcedMs, turnTimeoutMs));
     if (heartbeat.sign !== noSign && seen.sign !== heartbeat.sign) {
       seen.sign = heartbeat.sign;
-      seen.signSince = this.#ageSign(heartbeat.mtimeMs, seen.lookedAt, nowMs, allowedMs);
+      seen.signSince = this.#ageSign(heartbeat.mtimeMs, seen.checkedAt, nowMs, allowedMs);
     }
-    seen.lookedAt = nowMs;
+    seen.checkedAt = nowMs;
     const aliveAt = Math.max(seen.signSince, seen.busySince ?? nowMs);
     const silentAt = Math.max(aliveAt + allowedMs, seen.since + startGraceMs);
     const overdueAt =
       seen.claimed === undefined
         ? Infinity
         : Math.max(seen.claimedSince + turnTimeoutMs, seen.since + startGraceMs);
-    seen.nextLookAt = Math.min(silentAt, overdueAt);
+    seen.nextCheckAt = Math.min(silentAt, overdueAt);
     if (nowMs >= overdueAt) {
       return { kind: 'stuck', reason: `its turn took longer than ${inSeconds(turnTimeoutMs)}` };
     }
     if (nowMs >= silentAt) {
       return { kind: 'stuck', reason: `it gave no sign of life for ${inSeconds(allowedMs)}` };
     }
-    return { kind: 'fine', lookInMs: seen.nextLookAt - nowMs };
+    return { kind: 'fine', checkInMs: seen.nextCheckAt - nowMs };
   }
 
-  /** When a new sign was made: no earlier than the last look, and not so early that it could not be confirmed. */
-  #ageSign(mtimeMs: number, lookedAt: number, nowMs: number, allowedMs: number): number {
+  /** When a new sign was made: no earlier than the last check, and not so early that it could not be confirmed. */
+  #ageSign(mtimeMs: number, checkedAt: number, nowMs: number, allowedMs: number): number {
     const ageMs = Math.max(0, this.#deps.clock.now() - mtimeMs);
-    const oldestMs = Math.min(nowMs - lookedAt, allowedMs - Math.min(confirmMs, allowedMs));
+    const oldestMs = Math.min(nowMs - checkedAt, allowedMs - Math.min(confirmMs, allowedMs));
     return nowMs - Math.min(ageMs, oldestMs);
   }
 }
 
-/** What cannot be read goes on being what it was; a turn does not begin anew by that. */
+/** A claim that cannot be read goes on being what it was; a turn does not begin anew by that. */
 function noteClaim(seen: Observation, claimed: string | undefined, nowMs: number): void {
   if (seen.claimed === claimed) return;
   if (claimed === unreadable && seen.claimed !== undefined) return;
@@ -143,8 +143,8 @@ function newObservation(containerId: string, nowMs: number): Observation {
     containerId,
     since: nowMs,
     busySince: undefined,
-    lookedAt: nowMs,
-    nextLookAt: nowMs,
+    checkedAt: nowMs,
+    nextCheckAt: nowMs,
     sign: noSign,
     signSince: nowMs,
     claimed: undefined,

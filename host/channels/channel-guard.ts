@@ -1,4 +1,4 @@
-/** What every channel hands over passes here: text that can be stored, and ids that come back as they were. */
+/** Guards what every channel hands over: text that can be stored, and ids that come back as they were. */
 import type { Logger } from '../../shared/base/logger.js';
 import { findStorageProblem, toWellFormed } from '../../shared/base/well-formed.js';
 import type { ChannelEvents, InboundEvent, InboundOutcome } from './channel.js';
@@ -6,7 +6,10 @@ import type { ChannelEvents, InboundEvent, InboundOutcome } from './channel.js';
 /** In UTF-16 units; ids of platforms are far shorter. */
 const longestId = 1_024;
 
-/** The events as a channel may call them. What cannot be stored is refused as an outcome, so that it is not sent again. */
+/**
+ * The events as a channel may call them. An event that cannot be stored is refused as an outcome, so that it is not
+ * sent again.
+ */
 export function guardEvents(events: ChannelEvents, log: Logger): ChannelEvents {
   return {
     onInbound: (event) => {

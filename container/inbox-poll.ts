@@ -9,13 +9,13 @@ import type { InboundProbe } from './inbound-probe.js';
 import type { Batch, Intake } from './intake.js';
 import { NudgeTimer } from './nudge-timer.js';
 
-export interface InboxLookDeps {
+export interface InboxPollDeps {
   readonly probe: InboundProbe;
   readonly intake: Intake;
   readonly clock: Clock;
   /** Such a failure is thrown: trying again would not help. `attempts`: how often it has failed in a row. */
   readonly isHopeless: (error: BerthError, attempts: number) => boolean;
-  /** Look again. */
+  /** Polls again. */
   readonly nudge: () => void;
   readonly log: Logger;
 }
@@ -27,8 +27,8 @@ const firstTroubleWaitMs = 250;
 const longestTroubleWaitMs = 5_000;
 const missingPatienceMs = 1_500;
 
-export class InboxLook {
-  readonly #deps: InboxLookDeps;
+export class InboxPoll {
+  readonly #deps: InboxPollDeps;
   readonly #retryTimer: NudgeTimer;
   readonly #dueTimer: NudgeTimer;
   #busySinceMs: number | undefined;
@@ -39,7 +39,7 @@ export class InboxLook {
   #missingSinceMs = Infinity;
   #nextDueAtMs = Infinity;
 
-  constructor(deps: InboxLookDeps) {
+  constructor(deps: InboxPollDeps) {
     this.#deps = deps;
     this.#retryTimer = new NudgeTimer(deps.nudge);
     this.#dueTimer = new NudgeTimer(deps.nudge);
@@ -49,7 +49,7 @@ export class InboxLook {
   take(): Batch | undefined {
     if (performance.now() < this.#pausedUntilMs) return undefined;
     const { probe } = this.#deps;
-    const state = probe.look();
+    const state = probe.examine();
     if (state.kind === 'missing' || state.kind === 'unchanged') this.#busySinceMs = undefined;
     this.#noteWhetherThere(state.kind !== 'missing');
     if (!this.#isWorthOpening(state.kind)) return undefined;
@@ -58,7 +58,7 @@ export class InboxLook {
       this.#endTrouble();
       const { isDue, nextDueAt } = taken.rest;
       if (!isDue) {
-        // Nothing to look for until the file changes, or the next is due.
+        // There is nothing to read until the file changes, or the next is due.
         if (state.kind === 'changed') probe.markSeen(state.version);
         this.#planDue(nextDueAt);
       }
@@ -71,7 +71,7 @@ export class InboxLook {
 
   /** inbound.db stands as it was read last. */
   isUnchanged(): boolean {
-    return this.#deps.probe.look().kind === 'unchanged';
+    return this.#deps.probe.examine().kind === 'unchanged';
   }
 
   /** Something may have come, or become due, since inbound.db was read last. */
@@ -112,7 +112,7 @@ export class InboxLook {
     }
   }
 
-  /** Looks again after a quarter of the wait so far: at once at first, and never in a spin. Returns the wait so far. */
+  /** Polls again after a quarter of the wait so far: at once at first, and never in a spin. Returns the wait so far. */
   #waitForCommit(): number {
     const nowMs = performance.now();
     this.#busySinceMs ??= nowMs;

@@ -186,7 +186,7 @@ describe('a dead letter that is tried again', () => {
       expect(room.store.deadLetters.count()).toBe(0);
     });
 
-    it('is refused where its session was set aside, or the agent’s files hold it no more', async () => {
+    it('is refused where its session was quarantined, or the agent’s files hold it no more', async () => {
       room.channel.willAnswer(banned);
       room.runner.say('o-1');
       await room.deliver();

@@ -1,10 +1,10 @@
 /**
- * Where the next look at a session's rows begins. A shortcut, not the truth: kept in memory only, and without it the
- * whole file is read once.
+ * Keeps where the next pass over a session's rows begins. This is a shortcut, not the truth: it is kept in memory only,
+ * and without it the whole file is read once.
  */
 
-/** Where a look begins, or has come to. */
-export interface LookStart {
+/** The place where a pass begins, or has come to. */
+export interface PassStart {
   /** Seq of the last row before the first one that is not final. */
   readonly settledThrough: number;
   /** Up to this seq every row is final, or waits for its time only. Not below `settledThrough`. */
@@ -15,13 +15,13 @@ export interface LookStart {
   readonly isUnseen: boolean;
 }
 
-export class LookStarts {
-  readonly #starts = new Map<string, LookStart>();
+export class PassStarts {
+  readonly #starts = new Map<string, PassStart>();
   /** From which seq on something that was final is so no more. */
   readonly #reopened = new Map<string, number>();
 
   /** `now`: ISO-8601. Rows that wait for their time are passed over until the first of them is due. Undefined: not known. */
-  take(sessionId: string, now: string): LookStart | undefined {
+  take(sessionId: string, now: string): PassStart | undefined {
     const start = this.#starts.get(sessionId);
     if (start === undefined) return undefined;
     const before = (this.#reopened.get(sessionId) ?? Number.POSITIVE_INFINITY) - 1;
@@ -31,12 +31,12 @@ export class LookStarts {
       isDue || before < start.waitsThrough
         ? startAfter(Math.min(start.settledThrough, before))
         : start;
-    // Should this look not come to its end, the next one finds rows that it has seen.
+    // Should this pass not come to its end, the next one finds rows that it has seen.
     this.#starts.set(sessionId, { ...taken, isUnseen: false });
     return taken;
   }
 
-  note(sessionId: string, start: LookStart): void {
+  note(sessionId: string, start: PassStart): void {
     this.#starts.set(sessionId, start);
   }
 
@@ -49,6 +49,6 @@ export class LookStarts {
   }
 }
 
-export function startAfter(seq: number): LookStart {
+export function startAfter(seq: number): PassStart {
   return { settledThrough: seq, waitsThrough: seq, waitsUntil: undefined, isUnseen: false };
 }

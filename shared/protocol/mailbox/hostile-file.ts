@@ -1,4 +1,4 @@
-/** What a container may put beside or into outbound.db that would do harm to whoever opens it with SQLite. */
+/** Recognises what a container may put beside or into outbound.db to harm whoever opens it with SQLite. */
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from 'node:fs';
 import { BerthError, errnoOf } from '../../base/errors.js';
 import { companionSuffixes, notAFile } from '../../base/sqlite/sqlite.js';
@@ -11,7 +11,7 @@ const headerLength = 20;
  * WAL mode makes files beside it, behind links too. Throws database_unreadable or database_corrupt; says nothing of a file
  * that is not there. `ownName`: what people know it by.
  */
-export function assertNoTrap(path: string, ownName = path): void {
+export function assertNotHostile(path: string, ownName = path): void {
   const header = readHeader(path);
   const isWhole = header.length === headerLength;
   if (isWhole && (header[18] !== 1 || header[19] !== 1)) {
@@ -30,7 +30,7 @@ function isOdd(path: string): boolean {
   try {
     return lstatSync(path, { throwIfNoEntry: false })?.isFile() === false;
   } catch (error) {
-    // It cannot be reached, and neither can the database.
+    // The file cannot be reached, and neither can the database.
     if (errnoOf(error) === undefined) throw error;
     return false;
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../shared/base/logger.js';
-import { guardEvents } from './channel-door.js';
+import { guardEvents } from './channel-guard.js';
 import type { ChannelEvents, InboundEvent, InboundOutcome } from './channel.js';
 
 const event: InboundEvent = {
@@ -12,7 +12,7 @@ const event: InboundEvent = {
   isMention: false,
 };
 
-/** What gets through the door. */
+/** Returns what the guard lets through. */
 function knock(more: Partial<InboundEvent>): {
   outcome: Promise<InboundOutcome>;
   taken: InboundEvent[];
@@ -28,7 +28,7 @@ function knock(more: Partial<InboundEvent>): {
   return { outcome: guardEvents(events, silentLogger).onInbound({ ...event, ...more }), taken };
 }
 
-describe('the door of all channels', () => {
+describe('the guard of all channels', () => {
   it('lets a message through as it is, whatever scripts and spellings its ids are in', async () => {
     const address = { ...event.address, platformId: 'e\u0301\u200b\n-1', threadId: '👍' };
     const { outcome, taken } = knock({ address });
