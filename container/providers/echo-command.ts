@@ -9,6 +9,8 @@ export type EchoCommand =
   | { readonly kind: 'exit'; readonly code: number }
   | { readonly kind: 'hang' }
   | { readonly kind: 'send'; readonly destination: string; readonly text: string }
+  /** Asks the host for an action. */
+  | { readonly kind: 'action'; readonly name: string; readonly parameters: Record<string, unknown> }
   /** A command that cannot be carried out as it was written. */
   | { readonly kind: 'usage'; readonly sentence: string };
 
@@ -19,6 +21,7 @@ const sleepUsage = `Write !sleep <ms> <text>, where <ms> is a whole number from 
 const quietUsage = sleepUsage.replace('!sleep', '!quiet');
 const burstUsage = `Write !burst <n>, where <n> is a whole number from 1 to ${maxBurst}.`;
 const exitUsage = 'Write !exit <code>, where <code> is a whole number from 0 to 255.';
+const actionUsage = 'Write !action <name> <parameters>, where <parameters> is a JSON object.';
 const sendUsage = 'Write !send <destination> <text>.';
 
 const parsers: Readonly<Record<string, (rest: string) => EchoCommand>> = {
@@ -29,6 +32,7 @@ const parsers: Readonly<Record<string, (rest: string) => EchoCommand>> = {
   '!exit': parseExit,
   '!hang': () => ({ kind: 'hang' }),
   '!send': parseSend,
+  '!action': parseAction,
 };
 
 export function parseEchoCommand(text: string): EchoCommand {
@@ -58,6 +62,23 @@ function parseSend(rest: string): EchoCommand {
   const [destination, text] = splitFirstWord(rest);
   if (destination === '' || text === '') return { kind: 'usage', sentence: sendUsage };
   return { kind: 'send', destination, text };
+}
+
+function parseAction(rest: string): EchoCommand {
+  const [name, json] = splitFirstWord(rest);
+  const parameters = parseObject(json === '' ? '{}' : json);
+  if (name === '' || parameters === undefined) return { kind: 'usage', sentence: actionUsage };
+  return { kind: 'action', name, parameters };
+}
+
+function parseObject(json: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(json);
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isObject ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function splitFirstWord(text: string): [string, string] {

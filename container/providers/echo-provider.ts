@@ -53,6 +53,8 @@ export class EchoProvider implements Provider {
         return say(message, `echo: ${event === undefined ? source : `${source} ${event}`}`);
       }
       case 'system':
+        // The answer to an action, which the next message would otherwise find as context.
+        if (content.system.event.startsWith('action.')) return say(message, content.system.text);
         // Answering a notice about a reply that could not be delivered would make the next such notice.
         return Promise.resolve({ kind: 'replies', replies: [] });
     }
@@ -86,6 +88,14 @@ export class EchoProvider implements Provider {
         return new Promise(() => undefined);
       case 'send':
         return sendTo(message, command, turn.destinations);
+      case 'action': {
+        const { name: action, parameters } = command;
+        const asked: Reply = {
+          inReplyTo: message.id,
+          content: { kind: 'system', system: { action, parameters } },
+        };
+        return { kind: 'replies', replies: [asked] };
+      }
       case 'usage':
         return say(message, command.sentence);
     }

@@ -210,6 +210,8 @@ export class ComposedDaemon {
     return buildDelivery({
       ...deps,
       ...this.#core,
+      tasks: this.#schedule.taskHandler,
+      timeZone: deps.config.timeZone,
       retry: noticeRetry,
       repeatPassMs,
       settlementWaitMs,

@@ -1,3 +1,4 @@
+import { ActionHandler, type ActionHandlerDeps } from './actions/action-handler.js';
 import { DeliveryBatch, type DeliveryBatchDeps } from './delivery-batch.js';
 import { DeliveryLoop, type DeliveryLoopDeps } from './delivery-loop.js';
 import { DeadLetterHandler, type DeadLetterHandlerDeps } from './dead-letter-handler.js';
@@ -8,7 +9,8 @@ import { OutboxFiles, type OutboxFilesDeps } from './files/outbox-files.js';
 import { RowDelivery, type RowDeliveryDeps } from './row-delivery.js';
 
 export type DeliveryDeps = Omit<DeliveryLoopDeps, 'rows' | 'batch'> &
-  Omit<RowDeliveryDeps, 'batch'> &
+  Omit<RowDeliveryDeps, 'batch' | 'actions'> &
+  ActionHandlerDeps &
   Omit<DeliveryBatchDeps, 'outboxFiles' | 'reports'> &
   FailureReportsDeps &
   Omit<DeadLetterHandlerDeps, 'loop' | 'reports'> &
@@ -27,7 +29,7 @@ export interface Delivery {
 export function buildDelivery(deps: DeliveryDeps): Delivery {
   const reports = new FailureReports(deps);
   const batch = new DeliveryBatch({ ...deps, outboxFiles: new OutboxFiles(deps), reports });
-  const rows = new RowDelivery({ ...deps, batch });
+  const rows = new RowDelivery({ ...deps, batch, actions: new ActionHandler(deps) });
   const loop = new DeliveryLoop({ ...deps, rows, batch });
   const watcher = new OutboundWatcher({
     ...deps,

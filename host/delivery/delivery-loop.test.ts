@@ -219,7 +219,7 @@ describe('delivery', () => {
 
   it('refuses what does not parse, and goes on', async () => {
     room.runner.sayContent('o-1', { operation: 'explode' });
-    room.runner.sayContent('o-2', { action: 'reboot' }, { kind: 'system' });
+    room.runner.sayContent('o-2', { parameters: {} }, { kind: 'system' });
     room.runner.write({
       id: 'o-3',
       inReplyTo: null,
@@ -234,7 +234,7 @@ describe('delivery', () => {
     expect(room.texts()).toEqual(['o-5']);
     expect(room.outDeadLetters()).toMatchObject({
       'o-1': expect.stringContaining('does not fit') as string,
-      'o-2': expect.stringContaining('reboot') as string,
+      'o-2': expect.stringContaining('action') as string,
       'o-3': 'its content is too long',
       'o-4': expect.stringContaining('deliver_after') as string,
     });

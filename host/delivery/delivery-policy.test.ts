@@ -66,7 +66,7 @@ describe('what becomes of a reply', () => {
     ['it is too long', { content: null }, {}, 'refuse'],
     ['it is no JSON', { content: '{' }, {}, 'refuse'],
     ['it is of no kind that leaves a container', { kind: 'task' }, {}, 'refuse'],
-    ['it asks for an action', { kind: 'system', content: '{"action":"x"}' }, {}, 'refuse'],
+    ['it asks for an action', { kind: 'system', content: '{"action":"x"}' }, {}, 'act'],
   ];
 
   it.each(cases)('when %s', (_, rowFields, factFields, kind) => {

@@ -3,7 +3,7 @@ import type { Channel } from '../channels/channel.js';
 import type { DeliveryRecord } from '../../shared/protocol/mailbox/inbound-rows.js';
 import type { OutboundRow } from '../../shared/protocol/mailbox/outbound-reader.js';
 import { parseOutboundMessage } from '../../shared/protocol/outbound-message.js';
-import type { Address, ChatOut } from '../../shared/protocol/session-message.js';
+import type { Address, ChatOut, SystemOut } from '../../shared/protocol/session-message.js';
 import {
   asRepeatText,
   planSend,
@@ -40,6 +40,8 @@ export type DeliveryDecision =
       /** The message may have arrived before; the chat says so. */
       readonly isRepeat: boolean;
     }
+  /** The agent asks the host for something. */
+  | { readonly kind: 'act'; readonly system: SystemOut }
   /** Will never be sent. */
   | {
       readonly kind: 'refuse';
@@ -61,6 +63,7 @@ export function decideDelivery(row: OutboundRow, facts: DeliveryFacts): Delivery
   if (parsed.kind === 'malformed') return { ...parsed, kind: 'refuse', isMalformed: true };
   const dueAt = dueTimeOf(parsed.dueAtMs);
   if (dueAt > facts.now) return { kind: 'not-yet', dueAt };
+  if (parsed.kind === 'action') return { kind: 'act', system: parsed.system };
   if (address === undefined) return refuse('it names no chat to go to');
   if (!facts.isAllowed) return refuse(`this agent may not write to ${chatName(address)}`);
   if (channel === undefined) return refuse(`there is no channel of type ${address.channelType}`);

@@ -117,7 +117,7 @@ describe('a reply that cannot be delivered', () => {
       banned,
       { address: { channelType: 'fake', platformId: 'chat-9', threadId: null } },
     ],
-    ['it asks for an action', banned, { kind: 'system', content: '{"action":"x"}' } as const],
+    ['it asks for no action', banned, { kind: 'system', content: '{"parameters":{}}' } as const],
   ])('is not told in the chat where %s', async (_, outcome, fields) => {
     room.channel.willAnswer(outcome);
     room.runner.say('o-1', { inReplyTo: 'm-1', ...fields });

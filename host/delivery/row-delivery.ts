@@ -19,6 +19,7 @@ import { PassStarts, startAfter, type PassStart } from './pass-starts.js';
 import type { PlannedSend } from './planned-send.js';
 import type { UnknownSends } from './send/outcome-policy.js';
 import type { Undelivered } from './undelivered.js';
+import type { ActionHandler, RequestedAction } from './actions/action-handler.js';
 import { mayWriteTo } from './write-permission.js';
 
 export interface RowDeliveryDeps {
@@ -26,6 +27,7 @@ export interface RowDeliveryDeps {
   readonly mailbox: Mailbox;
   readonly sessions: SessionRegistry;
   readonly batch: DeliveryBatch;
+  readonly actions: ActionHandler;
   readonly findChannel: (channelType: string) => Channel | undefined;
   readonly unknownSendsOf: (channelType: string) => UnknownSends;
   readonly clock: Clock;
@@ -89,6 +91,7 @@ interface Page {
   /** The goals of its rows: many go to the same chat. */
   readonly goals: Map<string, Goal>;
   readonly sends: PlannedSend[];
+  readonly actions: RequestedAction[];
   readonly refusals: Undelivered[];
   /** Rows whose time has not come. */
   readonly later: Set<string>;
@@ -210,6 +213,7 @@ export class RowDelivery {
     const page: Page = {
       goals: new Map(),
       sends: [],
+      actions: [],
       refusals: [],
       later: new Set(),
       waiting: new Set(),
@@ -219,6 +223,7 @@ export class RowDelivery {
     pass.malformed += page.refusals.filter(({ isMalformed }) => isMalformed === true).length;
     if (pass.malformed > maxMalformed) throw this.#flooded(pass);
     await batch.refuse(session, page.refusals, pass.draft);
+    await this.#act(pass, page.actions);
     const unsent = await batch.send(session, page.sends, pass);
     for (const dueAt of unsent.dueTimes) pass.earliest = earlier(pass.earliest, dueAt);
     for (const { id, seq } of rows) {
@@ -227,6 +232,15 @@ export class RowDelivery {
       if (isHeld || page.later.has(id)) pass.isContiguous = false;
       if (pass.isContiguous) pass.settledThrough = seq;
       if (pass.isInTime) pass.waitsThrough = seq;
+    }
+  }
+
+  /** In their order. What was done is noted with the next thing that is written; done again, it is known by its row. */
+  async #act({ session, draft }: RowPass, requested: readonly RequestedAction[]): Promise<void> {
+    for (const one of requested) {
+      const { isDone } = await this.#deps.actions.handle(session, one);
+      const status = isDone ? 'delivered' : 'failed';
+      draft.add({ messageOutId: one.row.id, status, platformMessageId: null }, false);
     }
   }
 
@@ -254,6 +268,9 @@ export class RowDelivery {
         return;
       case 'refuse':
         page.refusals.push({ row, ...decision, maybeSent: isBegun || maybeSent });
+        return;
+      case 'act':
+        page.actions.push({ row, system: decision.system });
         return;
       case 'send':
         if (this.#mustWait(pass, row, decision.address)) page.waiting.add(row.id);

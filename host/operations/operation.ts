@@ -8,10 +8,9 @@ import { BerthError } from '../../shared/base/errors.js';
 import { describeIssues } from '../../shared/protocol/plain-words.js';
 import type { Clock } from '../../shared/base/clock.js';
 import type { NewId } from '../../shared/base/ids.js';
-import type { NamedTask, NewTaskRequest, TaskRunRequest } from '../sessions/tasks/task-requests.js';
+import type { TaskPlans } from '../sessions/tasks/task-plans.js';
 import type { DeadLetterRef } from '../store/dead-letters.js';
 import type { Store } from '../store/store.js';
-import type { Task } from '../store/tasks.js';
 
 /** What operations on the database work with. */
 export interface DatabaseScope {
@@ -34,15 +33,6 @@ export interface DaemonScope {
     /** Ends the session's container; where messages wait, another is started. False: none ran. */
     readonly restart: (sessionId: string, reason: string) => boolean;
   };
-}
-
-/** The plans of agents. */
-export interface TaskPlans {
-  create(request: NewTaskRequest): Promise<Task>;
-  cancel(task: NamedTask): Promise<{ readonly task: Task; readonly cancelled: 'all' | 'series' }>;
-  pause(task: NamedTask): Promise<Task>;
-  resume(task: NamedTask): Promise<Task>;
-  run(request: TaskRunRequest): Promise<{ readonly messageId: string; readonly sessionId: string }>;
 }
 
 interface Facts<Name extends string, Input extends z.ZodType> {

@@ -70,11 +70,17 @@ export class TaskHandler {
   }
 
   /** Throws not_found, and invalid_input for one that runs once and has begun. */
-  async cancel({ id }: NamedTask): Promise<Cancellation> {
+  async cancel(
+    { id }: NamedTask,
+    alongside: (cancelled: Cancellation['cancelled']) => void = () => undefined,
+  ): Promise<Cancellation> {
     const { store, log } = this.#deps;
     const task = this.#get(id);
     const cancelled = await this.#takeBack(task);
-    store.tasks.delete(id);
+    store.transaction(() => {
+      store.tasks.delete(id);
+      alongside(cancelled);
+    });
     log.info({ sessionId: task.sessionId, task: id }, 'task cancelled');
     return { task, cancelled };
   }

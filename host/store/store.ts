@@ -1,5 +1,6 @@
 import { ifFromSqlite, type Db } from '../../shared/base/sqlite/sqlite.js';
 import { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
+import { ActionReceiptStore } from './action-receipts.js';
 import { AgentGroupStore } from './agent-groups.js';
 import { AwaitedListenerStore } from './awaited-listeners.js';
 import { DaemonStateStore } from './daemon-state.js';
@@ -23,6 +24,7 @@ type Transact = (work: () => unknown) => unknown;
 
 /** central.db, one store per table. A statement is compiled when it is first used, and kept. */
 export class Store {
+  readonly actionReceipts: ActionReceiptStore;
   readonly agentGroups: AgentGroupStore;
   readonly awaitedListeners: AwaitedListenerStore;
   readonly daemonState: DaemonStateStore;
@@ -48,6 +50,7 @@ export class Store {
     this.#db = db;
     const statements = new StatementCache(db);
     this.#statements = statements;
+    this.actionReceipts = new ActionReceiptStore(statements);
     this.agentGroups = new AgentGroupStore(statements);
     this.awaitedListeners = new AwaitedListenerStore(statements);
     this.daemonState = new DaemonStateStore(statements);

@@ -1,13 +1,15 @@
 /** Reads what a row of messages_out says. Delivery and repair both ask here whether a row is a message. */
 import { toBerthError } from '../base/errors.js';
 import type { OutboundRow } from './mailbox/outbound-reader.js';
-import { parseOutboundContent, type ChatOut } from './session-message.js';
+import { parseOutboundContent, type ChatOut, type SystemOut } from './session-message.js';
 
 export type OutboundFields = Pick<OutboundRow, 'kind' | 'content' | 'deliverAfter' | 'recurs'>;
 
 export type OutboundMessage =
   /** `dueAtMs`: undefined: at once. */
   | { readonly kind: 'message'; readonly chat: ChatOut; readonly dueAtMs: number | undefined }
+  /** The agent asks the host for something. */
+  | { readonly kind: 'action'; readonly system: SystemOut; readonly dueAtMs: number | undefined }
   /** The row will never be one, whatever else changes. */
   | {
       readonly kind: 'malformed';
@@ -26,7 +28,7 @@ export function parseOutboundMessage(row: OutboundFields): OutboundMessage {
   try {
     const content = parseOutboundContent(row.kind, row.content);
     if (content.kind === 'chat') return { kind: 'message', chat: content.chat, dueAtMs };
-    return malformed(`there is no system action ${JSON.stringify(content.system.action)}`, false);
+    return { kind: 'action', system: content.system, dueAtMs };
   } catch (error) {
     return malformed(toBerthError(error).message, row.kind === 'chat');
   }

@@ -67,7 +67,14 @@ const webhookInSchema = z.object({
   payload: z.unknown(),
 });
 
-const systemInSchema = z.object({ event: z.string(), text: z.string() });
+const systemInSchema = z.object({
+  event: z.string(),
+  text: z.string(),
+  /** Of an answer to an action: its name, and the messages_out row that asked for it. */
+  action: z.optional(z.string()),
+  requestId: z.optional(z.string()),
+  result: z.optional(z.unknown()),
+});
 
 const chatOutSchema = z.discriminatedUnion('operation', [
   z.object({

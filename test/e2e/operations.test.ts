@@ -118,3 +118,20 @@ it('leaves it to its supervisor to start it again', async () => {
   await home.berth('stop');
   await second;
 });
+
+it('lets an agent plan, list and end its tasks, and tells it what came of that', async () => {
+  await using home = new BerthHome('process');
+  await home.start();
+  await using wire = await home.wire();
+  wire.say('!action schedule_task {"text":"water","every":"0 0 1 1 *"}');
+  await wire.until(() => wire.of('done').length === 1);
+  const [task] = await home.json<{ id: string }[]>('tasks', 'list');
+  wire.say('!action list_tasks');
+  await wire.until(() => wire.replies().length === 1);
+  expect(wire.replies()[0]).toContain(`${task?.id ?? ''} (`);
+  wire.say(`!action cancel_task {"id":"${task?.id ?? ''}"}`);
+  wire.say('!action fly');
+  await wire.until(() => wire.replies().length === 2);
+  expect(wire.replies()[1]).toContain('There is no action "fly".');
+  expect(await home.json('tasks', 'list')).toEqual([]);
+});

@@ -1,3 +1,4 @@
+import { TaskHandler } from '../../host/schedule/task-handler.js';
 import { join } from 'node:path';
 import { buildContainers } from '../../host/containers/build-containers.js';
 import type { Reconciler } from '../../host/containers/reconciler.js';
@@ -73,6 +74,8 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
     });
     const { loop } = buildDelivery({
       ...common,
+      tasks: new TaskHandler({ ...common, sessions, timeZone: 'UTC' }),
+      timeZone: 'UTC',
       folders: this.folders,
       sessions,
       repeatPassMs: 5_000,

@@ -1,3 +1,4 @@
+import { TaskHandler } from '../../host/schedule/task-handler.js';
 import { join } from 'node:path';
 import { defaultFileLimits } from '../../host/delivery/files/file-budget.js';
 import { buildDelivery, type Delivery } from '../../host/delivery/build-delivery.js';
@@ -97,6 +98,11 @@ export class DeliveryRoom extends SettlingRoom {
     super[Symbol.dispose]();
   }
 
+  #taskDeps() {
+    const { store, mailbox, sessions, clock, log } = this;
+    return { store, mailbox, sessions, clock, log };
+  }
+
   #build(): Delivery {
     const {
       sendTimeoutMs = 5_000,
@@ -109,6 +115,8 @@ export class DeliveryRoom extends SettlingRoom {
       this.planned += 1;
     });
     return buildDelivery({
+      tasks: new TaskHandler({ ...this.#taskDeps(), timeZone: 'UTC' }),
+      timeZone: 'UTC',
       store: this.store,
       mailbox: this.mailbox,
       folders: this.folders,

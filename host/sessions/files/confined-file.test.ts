@@ -182,7 +182,7 @@ describe('a file below a folder that a container writes to', () => {
     await make();
     const before = readdirSync('/proc/self/fd').length;
     expect(await tryRead()).toMatch(reason);
-    expect(readdirSync('/proc/self/fd').length).toBe(before);
+    expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before);
   });
 
   it.each([
@@ -208,7 +208,7 @@ describe('a file below a folder that a container writes to', () => {
     expect(await tryRead(['outbox', 'o-1', name])).toMatch(/^refused/);
     if (name !== '' && name.length < 200)
       expect(await tryRead(['outbox', name, 'file'])).toMatch(/^refused/);
-    expect(readdirSync('/proc/self/fd').length).toBe(before);
+    expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before);
   });
 
   it('may have any other name, of up to 255 bytes', async () => {
@@ -235,7 +235,7 @@ describe('a file below a folder that a container writes to', () => {
     const use = (): Promise<never> => Promise.reject(new Error('no'));
     await expect(withConfinedFile(out, filePath, {}, use)).rejects.toThrow('no');
     await expect(withConfinedFolder(out, ['outbox'], use)).rejects.toThrow('no');
-    expect(readdirSync('/proc/self/fd').length).toBe(before);
+    expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before);
   });
 
   it('lets go nobody who waits for the other end of a pipe', async () => {
@@ -287,7 +287,7 @@ describe('a file below a folder that a container writes to', () => {
     const before = readdirSync('/proc/self/fd').length;
     const outcomes = new Set<string>();
     for (let i = 0; i < opensInRace; i += 1) outcomes.add((await tryRead()).replace(/:.*/, ''));
-    expect(readdirSync('/proc/self/fd').length).toBe(before);
+    expect(readdirSync('/proc/self/fd').length).toBeLessThanOrEqual(before);
     return outcomes;
   }
 

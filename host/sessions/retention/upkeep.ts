@@ -106,6 +106,7 @@ export class Upkeep {
       (limit) => store.received.prune(received, limit),
       (limit) => store.notices.prune(settled, unused, limit),
       (limit) => store.requests.prune(settled, limit),
+      (limit) => store.actionReceipts.prune(unused, limit),
       (limit) => store.engagedThreads.prune(unused, limit),
       (limit) => store.repairs.prune(unused, limit),
     ];

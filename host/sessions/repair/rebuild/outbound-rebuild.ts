@@ -137,7 +137,7 @@ function isMessage({ kind, content, deliverAfter, recurrence }: Readonly<Record<
     deliverAfter: typeof deliverAfter === 'string' ? deliverAfter : null,
     recurs: typeof recurrence === 'string' && recurrence !== '' ? 1 : 0,
   });
-  return found === 'message';
+  return found === 'message' || found === 'action';
 }
 
 /** Undefined where nothing of it can be read. */

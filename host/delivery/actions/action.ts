@@ -1,0 +1,58 @@
+/**
+ * What an agent may ask of the host, through a messages_out row of kind system. The row's id is the key of the action: asked
+ * again after a crash, it does nothing twice, and gives the answer that it gave.
+ */
+import type { z } from 'zod';
+import type { Clock } from '../../../shared/base/clock.js';
+import type { TaskPlans } from '../../sessions/tasks/task-plans.js';
+import type { Session } from '../../store/sessions.js';
+import type { Store } from '../../store/store.js';
+
+/** What came of an action. */
+export interface ActionOutcome {
+  readonly isDone: boolean;
+  /** A sentence for the agent. */
+  readonly text: string;
+  /** Data for the agent, as JSON. */
+  readonly result?: unknown;
+}
+
+/** What actions work with. */
+export interface ActionScope {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly tasks: TaskPlans;
+  /** The install's. */
+  readonly timeZone: string;
+}
+
+/** One action that is asked for. */
+export interface ActionRequest {
+  readonly session: Session;
+  /** The messages_out row. */
+  readonly rowId: string;
+  /** Notes what came of it. Called in the transaction of its effect on central.db, where it has one. */
+  readonly note: (outcome: ActionOutcome) => void;
+}
+
+export interface Action<Name extends string = string, Parameters extends z.ZodType = z.ZodType> {
+  readonly name: Name;
+  /** One sentence: what it does. */
+  readonly summary: string;
+  readonly parameters: Parameters;
+  /** Whether the agent asked a question: then its answer wakes it. */
+  readonly isQuestion: boolean;
+  /** Throws BerthError for what cannot be done: the agent is told. */
+  readonly run: (
+    scope: ActionScope,
+    parameters: z.output<Parameters>,
+    request: ActionRequest,
+  ) => Promise<ActionOutcome>;
+}
+
+/** Keeps the types of its parts. */
+export function action<Name extends string, Parameters extends z.ZodType>(
+  definition: Action<Name, Parameters>,
+): Action<Name, Parameters> {
+  return definition;
+}
