@@ -188,7 +188,7 @@ function noteHome(
   }
 }
 
-/** What the daemon says about itself from the start. Where containers may be is not forgotten by a start that fails. */
+/** The daemon says this about itself from the start. A start that fails does not forget where containers may be. */
 function describeSelf(
   { config }: CommandContext,
   { isDetached }: RunOptions,

@@ -52,7 +52,7 @@ async function status(
   const zone = findInstallZone(context);
   // A daemon on a full disk cannot write that down.
   const dataDir = dirname(config.paths.centralDb);
-  const fullDisk = describeFullDisk(findDiskRoom(dataDir), dataDir);
+  const fullDisk = describeFullDisk(findDiskSpace(dataDir), dataDir);
   if (check === true) {
     const deadLetters = counts?.deadLetters ?? 0;
     return tellHealth(
