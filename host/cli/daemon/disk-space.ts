@@ -20,8 +20,8 @@ export function findDiskSpace(path: string): DiskSpace | null {
 }
 
 /** A problem in words; undefined where there is room, or nobody knows. */
-export function describeFullDisk(room: DiskSpace | null, folder: string): string | undefined {
-  if (room === null || room.freeBytes >= enoughBytes) return undefined;
-  const left = Math.floor(room.freeBytes / 1024);
+export function describeFullDisk(space: DiskSpace | null, folder: string): string | undefined {
+  if (space === null || space.freeBytes >= enoughBytes) return undefined;
+  const left = Math.floor(space.freeBytes / 1024);
   return `the disk is full: ${left} KiB are left where ${folder} lies. Messages that cannot be written are refused until there is room, and nothing is lost`;
 }
