@@ -9,7 +9,7 @@ import { runProgram } from './cli/program.js';
  */
 const umask = 0o022;
 
-/** One ctrl-c may come twice: from the terminal, and from the npx between. */
+/** A single ctrl-c may come twice: from the terminal, and from the npx between. */
 const sameRequestMs = 500;
 
 process.umask(umask);

@@ -82,7 +82,7 @@ const modules: readonly CommandModule[] = [
   },
 ];
 
-/** What this command line is about: every module where it names none, as for the list of all. */
+/** Loads what this command line is about: every module where it names none, as for the list of all. */
 async function loadCommands(
   program: Command,
   argv: readonly string[],
@@ -193,7 +193,7 @@ function report(error: unknown, output: TerminalOutput, command: string): number
   return 2;
 }
 
-/** What process.cwd() throws in a folder that was deleted. */
+/** Recognises what process.cwd() throws in a folder that was deleted. */
 function hasLostFolder(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error && error.syscall === 'uv_cwd';
 }

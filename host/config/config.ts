@@ -78,7 +78,7 @@ export interface Config {
   /** IANA name. */
   readonly timeZone: string;
   readonly timeZoneOrigin: TimeZoneOrigin;
-  /** What starts this process again when it ends, and what it is called; null: nobody. */
+  /** The supervisor that starts this process again when it ends, and what it is called; null: nobody. */
   readonly supervisor: string | null;
   readonly safetyScanMs: number;
   readonly unknownSends: UnknownSendPolicy;

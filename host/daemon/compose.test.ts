@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { delay } from '../../shared/base/lifecycle.js';
 import { FakeRuntime } from '../../test/fakes/fake-runtime.js';
-import { SettlingRoom } from '../../test/fakes/settling-room.js';
+import { SettlingSetup } from '../../test/fakes/settling-setup.js';
 import { until } from '../../test/fakes/waiting.js';
 import { loadConfig } from '../config/config.js';
 import { DaemonStatus } from '../store/daemon-status.js';
@@ -30,22 +30,22 @@ class SlowRuntime extends FakeRuntime {
 }
 
 describe('the composed daemon', () => {
-  let room: SettlingRoom;
+  let setup: SettlingSetup;
 
   beforeEach(() => {
-    room = new SettlingRoom();
+    setup = new SettlingSetup();
   });
 
   afterEach(() => {
-    room[Symbol.dispose]();
+    setup[Symbol.dispose]();
   });
 
   function composeDaemon(): { composed: ComposedDaemon; runtime: SlowRuntime } {
-    const flags = { BERTH_HOME: room.root, BERTH_STOP_TIMEOUT_MS: '1000' };
+    const flags = { BERTH_HOME: setup.root, BERTH_STOP_TIMEOUT_MS: '1000' };
     const { config } = loadConfig(flags);
     mkdirSync(sessionLogsDir(config), { recursive: true });
-    const runtime = new SlowRuntime({ clock: room.clock });
-    const { store, clock, newId, log } = room;
+    const runtime = new SlowRuntime({ clock: setup.clock });
+    const { store, clock, newId, log } = setup;
     const deps = {
       ...{ config, store, clock, newId, log, installId: 'install', version: '0' },
       chance: () => 0.5,
@@ -57,33 +57,33 @@ describe('the composed daemon', () => {
 
   it('stops its containers, however long what comes before them takes', async () => {
     const { composed, runtime } = composeDaemon();
-    const other = room.addSession();
-    const containerIds = [runtime.put(room.session.id), runtime.put(other.id)];
+    const other = setup.addSession();
+    const containerIds = [runtime.put(setup.session.id), runtime.put(other.id)];
     await composed.open();
     const giveAnswer = runtime.holdLists();
     // The engine is asked for its containers again, and does not answer.
     runtime.exit(other.id);
     await composed.close('stop');
     giveAnswer();
-    expect(room.logLines.filter((line) => line.includes('does not wait'))).toMatchObject([
+    expect(setup.logLines.filter((line) => line.includes('does not wait'))).toMatchObject([
       expect.stringContaining('"step":"reconciler"'),
     ]);
     expect(runtime.failed).toEqual([]);
     // Side by side, so that either may be the first.
     expect(runtime.stopped.toSorted()).toEqual(containerIds.toSorted());
     expect(runtime.removed.toSorted()).toEqual(containerIds.toSorted());
-    expect(room.store.daemonState.find()?.leftRunning).toEqual([]);
+    expect(setup.store.daemonState.find()?.leftRunning).toEqual([]);
   });
 
   it('says which containers it could not stop', async () => {
     const { composed, runtime } = composeDaemon();
-    runtime.put(room.session.id);
+    runtime.put(setup.session.id);
     await composed.open();
     await until(() => {
-      expect(room.store.sessions.find(room.session.id)?.containerStatus).toBe('running');
+      expect(setup.store.sessions.find(setup.session.id)?.containerStatus).toBe('running');
     });
     runtime.goAway(new Error('the engine hangs'));
     await composed.close('stop');
-    expect(room.store.daemonState.find()?.leftRunning).toEqual([room.session.id]);
+    expect(setup.store.daemonState.find()?.leftRunning).toEqual([setup.session.id]);
   });
 });

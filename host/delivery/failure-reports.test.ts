@@ -2,26 +2,26 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { encodeContent } from '../../shared/protocol/session-message.js';
-import { DeliveryRoom } from '../../test/fakes/delivery-room.js';
+import { DeliverySetup } from '../../test/fakes/delivery-setup.js';
 
 const banned = { kind: 'failed', reason: 'you are banned', retryable: false } as const;
 
 describe('a reply that cannot be delivered', () => {
-  let room: DeliveryRoom;
+  let setup: DeliverySetup;
 
   beforeEach(async () => {
-    room = new DeliveryRoom();
-    await room.post(room.session, 'm-1');
+    setup = new DeliverySetup();
+    await setup.post(setup.session, 'm-1');
   });
 
   afterEach(() => {
-    room[Symbol.dispose]();
+    setup[Symbol.dispose]();
   });
 
   /** Returns what the agent is told by the host. */
   function toldAgent(): readonly { id: string; status: string; text: string }[] {
-    return room
-      .messagesIn(room.session.id)
+    return setup
+      .messagesIn(setup.session.id)
       .filter(({ id }) => id.startsWith('delivery-'))
       .map(({ id, status, content }) => {
         const { text } = JSON.parse(content) as { text: string };
@@ -30,76 +30,76 @@ describe('a reply that cannot be delivered', () => {
   }
 
   it('is told to its agent, with the reason and how it began, to be read with the next turn', async () => {
-    room.channel.willAnswer(banned);
+    setup.channel.willAnswer(banned);
     const text = 'dear '.repeat(100);
-    room.runner.sayContent('o-1', { text });
-    await room.deliver();
+    setup.runner.sayContent('o-1', { text });
+    await setup.deliver();
     expect(toldAgent()).toMatchObject([{ status: 'context' }]);
     expect(toldAgent()[0]!.text).toMatch(
       /^Your message "dear dear .{180,200}…" could not be delivered: you are banned\.$/,
     );
-    expect(room.wakesIn()).toBe(0);
+    expect(setup.wakesIn()).toBe(0);
   });
 
   it('does not wake its agent, whose answer could fail as well, and so on for ever', async () => {
-    room.runner.complete('m-1');
-    room.channel.alwaysAnswers(banned);
-    room.runner.say('o-1', { inReplyTo: 'm-1' });
-    await room.deliver();
+    setup.runner.complete('m-1');
+    setup.channel.alwaysAnswers(banned);
+    setup.runner.say('o-1', { inReplyTo: 'm-1' });
+    await setup.deliver();
     expect(toldAgent()).toHaveLength(1);
-    expect(room.wakesIn()).toBeUndefined();
+    expect(setup.wakesIn()).toBeUndefined();
   });
 
   it('is told once, however often the daemon stops before the row is final', async () => {
-    room.channel.alwaysAnswers(banned);
-    room.runner.say('o-1', { inReplyTo: 'm-1' });
-    room.inbound(room.session.id, (db) => {
+    setup.channel.alwaysAnswers(banned);
+    setup.runner.say('o-1', { inReplyTo: 'm-1' });
+    setup.inbound(setup.session.id, (db) => {
       db.exec(`CREATE TRIGGER full BEFORE UPDATE ON delivered
                BEGIN SELECT raise(ABORT, 'database or disk is full'); END`);
     });
     for (let crash = 0; crash < 3; crash += 1) {
-      await room.deliver();
-      room.rebuild();
-      room.clock.advance(1_000);
+      await setup.deliver();
+      setup.rebuild();
+      setup.clock.advance(1_000);
     }
-    room.inbound(room.session.id, (db) => {
+    setup.inbound(setup.session.id, (db) => {
       db.exec('DROP TRIGGER full');
     });
-    await room.deliver();
-    expect(room.deliveries(room.session.id)).toEqual({ 'o-1': 'failed' });
+    await setup.deliver();
+    expect(setup.deliveries(setup.session.id)).toEqual({ 'o-1': 'failed' });
     expect(toldAgent()).toHaveLength(1);
-    expect(room.notices()).toHaveLength(1);
-    expect(room.store.deadLetters.list()).toHaveLength(1);
+    expect(setup.notices()).toHaveLength(1);
+    expect(setup.store.deadLetters.list()).toHaveLength(1);
   });
 
   it('is told to whoever waits for it, in plain words', async () => {
-    room.runner.sayContent('o-1', { text: 1 }, { inReplyTo: 'm-1' });
-    await room.deliver();
-    expect(room.notices()).toMatchObject([{ in_reply_to: 'm-1', status: 'pending' }]);
-    expect(room.notices()[0]!.text).toBe(
+    setup.runner.sayContent('o-1', { text: 1 }, { inReplyTo: 'm-1' });
+    await setup.deliver();
+    expect(setup.notices()).toMatchObject([{ in_reply_to: 'm-1', status: 'pending' }]);
+    expect(setup.notices()[0]!.text).toBe(
       'Sorry, a reply to this could not be delivered. Please ask again, or ask whoever runs this agent to look into it.',
     );
   });
 
   it('says which file was refused, and why', async () => {
-    const outbox = join(room.folders.outDir(room.session.id), 'outbox', 'o-1');
+    const outbox = join(setup.folders.outDir(setup.session.id), 'outbox', 'o-1');
     mkdirSync(outbox, { recursive: true });
     writeFileSync(join(outbox, 'a.pdf'), 'x'.repeat(2_000));
-    room.runner.sayContent('o-1', { text: '', files: ['a.pdf'] }, { inReplyTo: 'm-1' });
-    await room.deliver();
-    expect(room.notices()[0]!.text).toContain(
+    setup.runner.sayContent('o-1', { text: '', files: ['a.pdf'] }, { inReplyTo: 'm-1' });
+    await setup.deliver();
+    expect(setup.notices()[0]!.text).toContain(
       '"a.pdf" was not sent: it is longer than 1000 bytes.',
     );
   });
 
   it('may have arrived: that is what is told', async () => {
-    room[Symbol.dispose]();
-    room = new DeliveryRoom({ unknownSends: 'hold' });
-    await room.post(room.session, 'm-1');
-    room.channel.willAnswer({ kind: 'unknown', reason: 'reset' });
-    room.runner.say('o-1', { inReplyTo: 'm-1' });
-    await room.deliver();
-    expect(room.notices()[0]!.text).toContain('it may be missing, or not');
+    setup[Symbol.dispose]();
+    setup = new DeliverySetup({ unknownSends: 'hold' });
+    await setup.post(setup.session, 'm-1');
+    setup.channel.willAnswer({ kind: 'unknown', reason: 'reset' });
+    setup.runner.say('o-1', { inReplyTo: 'm-1' });
+    await setup.deliver();
+    expect(setup.notices()[0]!.text).toContain('it may be missing, or not');
     expect(toldAgent()[0]!.text).toContain('It may have arrived all the same.');
   });
 
@@ -119,35 +119,35 @@ describe('a reply that cannot be delivered', () => {
     ],
     ['it asks for no action', banned, { kind: 'system', content: '{"parameters":{}}' } as const],
   ])('is not told in the chat where %s', async (_, outcome, fields) => {
-    room.channel.willAnswer(outcome);
-    room.runner.say('o-1', { inReplyTo: 'm-1', ...fields });
-    await room.deliver();
-    expect(room.notices()).toEqual([]);
+    setup.channel.willAnswer(outcome);
+    setup.runner.say('o-1', { inReplyTo: 'm-1', ...fields });
+    await setup.deliver();
+    expect(setup.notices()).toEqual([]);
     expect(toldAgent()).toHaveLength(1);
-    expect(Object.keys(room.outDeadLetters())).toEqual(['o-1']);
+    expect(Object.keys(setup.outDeadLetters())).toEqual(['o-1']);
   });
 
   it('is told once where many fail together', async () => {
-    room.channel.alwaysAnswers(banned);
-    room.runner.sayAll(['o-1', 'o-2', 'o-3'], { inReplyTo: 'm-1' });
-    await room.deliver();
-    expect(room.notices()).toHaveLength(1);
+    setup.channel.alwaysAnswers(banned);
+    setup.runner.sayAll(['o-1', 'o-2', 'o-3'], { inReplyTo: 'm-1' });
+    await setup.deliver();
+    expect(setup.notices()).toHaveLength(1);
     expect(toldAgent()).toHaveLength(3);
   });
 
   it('because it recurs is told what to do instead', async () => {
-    room.runner.say('o-1');
-    room.outbound(room.session.id, (db) => {
+    setup.runner.say('o-1');
+    setup.outbound(setup.session.id, (db) => {
       db.exec(`UPDATE messages_out SET recurrence = '0 9 * * *'`);
     });
-    await room.deliver();
-    expect(room.texts()).toEqual([]);
-    expect(room.outDeadLetters()['o-1']).toContain('schedule a task');
+    await setup.deliver();
+    expect(setup.texts()).toEqual([]);
+    expect(setup.outDeadLetters()['o-1']).toContain('schedule a task');
   });
 
   it('keeps a long or strange reason short', async () => {
-    room.channel.willAnswer({ ...banned, reason: 'no'.repeat(10_000) });
-    room.runner.write({
+    setup.channel.willAnswer({ ...banned, reason: 'no'.repeat(10_000) });
+    setup.runner.write({
       id: 'o-1',
       inReplyTo: null,
       deliverAfter: null,
@@ -158,7 +158,7 @@ describe('a reply that cannot be delivered', () => {
         chat: { operation: 'post', text: 'hi', files: [] },
       }),
     });
-    await room.deliver();
-    expect(room.outDeadLetters()['o-1']).toHaveLength(500);
+    await setup.deliver();
+    expect(setup.outDeadLetters()['o-1']).toHaveLength(500);
   });
 });

@@ -1,35 +1,35 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DeliveryRoom } from '../../test/fakes/delivery-room.js';
+import { DeliverySetup } from '../../test/fakes/delivery-setup.js';
 import { until } from '../../test/fakes/waiting.js';
 
 describe('what the host itself has to say', () => {
-  let room: DeliveryRoom;
+  let setup: DeliverySetup;
 
   beforeEach(() => {
-    room = new DeliveryRoom({ sendTimeoutMs: 60_000 });
+    setup = new DeliverySetup({ sendTimeoutMs: 60_000 });
   });
 
   afterEach(async () => {
-    for (const channel of room.channels.values()) await channel.stop();
-    await room.delivery.notices.stop();
-    room[Symbol.dispose]();
+    for (const channel of setup.channels.values()) await channel.stop();
+    await setup.delivery.notices.stop();
+    setup[Symbol.dispose]();
   });
 
   function note(id: string, channelType = 'fake', platformId = 'chat-1'): void {
-    room.store.notices.insert(
+    setup.store.notices.insert(
       {
         id,
         address: { channelType, platformId, threadId: null },
         inReplyTo: 'm-1',
         text: `text of ${id}`,
       },
-      room.clock.iso(),
+      setup.clock.iso(),
     );
-    room.delivery.notices.nudge();
+    setup.delivery.notices.nudge();
   }
 
   function statuses(): Readonly<Record<string, string>> {
-    return Object.fromEntries(room.notices().map(({ id, status }) => [id, status]));
+    return Object.fromEntries(setup.notices().map(({ id, status }) => [id, status]));
   }
 
   async function becomes(expected: Readonly<Record<string, string>>): Promise<void> {
@@ -42,83 +42,83 @@ describe('what the host itself has to say', () => {
     note('n-1');
     note('n-2');
     note('n-1');
-    room.delivery.notices.start();
+    setup.delivery.notices.start();
     await becomes({ 'n-1': 'sent', 'n-2': 'sent' });
-    expect(room.texts()).toEqual(['text of n-1', 'text of n-2']);
-    expect(room.channel.sent[0]).toMatchObject({ messageId: 'n-1', inReplyTo: 'm-1' });
-    expect(room.said).toEqual(['n-1', 'n-2']);
+    expect(setup.texts()).toEqual(['text of n-1', 'text of n-2']);
+    expect(setup.channel.sent[0]).toMatchObject({ messageId: 'n-1', inReplyTo: 'm-1' });
+    expect(setup.said).toEqual(['n-1', 'n-2']);
   });
 
   it('is tried again with growing waits, and given up', async () => {
-    room.channel.alwaysAnswers({ kind: 'failed', reason: 'too fast', retryable: true });
-    room.delivery.notices.start();
+    setup.channel.alwaysAnswers({ kind: 'failed', reason: 'too fast', retryable: true });
+    setup.delivery.notices.start();
     note('n-1');
     for (const tries of [1, 2]) {
       await until(() => {
-        expect(room.channel.sends).toHaveLength(tries);
+        expect(setup.channel.sends).toHaveLength(tries);
       });
-      expect(room.store.notices.listDue(room.clock.iso(), 'fake')).toEqual([]);
-      room.clock.advance(1_000 * tries);
-      room.delivery.notices.nudge();
+      expect(setup.store.notices.listDue(setup.clock.iso(), 'fake')).toEqual([]);
+      setup.clock.advance(1_000 * tries);
+      setup.delivery.notices.nudge();
     }
     await becomes({ 'n-1': 'failed' });
-    expect(room.said).toEqual(['n-1']);
+    expect(setup.said).toEqual(['n-1']);
   });
 
   it('is let wait for as long as the platform asks', async () => {
-    room.channel.willAnswer({
+    setup.channel.willAnswer({
       ...{ kind: 'failed', reason: 'too many requests', retryable: true },
       retryAfterMs: 60_000,
     });
-    room.delivery.notices.start();
+    setup.delivery.notices.start();
     note('n-1');
     await until(() => {
-      expect(room.store.notices.listDue(room.clock.iso(), 'fake')).toEqual([]);
+      expect(setup.store.notices.listDue(setup.clock.iso(), 'fake')).toEqual([]);
     });
-    expect(room.store.notices.listDue(room.clock.iso(59_999), 'fake')).toEqual([]);
-    expect(room.store.notices.listDue(room.clock.iso(60_000), 'fake')).toHaveLength(1);
+    expect(setup.store.notices.listDue(setup.clock.iso(59_999), 'fake')).toEqual([]);
+    expect(setup.store.notices.listDue(setup.clock.iso(60_000), 'fake')).toHaveLength(1);
   });
 
   it('is given up at once where there is no channel, or the platform says never', async () => {
-    room.channel.willAnswer({ kind: 'failed', reason: 'banned', retryable: false });
-    room.delivery.notices.start();
+    setup.channel.willAnswer({ kind: 'failed', reason: 'banned', retryable: false });
+    setup.delivery.notices.start();
     note('n-1');
     note('n-2', 'pigeon');
     await becomes({ 'n-1': 'failed', 'n-2': 'failed' });
-    expect(room.said.toSorted()).toEqual(['n-1', 'n-2']);
+    expect(setup.said.toSorted()).toEqual(['n-1', 'n-2']);
   });
 
   it('waits until somebody listens, however often it was in vain', async () => {
-    room.delivery.notices.start();
-    room.channel.leave('chat-1');
+    setup.delivery.notices.start();
+    setup.channel.leave('chat-1');
     note('n-1');
     const reschedule = async (sends: number): Promise<void> => {
-      room.store.notices.reschedule('fake', 'chat-1', room.clock.iso());
-      room.delivery.notices.nudge();
+      setup.store.notices.reschedule('fake', 'chat-1', setup.clock.iso());
+      setup.delivery.notices.nudge();
       await until(() => {
-        expect(room.channel.sends).toHaveLength(sends);
-        expect(room.store.notices.listDue(room.clock.iso(), 'fake')).toEqual([]);
+        expect(setup.channel.sends).toHaveLength(sends);
+        expect(setup.store.notices.listDue(setup.clock.iso(), 'fake')).toEqual([]);
       });
     };
     for (const sends of [1, 2, 3, 4]) await reschedule(sends);
     expect(statuses()).toEqual({ 'n-1': 'pending' });
-    expect(room.store.notices.listDue(room.clock.iso(365 * 24 * 3_600_000), 'fake')).toEqual([]);
+    expect(setup.store.notices.listDue(setup.clock.iso(365 * 24 * 3_600_000), 'fake')).toEqual([]);
     // In vain was no failure: there are as many tries left as ever.
-    room.channel.willAnswer({ kind: 'failed', reason: 'busy', retryable: true });
+    setup.channel.willAnswer({ kind: 'failed', reason: 'busy', retryable: true });
     await reschedule(5);
-    room.channel.listen('chat-1');
+    setup.channel.listen('chat-1');
     await reschedule(6);
     expect(statuses()).toEqual({ 'n-1': 'sent' });
   });
 
   it('is said by one channel while another hangs, or throws', async () => {
-    const hanging = room.addChannel({ type: 'hanging' });
+    const hanging = setup.addChannel({ type: 'hanging' });
     hanging.alwaysAnswers({ kind: 'hangs' });
-    const broken = room.addChannel({ type: 'broken' });
+    const broken = setup.addChannel({ type: 'broken' });
     broken.send = (): never => {
       throw new Error('a bug');
     };
-    room.delivery.notices.start();
+    setup.delivery.notices.start();
     note('n-1', 'hanging');
     note('n-2', 'broken');
     note('n-3');
@@ -138,28 +138,28 @@ describe('what the host itself has to say', () => {
   ] as const)(
     'and was interrupted by a crash follows the policy: $unknownSends, idempotent $sendsAreIdempotent',
     async ({ becomes: status, texts, ...options }) => {
-      room[Symbol.dispose]();
-      room = new DeliveryRoom(options);
+      setup[Symbol.dispose]();
+      setup = new DeliverySetup(options);
       note('n-1');
-      room.store.notices.begin('n-1');
-      room.delivery.notices.start();
+      setup.store.notices.begin('n-1');
+      setup.delivery.notices.start();
       await becomes({ 'n-1': status });
-      expect(room.texts()).toEqual(texts);
-      expect(room.said).toEqual(['n-1']);
+      expect(setup.texts()).toEqual(texts);
+      expect(setup.said).toEqual(['n-1']);
     },
   );
 
   it('is said again, as a possible repeat, where the channel does not answer', async () => {
-    room.channel.willAnswer({ kind: 'unknown', reason: 'reset' });
-    room.delivery.notices.start();
+    setup.channel.willAnswer({ kind: 'unknown', reason: 'reset' });
+    setup.delivery.notices.start();
     note('n-1');
     await becomes({ 'n-1': 'pending' });
     await until(() => {
-      expect(room.channel.sends).toHaveLength(1);
+      expect(setup.channel.sends).toHaveLength(1);
     });
-    room.clock.advance(1_000);
-    room.delivery.notices.nudge();
+    setup.clock.advance(1_000);
+    setup.delivery.notices.nudge();
     await becomes({ 'n-1': 'sent' });
-    expect(room.texts()).toEqual([repeat]);
+    expect(setup.texts()).toEqual([repeat]);
   });
 });

@@ -25,7 +25,7 @@ export type OperationNamed<Name extends OperationName> = Extract<Operation, { na
 export type InputOf<Name extends OperationName> = z.input<OperationNamed<Name>['input']>;
 export type ResultOf<Name extends OperationName> = Awaited<ReturnType<OperationNamed<Name>['run']>>;
 
-/** Who may ask: `operator` is whoever may write to the home. Each operation says it here, or does not compile. */
+/** Says who may ask: `operator` is whoever may write to the home. Each operation says it here, or does not compile. */
 export const accessOf: Readonly<Record<OperationName, 'operator'>> = {
   'sessions.close': 'operator',
   'sessions.delete': 'operator',
@@ -45,7 +45,7 @@ export function findOperation(name: string): Operation | undefined {
   return operations.find((one) => one.name === name);
 }
 
-/** What requests were called before operations had names; such a request may still wait. */
+/** Maps the names that requests had before operations had names; such a request may still wait. */
 const earlierNames: Readonly<Record<string, OperationName>> = {
   'create-task': 'tasks.create',
   'cancel-task': 'tasks.cancel',

@@ -3,7 +3,7 @@ import type { Session } from '../store/sessions.js';
 import type { DatabaseScope } from './operation.js';
 
 export interface RemovalRequest {
-  /** What is to be deleted, for a sentence: `The agent group helper`. */
+  /** Names what is to be deleted, for a sentence: `The agent group helper`. */
   readonly subject: string;
   readonly sessions: readonly Session[];
   readonly withSessions: boolean;

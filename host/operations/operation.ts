@@ -1,7 +1,7 @@
 /**
- * What a person can ask of Berth, whoever passes the question on. An operation parses what it is given, and returns data
- * that can be shown as JSON. Those on the database are one transaction each; those of the daemon are done in order, and
- * doing one twice does no harm: a crash may come before its outcome is noted.
+ * Describes what a person can ask of Berth, whoever passes the question on. An operation parses what it is given, and
+ * returns data that can be shown as JSON. Those on the database are one transaction each; those of the daemon are done
+ * in order, and doing one twice does no harm: a crash may come before its outcome is noted.
  */
 import type { z } from 'zod';
 import { BerthError } from '../../shared/base/errors.js';
@@ -12,7 +12,7 @@ import type { TaskPlans } from '../sessions/tasks/task-plans.js';
 import type { DeadLetterRef } from '../store/dead-letters.js';
 import type { Store } from '../store/store.js';
 
-/** What operations on the database work with. */
+/** The things that operations on the database work with. */
 export interface DatabaseScope {
   readonly store: Store;
   readonly clock: Clock;
@@ -21,7 +21,7 @@ export interface DatabaseScope {
   readonly discardFolder: (sessionId: string) => boolean;
 }
 
-/** What operations of the daemon work with. */
+/** The things that operations of the daemon work with. */
 export interface DaemonScope {
   readonly store: Store;
   readonly clock: Clock;
@@ -38,7 +38,7 @@ export interface DaemonScope {
 interface Facts<Name extends string, Input extends z.ZodType> {
   /** `noun.verb`; scripts and requests that wait use it, so that it stays. */
   readonly name: Name;
-  /** One sentence: what it does. */
+  /** A sentence that says what it does. */
   readonly summary: string;
   readonly input: Input;
 }
@@ -49,7 +49,7 @@ export interface DatabaseOperation<
   Result = unknown,
 > extends Facts<Name, Input> {
   readonly place: 'database';
-  /** What only reads leaves no trace, not even in a home that was never used. */
+  /** An operation that only reads leaves no trace, not even in a home that was never used. */
   readonly effect: 'reads' | 'writes';
   /** Throws BerthError. */
   readonly run: (scope: DatabaseScope, input: z.output<Input>) => Result;

@@ -4,7 +4,7 @@ import { BerthError } from '../../shared/base/errors.js';
 import { onDatabase } from './operation.js';
 import { getMessagingGroup } from './references.js';
 
-/** What one wiring makes of a message. */
+/** The decision of one wiring about a message. */
 export interface WiringVerdict {
   readonly wiring: string;
   /** The folder of the agent group. */

@@ -1,4 +1,4 @@
-/** What a wiring makes of a message, and why. Reads central.db, and writes nothing. */
+/** Decides what a wiring makes of a message, and why. Reads central.db, and writes nothing. */
 import type { MessagingGroup } from '../store/messaging-groups.js';
 import type { Store } from '../store/store.js';
 import type { Wiring } from '../store/wirings.js';

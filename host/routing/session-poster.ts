@@ -27,7 +27,7 @@ export interface Written {
   readonly isNew: boolean;
 }
 
-/** What a wiring has made of a message. */
+/** The decision of a wiring about a message. */
 export interface Post {
   readonly messageId: string;
   readonly kind: 'engaged' | 'context';

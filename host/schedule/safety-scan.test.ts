@@ -1,7 +1,7 @@
 import { utimesSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { inboundDbPath, outboundDbPath } from '../../shared/protocol/workspace.js';
-import { TaskRoom } from '../../test/fakes/task-room.js';
+import { TaskSetup } from '../../test/fakes/task-setup.js';
 import { until } from '../../test/fakes/waiting.js';
 import type { Session } from '../store/sessions.js';
 import { SafetyScan } from './safety-scan.js';
@@ -10,59 +10,59 @@ import { TaskCheck } from './task-check.js';
 const hour = 3_600_000;
 
 describe('the safety scan', () => {
-  let room: TaskRoom;
+  let setup: TaskSetup;
   let scan: SafetyScan;
   /** Due times that were written. */
   let planned: number;
 
   beforeEach(() => {
-    room = new TaskRoom();
+    setup = new TaskSetup();
     planned = 0;
-    room.store.dueItems.watch(() => (planned += 1));
+    setup.store.dueItems.watch(() => (planned += 1));
     scan = build();
   });
 
   afterEach(() => {
-    room[Symbol.dispose]();
+    setup[Symbol.dispose]();
   });
 
   function build(roundMs = 6 * hour): SafetyScan {
     return new SafetyScan({
-      store: room.store,
-      mailbox: room.mailbox,
-      folders: room.folders,
+      store: setup.store,
+      mailbox: setup.mailbox,
+      folders: setup.folders,
       taskCheck: new TaskCheck({
-        store: room.store,
-        mailbox: room.mailbox,
-        clock: room.clock,
-        restore: (id) => room.handler.restore(id),
+        store: setup.store,
+        mailbox: setup.mailbox,
+        clock: setup.clock,
+        restore: (id) => setup.handler.restore(id),
       }),
-      clock: room.clock,
-      log: room.log,
+      clock: setup.clock,
+      log: setup.log,
       roundMs,
-      onRound: () => room.handler.moveStranded(),
+      onRound: () => setup.handler.moveStranded(),
     });
   }
 
   /** Returns what the scan has logged as an error. */
   function found(): readonly string[] {
-    return room.logLines
+    return setup.logLines
       .map((line) => JSON.parse(line) as { level: number | string; finding?: string; msg: string })
       .flatMap(({ msg, finding }) =>
         msg === 'safety scan found what the index did not name' ? [finding ?? ''] : [],
       );
   }
 
-  function deliversIn(session: Session = room.session): number | undefined {
-    const due = room.store.dueItems.find(session.id, 'deliver');
-    return due === undefined ? undefined : Date.parse(due.dueAt) - room.clock.now();
+  function deliversIn(session: Session = setup.session): number | undefined {
+    const due = setup.store.dueItems.find(session.id, 'deliver');
+    return due === undefined ? undefined : Date.parse(due.dueAt) - setup.clock.now();
   }
 
   it('finds nothing where the index names all that waits', async () => {
-    await room.post(room.session, 'm-1');
-    await room.plan(hour, { recurrence: '0 * * * *' });
-    room.runner.say('wait');
-    room.store.dueItems.advance(room.session.id, 'deliver', room.clock.iso(5_000));
+    await setup.post(setup.session, 'm-1');
+    await setup.plan(hour, { recurrence: '0 * * * *' });
+    setup.runner.say('wait');
+    setup.store.dueItems.advance(setup.session.id, 'deliver', setup.clock.iso(5_000));
     planned = 0;
     await scan.checkNext();
     expect(found()).toEqual([]);
@@ -71,30 +71,30 @@ describe('the safety scan', () => {
   });
 
   it('finds a message that no pass would ever read, and has it read', async () => {
-    await room.post(room.session, 'm-1');
-    room.store.dueItems.clear(room.session.id, 'wake');
+    await setup.post(setup.session, 'm-1');
+    setup.store.dueItems.clear(setup.session.id, 'wake');
     planned = 0;
     await scan.checkNext();
     expect(found()).toEqual(['a message that waits']);
     expect(deliversIn()).toBe(0);
     expect(planned).toBe(1);
     // The pass that follows plans what it finds.
-    await room.look();
-    expect(room.wakesIn()).toBe(0);
+    await setup.pass();
+    expect(setup.wakesIn()).toBe(0);
   });
 
   it('finds a message that would be read too late', async () => {
-    await room.post(room.session, 'm-1');
-    const wake = { sessionId: room.session.id, kind: 'wake', attempts: 0 } as const;
-    room.store.dueItems.set({ ...wake, dueAt: room.clock.iso(hour) });
+    await setup.post(setup.session, 'm-1');
+    const wake = { sessionId: setup.session.id, kind: 'wake', attempts: 0 } as const;
+    setup.store.dueItems.set({ ...wake, dueAt: setup.clock.iso(hour) });
     await scan.checkNext();
     expect(found()).toEqual(['a message that waits']);
   });
 
   it('leaves a start alone that is being put off', async () => {
-    await room.post(room.session, 'm-1');
-    const dueAt = room.clock.iso(hour);
-    room.store.dueItems.set({ sessionId: room.session.id, kind: 'wake', dueAt, attempts: 2 });
+    await setup.post(setup.session, 'm-1');
+    const dueAt = setup.clock.iso(hour);
+    setup.store.dueItems.set({ sessionId: setup.session.id, kind: 'wake', dueAt, attempts: 2 });
     await scan.checkNext();
     expect(found()).toEqual([]);
   });
@@ -103,13 +103,13 @@ describe('the safety scan', () => {
     ['never begun', undefined],
     ['begun, and its outcome is not known', 'sending'],
   ] as const)('finds a reply whose sending was %s', async (_, status) => {
-    room.runner.sayAll(['sent', 'unsent']);
+    setup.runner.sayAll(['sent', 'unsent']);
     const outcome = { platformMessageId: null } as const;
     const records = [
       { messageOutId: 'sent', status: 'delivered' as const, ...outcome },
       ...(status === undefined ? [] : [{ messageOutId: 'unsent', status, ...outcome }]),
     ];
-    await room.mailbox.inbound(room.session.id, 'recordDeliveries', records, [], 0);
+    await setup.mailbox.inbound(setup.session.id, 'recordDeliveries', records, [], 0);
     await scan.checkNext();
     expect(found()).toEqual(['a reply that waits']);
     expect(deliversIn()).toBe(0);
@@ -117,50 +117,50 @@ describe('the safety scan', () => {
 
   it('finds the one reply among many', async () => {
     const texts = Array.from({ length: 450 }, (_, i) => `reply ${i}`);
-    room.runner.sayAll(texts);
+    setup.runner.sayAll(texts);
     const sent = texts.filter((text) => text !== 'reply 440');
     const outcome = { status: 'delivered', platformMessageId: null } as const;
     const records = sent.map((messageOutId) => ({ messageOutId, ...outcome }));
-    await room.mailbox.inbound(room.session.id, 'recordDeliveries', records, [], 0);
+    await setup.mailbox.inbound(setup.session.id, 'recordDeliveries', records, [], 0);
     await scan.checkNext();
     expect(found()).toEqual(['a reply that waits']);
   });
 
   it('knows that a reply may wait for somebody to listen', async () => {
-    room.runner.say('unheard');
-    room.store.awaitedListeners.add(room.session.id, 'fake', 'chat-1');
+    setup.runner.say('unheard');
+    setup.store.awaitedListeners.add(setup.session.id, 'fake', 'chat-1');
     await scan.checkNext();
     expect(found()).toEqual([]);
   });
 
   it('leaves alone what has a container, and what has ended', async () => {
-    await room.post(room.session, 'm-1');
-    room.store.dueItems.clear(room.session.id, 'wake');
-    room.store.sessions.setContainerStatus(room.session.id, 'running');
+    await setup.post(setup.session, 'm-1');
+    setup.store.dueItems.clear(setup.session.id, 'wake');
+    setup.store.sessions.setContainerStatus(setup.session.id, 'running');
     await scan.checkNext();
-    room.store.sessions.setContainerStatus(room.session.id, 'stopped');
-    room.store.sessions.setStatus(room.session.id, 'closed', 'closed');
+    setup.store.sessions.setContainerStatus(setup.session.id, 'stopped');
+    setup.store.sessions.setStatus(setup.session.id, 'closed', 'closed');
     await scan.checkNext();
     await scan.checkNext();
     expect(found()).toEqual([]);
   });
 
   it('leaves files alone that are being written', async () => {
-    await room.post(room.session, 'm-1');
-    room.store.dueItems.clear(room.session.id, 'wake');
-    const path = inboundDbPath(room.folders.inDir(room.session.id));
-    const now = new Date(room.clock.now());
+    await setup.post(setup.session, 'm-1');
+    setup.store.dueItems.clear(setup.session.id, 'wake');
+    const path = inboundDbPath(setup.folders.inDir(setup.session.id));
+    const now = new Date(setup.clock.now());
     utimesSync(path, now, now);
     await scan.checkNext();
     expect(found()).toEqual([]);
-    room.clock.advance(60_000);
+    setup.clock.advance(60_000);
     await scan.checkNext();
     await scan.checkNext();
     expect(found()).toEqual(['a message that waits']);
   });
 
   it('leaves a session alone that nobody has written to', async () => {
-    const empty = room.addSession({ threadId: 't-1' });
+    const empty = setup.addSession({ threadId: 't-1' });
     await scan.checkNext();
     await scan.checkNext();
     expect(found()).toEqual([]);
@@ -168,7 +168,7 @@ describe('the safety scan', () => {
   });
 
   it('hands a damaged file over to those who deliver', async () => {
-    writeFileSync(outboundDbPath(room.folders.outDir(room.session.id)), 'x'.repeat(10_000));
+    writeFileSync(outboundDbPath(setup.folders.outDir(setup.session.id)), 'x'.repeat(10_000));
     await scan.checkNext();
     expect(found()).toEqual(['a damaged file']);
     expect(deliversIn()).toBe(0);
@@ -176,51 +176,51 @@ describe('the safety scan', () => {
 
   describe('of tasks', () => {
     beforeEach(async () => {
-      await room.plan(hour, { recurrence: '0 * * * *', timeZone: 'Asia/Tokyo' });
+      await setup.plan(hour, { recurrence: '0 * * * *', timeZone: 'Asia/Tokyo' });
     });
 
     it('writes into the index what it has lost', async () => {
-      const known = room.store.tasks.list();
-      room.store.tasks.delete('t-1');
+      const known = setup.store.tasks.list();
+      setup.store.tasks.delete('t-1');
       await scan.checkNext();
       expect(found()).toEqual(['a planned task']);
-      expect(room.store.tasks.list()).toMatchObject([
+      expect(setup.store.tasks.list()).toMatchObject([
         { ...known[0], createdAt: '2026-01-31T13:00:00.000Z' },
       ]);
     });
 
     it('brings the index up to the run that is next', async () => {
-      await room.run();
-      const task = room.store.tasks.find('t-1')!;
-      room.store.tasks.advance('t-1', 't-1-old', room.clock.iso(-hour));
+      await setup.run();
+      const task = setup.store.tasks.find('t-1')!;
+      setup.store.tasks.advance('t-1', 't-1-old', setup.clock.iso(-hour));
       await scan.checkNext();
       expect(found()).toEqual(['a planned task']);
-      expect(room.store.tasks.find('t-1')).toEqual(task);
+      expect(setup.store.tasks.find('t-1')).toEqual(task);
     });
 
     it('takes off what has ended', async () => {
       const cancel = { taskId: 't-1', begunBefore: undefined, refusesBegun: false };
-      await room.mailbox.inbound(room.session.id, 'cancelTask', cancel);
+      await setup.mailbox.inbound(setup.session.id, 'cancelTask', cancel);
       await scan.checkNext();
       expect(found()).toEqual(['a task that has ended']);
-      expect(room.store.tasks.list()).toEqual([]);
+      expect(setup.store.tasks.list()).toEqual([]);
     });
 
     it('writes a task again that is not in the file any more', async () => {
-      room.inbound(room.session.id, (db) => {
+      setup.inbound(setup.session.id, (db) => {
         db.exec('DELETE FROM messages_in');
       });
       await scan.checkNext();
       expect(found()).toEqual(['a task that is not in the file any more']);
-      expect(room.runs()).toEqual(['2026-01-31T13:00 pending']);
+      expect(setup.runs()).toEqual(['2026-01-31T13:00 pending']);
     });
 
     it('does not take the last run of a cancelled series for a lost one', async () => {
-      room.clock.advance(hour);
-      await room.handler.cancel({ id: 't-1' });
+      setup.clock.advance(hour);
+      await setup.handler.cancel({ id: 't-1' });
       await scan.checkNext();
       expect(found()).toEqual([]);
-      expect(room.store.tasks.list()).toEqual([]);
+      expect(setup.store.tasks.list()).toEqual([]);
     });
   });
 
@@ -228,20 +228,20 @@ describe('the safety scan', () => {
     let others: readonly Session[];
 
     beforeEach(async () => {
-      others = ['t-1', 't-2', 't-3'].map((threadId) => room.addSession({ threadId }));
+      others = ['t-1', 't-2', 't-3'].map((threadId) => setup.addSession({ threadId }));
       for (const session of others) {
-        await room.post(session, `m-of-${session.id}`);
-        room.store.dueItems.clear(session.id, 'wake');
+        await setup.post(session, `m-of-${session.id}`);
+        setup.store.dueItems.clear(session.id, 'wake');
       }
     });
 
     it('goes round by round, one session at a time, and says when it has been through', async () => {
       for (let session = 0; session < 4; session += 1) await scan.checkNext();
       expect(found()).toHaveLength(3);
-      for (const session of others) await room.look('running', session);
+      for (const session of others) await setup.pass('running', session);
       for (let session = 0; session < 5; session += 1) await scan.checkNext();
       expect(found()).toHaveLength(3);
-      expect(room.logLines.join()).toContain('"found":3');
+      expect(setup.logLines.join()).toContain('"found":3');
     });
 
     it('goes on after a restart where it was', async () => {
@@ -253,7 +253,7 @@ describe('the safety scan', () => {
     });
 
     it('is not kept from the others by one whose file cannot be reached', async () => {
-      const path = inboundDbPath(room.folders.inDir(others[0]!.id));
+      const path = inboundDbPath(setup.folders.inDir(others[0]!.id));
       writeFileSync(path, 'no database'.repeat(1_000));
       for (let session = 0; session < 4; session += 1) await scan.checkNext();
       expect(found()).toEqual(['a damaged file', 'a message that waits', 'a message that waits']);

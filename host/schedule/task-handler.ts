@@ -158,7 +158,7 @@ export class TaskHandler {
     });
   }
 
-  /** In epoch milliseconds. One that runs once and whose time has passed runs now. */
+  /** In epoch milliseconds. A task that runs once and whose time has passed runs now. */
   #nextRunOf(task: Task): number {
     const { store, clock, timeZone } = this.#deps;
     const now = clock.now();

@@ -34,7 +34,7 @@ export const daemonStateSchema = z.object({
   program: z.string().nullable().default(null),
   /** The home that it runs for: the word of a copied home's original is not its own. Null from an earlier version. */
   homeFolder: folderIdentitySchema.nullable().default(null),
-  /** The supervisor that starts it again when it ends; null: there is none. */
+  /** The supervisor that starts it again when it ends; null: nobody. */
   supervisor: z.string().nullable().default(null),
   /** The address of its container engine, where it uses one. */
   engine: z.string().nullable().default(null),

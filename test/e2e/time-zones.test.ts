@@ -62,6 +62,6 @@ it('runs a task in one time zone, whatever the TZ of the shell that planned it o
   }
   // A restart from that shell, too, leaves everything as it was.
   await from(home, tokyo, 'restart');
-  expect((await from(home, tokyo, 'status')).stdout).toMatch(/time zone +UTC[^]*TZ is left aside/);
+  expect((await from(home, tokyo, 'status')).stdout).toMatch(/time zone +UTC[^]*TZ is ignored/);
   expect(await home.json('tasks', 'list')).toMatchObject([{ id: task.id, zone: 'UTC' }]);
 });

@@ -25,11 +25,11 @@ export interface ConversationDeps {
 
 export type ChatEvent =
   | { readonly kind: 'spoken'; readonly line: SpokenLine }
-  /** One of our messages is on disk. */
+  /** A message of ours is on disk. */
   | { readonly kind: 'taken' }
-  /** One of our messages has been dealt with; `context`: kept, and nobody answers. */
+  /** A message of ours has been dealt with; `context`: kept, and nobody answers. */
   | { readonly kind: 'finished'; readonly status: 'completed' | 'failed' | 'context' }
-  /** One of our messages was not taken, or a line was not understood. */
+  /** A message of ours was not taken, or a line was not understood. */
   | { readonly kind: 'refused'; readonly line: ErrorLine }
   | { readonly kind: 'connection-lost' }
   | { readonly kind: 'connected-again' };
@@ -42,7 +42,7 @@ interface OwnMessage {
 export class Conversation {
   readonly #deps: ConversationDeps;
   readonly #closing = new AbortController();
-  /** What has not been dealt with, by our id, in the order of saying. */
+  /** Messages that have not been dealt with, by our id, in the order of saying. */
   readonly #open = new Map<string, OwnMessage>();
   /** Those of them that are on disk, by the daemon's id. */
   readonly #taken = new Map<string, OwnMessage>();

@@ -9,7 +9,7 @@ export interface ChatIo {
   readonly interrupted: AbortSignal;
 }
 
-/** What to print, without the line end: answers to the output, remarks about them to the errors. */
+/** A text to print, without the line end: answers to the output, remarks about them to the errors. */
 export interface Utterance {
   readonly to: 'output' | 'errors';
   readonly text: string;
@@ -17,7 +17,7 @@ export interface Utterance {
 
 export interface OutputStyle {
   readonly json: boolean;
-  /** Somebody's terminal shows it, which would obey control characters. */
+  /** A terminal shows it, which would obey control characters. */
   readonly isTerminal: boolean;
 }
 
@@ -70,7 +70,7 @@ function describeSpoken(line: SpokenLine): string {
   }
 }
 
-/** What an agent writes may not move the cursor, set the title or fill the clipboard. */
+/** Texts of an agent may not move the cursor, set the title or fill the clipboard. */
 function withoutControls(text: string): string {
   return text.replace(/(?![\n\t])[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, '');
 }

@@ -9,7 +9,7 @@ import { maxClientLineBytes } from '../../channels/terminal/terminal-protocol.js
 import { runChat, type ChatOptions } from './chat.js';
 import { until } from '../../../test/fakes/waiting.js';
 
-/** What a stream was given, as text. */
+/** Returns what a stream was given, as text. */
 function record(stream: PassThrough): () => string {
   const chunks: string[] = [];
   stream.setEncoding('utf8').on('data', (chunk: string) => chunks.push(chunk));

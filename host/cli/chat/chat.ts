@@ -8,12 +8,12 @@ import { ChatPrompt, keptWords } from './chat-prompt.js';
 import { QuietNote } from '../output/quiet-note.js';
 
 export interface ChatOptions {
-  /** One message; without it the input's lines are the messages. */
+  /** A single message; without it the input's lines are the messages. */
   readonly text: string | undefined;
   readonly platformId: string;
   readonly threadId: string | null;
   readonly sender: string;
-  /** One JSON object a line, as the terminal protocol has them. */
+  /** Prints one JSON object a line, as the terminal protocol has them. */
   readonly json: boolean;
   readonly client: TerminalClient;
   readonly io: ChatIo;

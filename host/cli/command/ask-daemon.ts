@@ -34,7 +34,7 @@ export async function askDaemon(
 
 async function awaitAnswer(context: CommandContext, requestId: string): Promise<Answer> {
   for (;;) {
-    // Looked at first: a daemon that has just ended may have answered before.
+    // This is read first: a daemon that has just ended may have answered before.
     const isPresent = findDaemon(context.config.paths).kind === 'present';
     const request = readStore(context, (store) => store.requests.find(requestId));
     if (request !== undefined && request.status !== 'pending') return readAnswer(request);

@@ -6,11 +6,11 @@ import type { Config, SettingFlags, SettingValue } from '../../config/config.js'
 import type { ProcessEdge } from './process-edge.js';
 import type { TerminalOutput } from '../output/terminal-output.js';
 
-/** What every command gets. */
+/** Every command gets this. */
 export interface CommandContext {
   readonly config: Config;
   readonly settings: readonly SettingValue[];
-  /** What .env has that nobody reads, and what is to be known about the home. */
+  /** Remarks: entries of .env that nobody reads, and what is to be known about the home. */
   readonly notes: readonly string[];
   /** Those of the notes that are about the home. */
   readonly homeNotes: readonly string[];
@@ -33,7 +33,7 @@ export type Act = <Args extends unknown[]>(
 /** Adds one noun's commands. `inspect` is for those that work where a setting cannot be used. */
 export type AddCommands = (program: Command, act: Act, inspect: Inspect) => void;
 
-/** What a command gets that works even so. */
+/** A command that works even so gets this. */
 export type Inspection = Pick<CommandContext, 'settings' | 'notes' | 'output'>;
 
 export type Inspect = (work: (inspection: Inspection) => number) => () => Promise<void>;

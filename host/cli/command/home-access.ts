@@ -7,7 +7,7 @@ import type { HomePaths } from '../../config/config.js';
 const next =
   'Correct its owner or mode, run the command as the user it belongs to, or name another folder with --home.';
 
-/** What is not there yet is fine. Throws io_failed for what is there and cannot be looked into. */
+/** A file that is not there yet is fine. Throws io_failed for what is there and cannot be read. */
 export function assertHomeReadable({ home, dataDir, centralDb }: HomePaths): void {
   for (const folder of [home, dataDir]) {
     if (!assertFolder(folder)) return;

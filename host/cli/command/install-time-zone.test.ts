@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { resolveConfig } from '../../config/config.js';
 import { withInstallZone } from './install-time-zone.js';
 
-/** What a daemon goes by that starts in this environment, after one that went by `last`. */
+/** Returns the zone of a daemon that starts in this environment, after one with the zone `last`. */
 function zoneOf(
   environment: Record<string, string>,
   last: string | null,
@@ -23,9 +23,9 @@ describe('the time zone of an install', () => {
     expect(zoneOf(environment, last).name).toBe(expected);
   });
 
-  it('says so where a shell’s TZ is left aside, and nothing where it says the same', () => {
+  it('says so where a shell’s TZ is ignored, and nothing where it says the same', () => {
     expect(zoneOf({ TZ: 'Asia/Tokyo' }, 'Europe/Berlin').remark).toBe(
-      'TZ is left aside: times are told in Europe/Berlin, as before. Set BERTH_TIME_ZONE to choose another zone.',
+      'TZ is ignored: times are told in Europe/Berlin, as before. Set BERTH_TIME_ZONE to choose another zone.',
     );
     expect(zoneOf({ TZ: 'Europe/Berlin' }, 'Europe/Berlin').remark).toBeNull();
     expect(zoneOf({ BERTH_TIME_ZONE: 'Asia/Tokyo', TZ: 'nonsense' }, null).remark).toBeNull();

@@ -23,7 +23,7 @@ export function withInstallZone(config: Config, last: LastWord): Config {
   return { ...config, timeZone: name, timeZoneOrigin: { ...config.timeZoneOrigin, remark } };
 }
 
-/** What the daemon that runs goes by; where none runs, what the next one would. */
+/** Returns the zone of the daemon that runs; where none runs, the zone of the next one. */
 export function findInstallZone({ config }: Pick<CommandContext, 'config'>): InstallTimeZone {
   const daemon = findDaemon(config.paths);
   const last = daemon.kind === 'present' ? daemon.state : readDaemonState(config.paths.centralDb);
@@ -43,5 +43,5 @@ function decideZone({ timeZone, timeZoneOrigin }: Config, last: LastWord): Insta
 }
 
 function describeKept(name: string): string {
-  return `TZ is left aside: times are told in ${name}, as before. Set BERTH_TIME_ZONE to choose another zone.`;
+  return `TZ is ignored: times are told in ${name}, as before. Set BERTH_TIME_ZONE to choose another zone.`;
 }

@@ -28,7 +28,7 @@ export function parseName(text: string): string {
   return normalizeName(parseSender(text));
 }
 
-/** Who writes on a platform: as parseName, and its spelling is kept. Throws invalid_input. */
+/** Parses who writes on a platform: as parseName, and its spelling is kept. Throws invalid_input. */
 export function parseSender(text: string): string {
   const name = text.trim();
   const problem = findNameProblem(name);

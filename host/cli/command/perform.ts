@@ -62,12 +62,12 @@ export async function performSoon<Name extends NameIn<'daemon'>>(
   );
 }
 
-/** What a person reads where the daemon will do it. */
+/** The note that a person reads where the daemon will do it. */
 export function laterNote(performed: Performed<unknown> | undefined): string {
   return performed?.kind === 'later' ? ' No daemon runs now: the next one will do it.' : '';
 }
 
-/** What an operation on the database works with. */
+/** The things that an operation on the database works with. */
 export function scopeOf({ clock, newId, config }: CommandContext, store: Store): DatabaseScope {
   const { sessionsDir } = config.paths;
   return {

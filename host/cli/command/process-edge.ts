@@ -1,13 +1,15 @@
 import type { OutputStream } from '../output/terminal-output.js';
 
-/** What main.ts hands down. Nothing is caught before somebody listens: until then a signal ends the process. */
+/**
+ * The things that main.ts hands down. Nothing is caught before somebody listens: until then a signal ends the process.
+ */
 export interface ProcessEdge {
   /** The arguments after the program's name. */
   readonly argv: readonly string[];
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean };
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
-  /** What runs this program once more. */
+  /** The command that runs this program once more. */
   readonly self: SelfCommand;
   /** Called once, at the first request to end; the second one ends the process at once. */
   onStopRequest(listen: (containers: 'stop' | 'keep') => void): void;

@@ -50,8 +50,8 @@ export function readSettingFlags(options: GlobalOptions): SettingFlags {
 }
 
 /**
- * The same settings as arguments for a program that runs elsewhere: a home that was named, by its whole path. One that was
- * not is found again by the same rules, with the .env files that count for it.
+ * The same settings as arguments for a program that runs elsewhere: a home that was named, by its whole path. A home
+ * that was not named is found again by the same rules, with the .env files that count for it.
  */
 export function settingFlags({ config, flags }: CommandContext): readonly string[] {
   const { BERTH_RUNTIME: runtime, BERTH_LOG_LEVEL: logLevel } = flags;

@@ -20,7 +20,7 @@ export function centralPaths({ paths, program }: Config): {
   return { ...paths, migrationsDir: program.migrationsDir };
 }
 
-/** Looks without a trace: a home that was never used is an empty one, and stays so. */
+/** Reads without a trace: a home that was never used is an empty one, and stays so. */
 export function readStore<T>(context: CommandContext, use: (store: Store) => T): T {
   const store = openStoreToRead(centralPaths(context.config));
   try {

@@ -18,7 +18,7 @@ export interface SpawnedDaemon {
   release(): void;
 }
 
-/** Starts this program once more as a daemon of its own. What it says before it ends goes to daemon-start.log. */
+/** Starts this program once more as a daemon of its own. Lines that it prints before it ends go to daemon-start.log. */
 export async function spawnDaemon(context: CommandContext): Promise<SpawnedDaemon> {
   const { config, edge } = context;
   const { home, logsDir, socket } = config.paths;
@@ -67,7 +67,7 @@ function describeFailure(path: string, end: string | number | null): BerthError 
   });
 }
 
-/** What it had to say may not have fitted on the disk. */
+/** The output may not have fitted on the disk. */
 function describeSilence(path: string, end: string | number | null): BerthError {
   const how = end === null ? '' : ` It ended with ${end}.`;
   try {

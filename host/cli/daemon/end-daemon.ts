@@ -6,7 +6,7 @@ import type { CommandContext } from '../command/command-context.js';
 import { findDaemon, signalDaemon, type DaemonPresence } from '../command/daemon-presence.js';
 
 const pollIntervalMs = 20;
-/** What a daemon may take beyond its own deadline. */
+/** The time that a daemon may take beyond its own deadline. */
 const slackMs = 5_000;
 /** How long its own word is waited for: a daemon that begins has none yet. */
 const unreadableMs = 2_000;

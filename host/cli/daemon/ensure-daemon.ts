@@ -12,7 +12,7 @@ export interface ReadyDaemon {
 const pollIntervalMs = 20;
 
 /**
- * Starts a daemon unless one runs, and waits until it is ready; `onActivity` hears what takes long. Of several at
+ * Starts a daemon unless one runs, and waits until it is ready; `onActivity` is told what takes long. Of several at
  * once one starts it, and all wait for that one. Throws daemon_failed with what it said.
  */
 export async function ensureDaemon(

@@ -5,7 +5,7 @@ export const healthCodes = { OK: 0, WARNING: 1, CRITICAL: 2, UNKNOWN: 3 } as con
 
 export interface Health {
   readonly level: keyof typeof healthCodes;
-  /** What is wrong, the worst first; empty where nothing is. */
+  /** The reasons why something is wrong, the worst first; empty where nothing is. */
   readonly reasons: readonly string[];
 }
 
@@ -15,10 +15,10 @@ export interface HealthFacts {
   readonly phase: 'starting' | 'ready' | 'stopping' | undefined;
   /** Undefined where nobody listens. */
   readonly answers: boolean | undefined;
-  /** What keeps messages from being answered. */
+  /** Problems that keep messages from being answered. */
   readonly problems: readonly string[];
   readonly deadLetters: number;
-  /** What a person should read. */
+  /** Remarks that a person should read. */
   readonly remarks: readonly string[];
 }
 

@@ -1,8 +1,8 @@
-/** What a person should know about a home, in sentences. */
+/** Tells a person in sentences what to know about a home. */
 import type { DaemonState } from '../../store/daemon-state.js';
 import type { Install } from '../../store/home/install-id.js';
 
-/** What became of the home since its last start; nothing where it lies as it did. */
+/** Tells what became of the home since its last start; nothing where it lies as it did. */
 export function describeInstall({ origin, before }: Install): readonly string[] {
   if (before === null) return [];
   if (origin === 'moved') {

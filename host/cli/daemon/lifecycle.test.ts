@@ -100,7 +100,7 @@ describe("the daemon's life", () => {
   });
 
   it(
-    'is looked at and ended also where .env became unusable meanwhile; only a start is refused',
+    'is read and ended also where .env became unusable meanwhile; only a start is refused',
     slow,
     async () => {
       await cli.run('start', '--detach', '--runtime', 'process');
@@ -119,7 +119,7 @@ describe("the daemon's life", () => {
     },
   );
 
-  it('is looked at and ended also where .env cannot be read', slow, async () => {
+  it('is read and ended also where .env cannot be read', slow, async () => {
     await cli.run('start', '--detach', '--runtime', 'process');
     mkdirSync(join(cli.home, '.env'));
     for (const words of [['status'], ['sessions', 'list'], ['stop']]) {

@@ -1,4 +1,4 @@
-/** Log lines as people read them. What is no JSON of ours is shown as it is. */
+/** Log lines as people read them. A line that is no JSON of ours is shown as it is. */
 import { printable } from '../output/table.js';
 
 interface LogEntry {

@@ -20,7 +20,7 @@ export class LogTail {
     let text = await this.#readOn();
     const inode = await this.#findInode();
     if (inode !== undefined && inode !== this.#file?.inode) {
-      // What was still written before the rename.
+      // Reads what was still written before the rename.
       text += await this.#readOn();
       await this.close();
       await this.#open();

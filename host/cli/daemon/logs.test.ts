@@ -60,7 +60,7 @@ describe('berth logs', () => {
     expect((await cli.run('logs', '-n', '2')).stdout).toBe('line 298\nline 299\n');
   });
 
-  it('prints what was written since a time, also from files that were put aside', async () => {
+  it('prints what was written since a time, also from files that were rotated', async () => {
     appendFileSync(`${path}.2`, lineAt('2026-01-31T10:00:00.000Z', 'first'));
     appendFileSync(`${path}.1`, `${lineAt('2026-01-31T11:00:00.000Z', 'second')}  at a stack\n`);
     appendFileSync(path, lineAt('2026-01-31T12:00:00.000Z', 'third'));

@@ -90,7 +90,7 @@ async function follow(
   }
 }
 
-/** The lines of the files that were put aside, the oldest first: `x.log.2`, `x.log.1`. */
+/** The lines of the files that were rotated, the oldest first: `x.log.2`, `x.log.1`. */
 async function readRotated(path: string): Promise<readonly string[]> {
   const prefix = `${basename(path)}.`;
   const ages = (await listFolder(dirname(path)))

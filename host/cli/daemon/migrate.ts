@@ -11,7 +11,7 @@ export const addMigrateCommand: AddCommands = (program, act) => {
     .action(act(migrate));
 };
 
-/** A daemon does this at its start; here it is done, or looked at, by itself. Throws daemon_running. */
+/** A daemon does this at its start; here it is done, or shown, by itself. Throws daemon_running. */
 function migrate(context: CommandContext, options: { readonly dryRun?: boolean }): void {
   const { config, clock, output } = context;
   const paths = centralPaths(config);

@@ -3,7 +3,7 @@ import type { DaemonState } from '../../store/daemon-state.js';
 export interface ReadyFacts {
   readonly pid: number;
   readonly runtime: string | null;
-  /** What is to be said aloud, if anything. */
+  /** A remark for the user, if there is one. */
   readonly remark: string | null;
   /** More of that kind. */
   readonly remarks: readonly string[];
@@ -11,7 +11,7 @@ export interface ReadyFacts {
   readonly socket: string;
 }
 
-/** One line, and one more for each remark and each problem. */
+/** Writes one line, and one more for each remark and each problem. */
 export function describeReady(facts: ReadyFacts): string {
   const { pid, runtime, remark, remarks, problems, socket } = facts;
   const ready = `Ready: pid ${pid}, runtime ${runtime ?? 'unknown'}, socket ${socket}`;
@@ -19,7 +19,7 @@ export function describeReady(facts: ReadyFacts): string {
   return [...lines, ...problems.map((problem) => `Problem: ${problem}`)].join('\n');
 }
 
-/** What is wrong with a daemon that is ready: its runtime, and channels that do not run. */
+/** Lists what is wrong with a daemon that is ready: its runtime, and channels that do not run. */
 export function listProblems({
   phase,
   problem,

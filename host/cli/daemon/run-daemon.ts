@@ -38,7 +38,7 @@ interface StopRequest {
   readonly exitCode: number;
 }
 
-/** Somebody who holds the central database for long keeps their own changes from being seen, and nothing else. */
+/** A person who holds the central database for long keeps their own changes from being seen, and nothing else. */
 const centralWaitMs = 250;
 const logLimits = { maxBytes: 5 * 1024 * 1024, keep: 3 };
 /** How long a start that is not wanted any more is waited for: what it began can then be ended in order. */
@@ -188,7 +188,7 @@ function noteHome(
   }
 }
 
-/** What the daemon says about itself from the start. Where containers may be is not forgotten by a start that fails. */
+/** The daemon says this about itself from the start. A start that fails does not forget where containers may be. */
 function describeSelf(
   { config }: CommandContext,
   { isDetached }: RunOptions,

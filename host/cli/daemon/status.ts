@@ -10,7 +10,7 @@ import {
 import type { DaemonState } from '../../store/daemon-state.js';
 import type { AddCommands, CommandContext } from '../command/command-context.js';
 import { findDaemon } from '../command/daemon-presence.js';
-import { describeFullDisk, findDiskRoom } from './disk-room.js';
+import { describeFullDisk, findDiskSpace } from './disk-space.js';
 import { findInstallZone, type InstallTimeZone } from '../command/install-time-zone.js';
 import { decideHealth, healthCodes, type HealthFacts } from './health.js';
 import { describeOtherProgram } from './home-remarks.js';
@@ -52,7 +52,7 @@ async function status(
   const zone = findInstallZone(context);
   // A daemon on a full disk cannot write that down.
   const dataDir = dirname(config.paths.centralDb);
-  const fullDisk = describeFullDisk(findDiskRoom(dataDir), dataDir);
+  const fullDisk = describeFullDisk(findDiskSpace(dataDir), dataDir);
   if (check === true) {
     const deadLetters = counts?.deadLetters ?? 0;
     return tellHealth(
@@ -123,7 +123,10 @@ function isolates({ runtime }: DaemonState): boolean | null {
   return runtime === null ? null : runtime !== 'process';
 }
 
-/** What it has written about itself may be older than what holds it up. Undefined where it cannot be asked yet. */
+/**
+ * The facts that it has written about itself may be older than what holds it up. Undefined where it cannot be asked
+ * yet.
+ */
 async function asksBack(
   { config }: CommandContext,
   state: DaemonState | undefined,

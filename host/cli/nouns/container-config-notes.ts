@@ -3,7 +3,10 @@ import type { AgentGroup } from '../../store/agent-groups.js';
 import { readContainerConfig } from '../../store/container-config.js';
 import { fromStoredJson } from './stored-json.js';
 
-/** What somebody should know who has changed an agent group's container config. `before`: undefined where it is new. */
+/**
+ * Tells what somebody should know who has changed an agent group's container config. `before`: undefined where it is
+ * new.
+ */
 export function noteContainerConfig(
   { containerConfig }: AgentGroup,
   before: AgentGroup | undefined,

@@ -15,7 +15,7 @@ describe('berth dead-letters', () => {
     cli[Symbol.dispose]();
   });
 
-  function bury(
+  function recordDeadLetter(
     sessionId: string,
     direction: 'in' | 'out',
     messageId: string,
@@ -36,9 +36,9 @@ describe('berth dead-letters', () => {
   it('lists them, the newest first, of one way or one session', async () => {
     expect((await cli.run('dead-letters', 'list')).stdout).toBe('Nothing was given up.\n');
     const [one, two] = [addSession(cli), addSession(cli)];
-    bury(one, 'in', 'm-old', 2);
-    bury(one, 'out', 'o-new', 0);
-    bury(two, 'in', 'm-mid', 1);
+    recordDeadLetter(one, 'in', 'm-old', 2);
+    recordDeadLetter(one, 'out', 'o-new', 0);
+    recordDeadLetter(two, 'in', 'm-mid', 1);
     expect(await listed()).toEqual(['o-new', 'm-mid', 'm-old']);
     expect(await listed('--direction', 'in')).toEqual(['m-mid', 'm-old']);
     expect(await listed('--session', one)).toEqual(['o-new', 'm-old']);
@@ -49,7 +49,13 @@ describe('berth dead-letters', () => {
   it('lists them readably at 80 columns, ids and reasons whole', async () => {
     cli.columns = 80;
     const id = addSession(cli);
-    bury(id, 'out', 'o-01234567890123456', 3, 'the platform said so and would not say any more');
+    recordDeadLetter(
+      id,
+      'out',
+      'o-01234567890123456',
+      3,
+      'the platform said so and would not say any more',
+    );
     const lines = (await cli.run('dead-letters', 'list')).stdout.trimEnd().split('\n');
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(80);
     expect(lines.slice(1)).toEqual([
@@ -61,8 +67,8 @@ describe('berth dead-letters', () => {
   it('shows why one was given up, and what it said', async () => {
     const id = addSession(cli);
     writeConversation(cli, id, 2);
-    bury(id, 'in', 'm-1');
-    bury(id, 'out', 'o-2');
+    recordDeadLetter(id, 'in', 'm-1');
+    recordDeadLetter(id, 'out', 'o-2');
     expect(await cli.json('dead-letters', 'show', 'm-1')).toMatchObject({
       sessionId: id,
       reason: 'it failed',
@@ -77,7 +83,7 @@ describe('berth dead-letters', () => {
   it('shows the text on its own lines, and lets it move no cursor', async () => {
     const id = addSession(cli);
     writeConversation(cli, id, 1);
-    bury(id, 'out', 'o-1');
+    recordDeadLetter(id, 'out', 'o-1');
     const path = join(cli.home, 'data', 'sessions', id, 'out', 'outbound.db');
     withDatabase(path, { mode: 'write', busyTimeoutMs: 0 }, (db) => {
       const text = JSON.stringify({ text: '\u001b[2Jone\ntwo' });
@@ -89,16 +95,16 @@ describe('berth dead-letters', () => {
   });
 
   it('shows what it knows of one whose message is gone', async () => {
-    bury(addSession(cli), 'in', 'm-gone');
+    recordDeadLetter(addSession(cli), 'in', 'm-gone');
     expect(await cli.json('dead-letters', 'show', 'm-gone')).toMatchObject({ message: null });
     expect((await cli.run('dead-letters', 'show', 'm-gone')).stdout).toContain('not in the files');
   });
 
   it('takes the beginning of an id, and says which it may be where several fit', async () => {
     const [one, two] = [addSession(cli), addSession(cli)];
-    bury(one, 'in', 'm-abcdef');
-    bury(one, 'in', 'm-abcxyz', 1);
-    bury(two, 'in', 'm-abcxyz', 2);
+    recordDeadLetter(one, 'in', 'm-abcdef');
+    recordDeadLetter(one, 'in', 'm-abcxyz', 1);
+    recordDeadLetter(two, 'in', 'm-abcxyz', 2);
     const show = ['dead-letters', 'show'];
     expect(await cli.json(...show, 'm-abcd')).toMatchObject({ messageId: 'm-abcdef' });
     expect(await cli.json(...show, two, 'm-abcx')).toMatchObject({ sessionId: two });
@@ -112,8 +118,8 @@ describe('berth dead-letters', () => {
 
   it('leaves a retry for the daemon that starts next', async () => {
     const id = addSession(cli);
-    bury(id, 'in', 'm-1');
-    bury(id, 'out', 'o-1');
+    recordDeadLetter(id, 'in', 'm-1');
+    recordDeadLetter(id, 'out', 'o-1');
     expect(await cli.json('dead-letters', 'retry', 'm-1')).toMatchObject([
       { sessionId: id, messageId: 'm-1', outcome: 'waiting' },
     ]);
@@ -142,17 +148,17 @@ describe('berth dead-letters', () => {
     [['purge', '--before', 'soon']],
     [['list', '--direction', 'up']],
   ])('refuses what does not say which: %j', async (args) => {
-    bury(addSession(cli), 'in', 'm-1');
+    recordDeadLetter(addSession(cli), 'in', 'm-1');
     expect((await cli.run('dead-letters', ...args)).exitCode).toBe(2);
     expect(await listed()).toEqual(['m-1']);
   });
 
   it('forgets those that are named, old ones, or all', async () => {
     const [one, two] = [addSession(cli), addSession(cli)];
-    bury(one, 'in', 'm-1', 40);
-    bury(one, 'out', 'o-2', 40);
-    bury(two, 'in', 'm-3', 20);
-    bury(two, 'in', 'm-4');
+    recordDeadLetter(one, 'in', 'm-1', 40);
+    recordDeadLetter(one, 'out', 'o-2', 40);
+    recordDeadLetter(two, 'in', 'm-3', 20);
+    recordDeadLetter(two, 'in', 'm-4');
     const purge = ['dead-letters', 'purge'];
     expect(await cli.json(...purge, 'm-4')).toMatchObject([{ messageId: 'm-4' }]);
     const old = await cli.run(...purge, '--before', '30', '--direction', 'in');

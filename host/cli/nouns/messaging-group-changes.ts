@@ -69,7 +69,7 @@ export function updateMessagingGroup(
 ): {
   group: MessagingGroup;
   allowedSenders: readonly string[];
-  /** Who was to be taken off the allowlist, and was not on it. */
+  /** People who were to be taken off the allowlist, and were not on it. */
   notListed: readonly string[];
 } {
   if (Object.keys(options).length === 0) throw usageError('Say what is to change.');

@@ -63,7 +63,7 @@ interface Saying {
   readonly text: string;
 }
 
-/** Who said it, and what; a row that is no message says why. */
+/** Tells who said it, and what; a row that is no message says why. */
 export function describeRow(row: ConversationRow): Saying {
   const { direction, kind, content } = row;
   const unreadable = (why: string): Saying => ({

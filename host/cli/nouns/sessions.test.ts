@@ -63,7 +63,7 @@ describe('berth sessions', () => {
     });
   });
 
-  it('lists warm ones, and says which there are none of', async () => {
+  it('lists prewarmed ones, and says which there are none of', async () => {
     expect((await cli.run('sessions', 'list', '--status', 'warm')).stdout).toBe(
       'No session is warm.\n',
     );

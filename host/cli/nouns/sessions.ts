@@ -237,7 +237,7 @@ function describeContainer({
   return waiting ? 'waiting' : containerStatus;
 }
 
-/** What people call a session's agent group and chat. */
+/** Finds what people call a session's agent group and chat. */
 function namer(
   store: Store,
 ): (session: Session) => { readonly agentGroup: string; readonly chat: string | null } {

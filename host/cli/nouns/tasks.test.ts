@@ -125,7 +125,7 @@ describe('berth tasks', () => {
       'no time zone',
       'Europe',
     ],
-  ])('refuses %s at the door, with the next step', async (_, options, message, next) => {
+  ])('refuses %s at once, with the next step', async (_, options, message, next) => {
     const failure = await cli.failure(...create, ...options);
     expect(failure.code).toBe('invalid_input');
     expect(failure.message).toContain(message);

@@ -18,7 +18,7 @@ export interface TriggerOptions {
 }
 
 /**
- * The trigger_rules to write; undefined where no flag speaks of them. What is not named stays as it was, except
+ * The trigger_rules to write; undefined where no flag speaks of them. A rule that is not named stays as it was, except
  * that a pattern belongs to its mode. Throws invalid_input with what is wrong.
  */
 export function mergeTriggerRules(

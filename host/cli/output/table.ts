@@ -1,4 +1,4 @@
-/** Text in columns, for people. What comes from outside is made harmless: no line ends, no control characters. */
+/** Text in columns, for people. Text that comes from outside is made harmless: no line ends, no control characters. */
 import { fitToWidth, widthOfText } from './text-width.js';
 import { wrapWords } from './word-wrap.js';
 
@@ -16,7 +16,7 @@ export interface Column<Row> {
 const gap = '  ';
 const narrowest = 6;
 
-/** One line a row below a line of titles, cut to the width where it must be; `empty` where there are no rows. */
+/** Writes one line a row below a line of titles, cut to the width where it must be; `empty` where there are no rows. */
 export function formatTable<Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],
@@ -93,7 +93,7 @@ export function formatSection(title: string, body: string): string {
   return body === '' ? '' : `\n\n${title}\n${body.replace(/^/gm, gap)}`;
 }
 
-/** What an agent or a platform wrote may not move the cursor or break a line. */
+/** Texts that an agent or a platform wrote may not move the cursor or break a line. */
 export function printable(text: string): string {
   return text.replace(/\s*\n\s*/g, ' ⏎ ').replace(/[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu, ' ');
 }

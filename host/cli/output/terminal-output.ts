@@ -8,7 +8,7 @@ export type OutputStream = NodeJS.WritableStream & {
   readonly columns?: number;
 };
 
-/** What a failure looks like from outside. `code` is a BerthError's, or `usage`. */
+/** Describes a failure to the outside. `code` is a BerthError's, or `usage`. */
 export interface Failure {
   readonly code: string;
   readonly message: string;
@@ -21,7 +21,9 @@ export interface TerminalOutputDeps {
   readonly isJson: () => boolean;
 }
 
-/** What terminals obey and JSON lets through: DEL and C1 controls, and what turns the direction of text. */
+/**
+ * The characters that terminals obey and JSON lets through: DEL and C1 controls, and what turns the direction of text.
+ */
 const obeyed = /[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
 
 export class TerminalOutput {

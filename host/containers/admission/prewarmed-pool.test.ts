@@ -1,30 +1,30 @@
 import { existsSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ContainerRoom } from '../../../test/fakes/container-room.js';
+import { ContainerSetup } from '../../../test/fakes/container-setup.js';
 import { settled, until } from '../../../test/fakes/waiting.js';
 import type { PrewarmedSession } from '../../store/sessions.js';
 
 describe('prewarmed sessions', () => {
-  let room: ContainerRoom;
+  let setup: ContainerSetup;
 
   beforeEach(() => {
-    room = new ContainerRoom({ maxContainers: 4 });
-    room.reconciler.start();
-    room.prewarmedPool.start();
+    setup = new ContainerSetup({ maxContainers: 4 });
+    setup.reconciler.start();
+    setup.prewarmedPool.start();
   });
 
   afterEach(async () => {
-    await room[Symbol.asyncDispose]();
+    await setup[Symbol.asyncDispose]();
   });
 
   function configure(config: Record<string, unknown>): void {
     const containerConfig = JSON.stringify(config);
-    room.store.agentGroups.update({ ...room.agentGroup, containerConfig });
-    room.prewarmedPool.nudge();
+    setup.store.agentGroups.update({ ...setup.agentGroup, containerConfig });
+    setup.prewarmedPool.nudge();
   }
 
   function prewarmedSessions(): readonly PrewarmedSession[] {
-    return room.store.sessions.listPrewarmed();
+    return setup.store.sessions.listPrewarmed();
   }
 
   async function expectPrewarmed(count: number): Promise<readonly PrewarmedSession[]> {
@@ -36,16 +36,16 @@ describe('prewarmed sessions', () => {
     return prewarmedSessions();
   }
 
-  const conversation = (): Parameters<typeof room.registry.ensure>[0] => ({
-    agentGroupId: room.agentGroup.id,
-    messagingGroupId: room.chat.id,
+  const conversation = (): Parameters<typeof setup.registry.ensure>[0] => ({
+    agentGroupId: setup.agentGroup.id,
+    messagingGroupId: setup.chat.id,
     threadId: 't-new',
   });
 
   it('are kept running, as many as the agent group asks for, with a mailbox that is ready', async () => {
     configure({ warmSessions: 2 });
     for (const { id } of await expectPrewarmed(2)) {
-      expect(existsSync(`${room.folders.inDir(id)}/inbound.db`)).toBe(true);
+      expect(existsSync(`${setup.folders.inDir(id)}/inbound.db`)).toBe(true);
     }
     configure({ warmSessions: 2 });
     await settled();
@@ -55,28 +55,28 @@ describe('prewarmed sessions', () => {
   it('are taken over by a new conversation, and another is prewarmed behind', async () => {
     configure({ warmSessions: 1 });
     const [prewarmed] = await expectPrewarmed(1);
-    const session = room.registry.ensure(conversation());
+    const session = setup.registry.ensure(conversation());
     expect(session).toMatchObject({ ...conversation(), id: prewarmed?.id, status: 'active' });
-    expect(room.registry.ensure(conversation()).id).toBe(session.id);
+    expect(setup.registry.ensure(conversation()).id).toBe(session.id);
     await until(() => {
-      expect(room.runtime.starts).toHaveLength(2);
+      expect(setup.runtime.starts).toHaveLength(2);
     });
     const [next] = await expectPrewarmed(1);
     expect(next?.id).not.toBe(session.id);
   });
 
   it('are not taken while their container does not run, nor by another agent group', async () => {
-    const release = room.runtime.holdStarts();
+    const release = setup.runtime.holdStarts();
     configure({ warmSessions: 1 });
     await until(() => {
-      expect(room.runtime.starts).toHaveLength(1);
+      expect(setup.runtime.starts).toHaveLength(1);
     });
-    const early = room.registry.ensure(conversation());
+    const early = setup.registry.ensure(conversation());
     expect(prewarmedSessions().map(({ id }) => id)).not.toContain(early.id);
     release();
     const [prewarmed] = await expectPrewarmed(1);
-    const other = room.addAgentGroup({ folder: 'other' });
-    const foreign = room.registry.ensure({ ...conversation(), agentGroupId: other.id });
+    const other = setup.addAgentGroup({ folder: 'other' });
+    const foreign = setup.registry.ensure({ ...conversation(), agentGroupId: other.id });
     expect(foreign.id).not.toBe(prewarmed?.id);
   });
 
@@ -84,20 +84,20 @@ describe('prewarmed sessions', () => {
     configure({ warmSessions: 1 });
     const [old] = await expectPrewarmed(1);
     configure({ warmSessions: 1, memoryMb: 512 });
-    const folder = room.folders.folderOf(old!.id);
+    const folder = setup.folders.folderOf(old!.id);
     await until(() => {
-      room.prewarmedPool.nudge();
-      expect(room.store.sessions.find(old!.id)).toBeUndefined();
+      setup.prewarmedPool.nudge();
+      expect(setup.store.sessions.find(old!.id)).toBeUndefined();
     });
     expect(existsSync(folder)).toBe(false);
     const [fresh] = await expectPrewarmed(1);
-    expect(room.runtime.starts.at(-1)?.memoryMb).toBe(512);
+    expect(setup.runtime.starts.at(-1)?.memoryMb).toBe(512);
     configure({});
     await until(() => {
-      room.prewarmedPool.nudge();
-      expect(room.store.sessions.find(fresh!.id)).toBeUndefined();
+      setup.prewarmedPool.nudge();
+      expect(setup.store.sessions.find(fresh!.id)).toBeUndefined();
     });
-    expect(room.runtime.running(fresh!.id)).toEqual([]);
+    expect(setup.runtime.running(fresh!.id)).toEqual([]);
   });
 
   it('leave a place free for somebody who comes, and make room when one is needed', async () => {
@@ -108,8 +108,8 @@ describe('prewarmed sessions', () => {
       ).toHaveLength(3);
     });
     for (let count = 0; count < 4; count += 1) {
-      const session = await room.addWaitingSession();
-      room.reconciler.nudge(session.id);
+      const session = await setup.addWaitingSession();
+      setup.reconciler.nudge(session.id);
     }
     await until(() => {
       expect(
@@ -121,17 +121,17 @@ describe('prewarmed sessions', () => {
   it('whose container ends by itself are started again, after a pause', async () => {
     configure({ warmSessions: 1 });
     const [prewarmed] = await expectPrewarmed(1);
-    room.runtime.exit(prewarmed!.id);
+    setup.runtime.exit(prewarmed!.id);
     await until(() => {
-      expect(room.store.dueItems.find(prewarmed!.id, 'wake')?.attempts).toBe(1);
+      expect(setup.store.dueItems.find(prewarmed!.id, 'wake')?.attempts).toBe(1);
     });
-    room.reconciler.nudge(prewarmed!.id);
+    setup.reconciler.nudge(prewarmed!.id);
     await settled();
-    expect(room.runtime.starts).toHaveLength(1);
-    room.clock.advance(2_000);
-    room.reconciler.nudge(prewarmed!.id);
+    expect(setup.runtime.starts).toHaveLength(1);
+    setup.clock.advance(2_000);
+    setup.reconciler.nudge(prewarmed!.id);
     await until(() => {
-      expect(room.runtime.starts).toHaveLength(2);
+      expect(setup.runtime.starts).toHaveLength(2);
     });
   });
 });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { DeliveryRoom } from '../../../test/fakes/delivery-room.js';
+import { DeliverySetup } from '../../../test/fakes/delivery-setup.js';
 import { exampleOf, actions } from './builtin-actions.js';
 
 interface AnswerRow {
@@ -9,24 +9,24 @@ interface AnswerRow {
 }
 
 describe('an action that an agent asks for', () => {
-  let room: DeliveryRoom;
+  let setup: DeliverySetup;
 
   beforeEach(() => {
-    room = new DeliveryRoom();
-    room.addWiring(room.chat, room.agentGroup);
+    setup = new DeliverySetup();
+    setup.addWiring(setup.chat, setup.agentGroup);
   });
 
   afterEach(() => {
-    room[Symbol.dispose]();
+    setup[Symbol.dispose]();
   });
 
   function ask(id: string, action: string, parameters: object = {}, inReplyTo = 'm-1'): void {
-    room.runner.sayContent(id, { action, parameters }, { kind: 'system', inReplyTo });
+    setup.runner.sayContent(id, { action, parameters }, { kind: 'system', inReplyTo });
   }
 
   /** `done o-1: Nothing is planned. (wakes)` */
   function answers(): readonly string[] {
-    return room.inbound(room.session.id, (db) =>
+    return setup.inbound(setup.session.id, (db) =>
       db
         .prepare<[], AnswerRow>(
           `SELECT id, status, content FROM messages_in WHERE kind = 'system' ORDER BY seq`,
@@ -41,25 +41,25 @@ describe('an action that an agent asks for', () => {
   }
 
   function tasks(): readonly string[] {
-    return room.store.tasks.list().map(({ text, dueAt, recurrence }) => {
+    return setup.store.tasks.list().map(({ text, dueAt, recurrence }) => {
       return `${text} ${dueAt.slice(0, 16)} ${recurrence ?? 'once'}`;
     });
   }
 
   it('plans a task once, also where the daemon dies before that is noted', async () => {
     ask('o-1', 'schedule_task', { text: 'water', at: '2026-01-31 15:00' });
-    await room.deliver();
+    await setup.deliver();
     expect(tasks()).toEqual(['water 2026-01-31T15:00 once']);
     expect(answers()).toEqual([expect.stringMatching(/^done o-1: Planned the task t-[^ ]+: next/)]);
-    expect(room.deliveries(room.session.id)).toEqual({ 'o-1': 'delivered' });
-    room.inbound(room.session.id, (db) => {
+    expect(setup.deliveries(setup.session.id)).toEqual({ 'o-1': 'delivered' });
+    setup.inbound(setup.session.id, (db) => {
       db.exec('DELETE FROM delivered');
     });
-    room.rebuild();
-    await room.deliver();
+    setup.rebuild();
+    await setup.deliver();
     expect(tasks()).toHaveLength(1);
     expect(answers()).toHaveLength(1);
-    expect(room.deliveries(room.session.id)).toEqual({ 'o-1': 'delivered' });
+    expect(setup.deliveries(setup.session.id)).toEqual({ 'o-1': 'delivered' });
   });
 
   it.each([
@@ -68,18 +68,18 @@ describe('an action that an agent asks for', () => {
     [{ text: 'x', at: '2026-01-31T15:00:00+01:00' }, 'x 2026-01-31T14:00 once'],
   ])('plans %j', async (parameters, expected) => {
     ask('o-1', 'schedule_task', parameters);
-    await room.deliver();
+    await setup.deliver();
     expect(tasks()).toEqual([expected]);
   });
 
   it('lists what is planned, and wakes the agent with that', async () => {
     ask('o-1', 'list_tasks');
-    await room.deliver();
+    await setup.deliver();
     expect(answers()).toEqual(['done o-1: Nothing is planned. (wakes)']);
-    expect(room.posted).toEqual([room.session.id]);
+    expect(setup.posted).toEqual([setup.session.id]);
     ask('o-2', 'schedule_task', { text: 'water', every: '0 9 * * *' });
     ask('o-3', 'list_tasks');
-    await room.deliver();
+    await setup.deliver();
     expect(answers().at(-1)).toMatch(
       /^done o-3: t-.* \(2026-02-01T09.*, then 0 9 \* \* \*\): water/,
     );
@@ -87,21 +87,21 @@ describe('an action that an agent asks for', () => {
 
   it('ends a task of its own conversation, and of no other; asked again it says the same', async () => {
     ask('o-1', 'schedule_task', { text: 'water', every: '0 9 * * *' });
-    await room.deliver();
-    const id = room.store.tasks.list()[0]?.id ?? '';
+    await setup.deliver();
+    const id = setup.store.tasks.list()[0]?.id ?? '';
     ask('o-2', 'cancel_task', { id });
     ask('o-3', 'cancel_task', { id: 't-of-another' });
-    await room.deliver();
+    await setup.deliver();
     expect(tasks()).toEqual([]);
     expect(answers().slice(1)).toEqual([
       `done o-2: Cancelled the task ${id}.`,
       'failed o-3: This conversation has no task "t-of-another". Its tasks are: none. (wakes)',
     ]);
-    room.inbound(room.session.id, (db) => {
+    setup.inbound(setup.session.id, (db) => {
       db.exec(`DELETE FROM delivered; DELETE FROM messages_in WHERE kind = 'system'`);
     });
-    room.rebuild();
-    await room.deliver();
+    setup.rebuild();
+    await setup.deliver();
     expect(answers().slice(1, 2)).toEqual([`done o-2: Cancelled the task ${id}.`]);
   });
 
@@ -115,18 +115,18 @@ describe('an action that an agent asks for', () => {
     ['cancel_task', {}, 'Write them like {"id":"t-…"}.'],
   ])('that cannot be done is answered with why: %s %j', async (action, parameters, why) => {
     ask('o-1', action, parameters);
-    room.runner.say('o-2');
-    await room.deliver();
+    setup.runner.say('o-2');
+    await setup.deliver();
     expect(answers()).toEqual([expect.stringContaining(why)]);
     expect(answers()[0]).toMatch(/^failed o-1: .* \(wakes\)$/s);
-    expect(room.deliveries(room.session.id)).toEqual({ 'o-1': 'failed', 'o-2': 'delivered' });
-    expect(room.outDeadLetters()).toEqual({});
+    expect(setup.deliveries(setup.session.id)).toEqual({ 'o-1': 'failed', 'o-2': 'delivered' });
+    expect(setup.outDeadLetters()).toEqual({});
   });
 
   it('is answered twenty times for one message, once more with a refusal, and then no more', async () => {
     for (let i = 0; i < 25; i += 1) ask(`o-${i}`, 'list_tasks');
     ask('o-other', 'list_tasks', {}, 'm-2');
-    await room.deliver();
+    await setup.deliver();
     const texts = answers();
     expect(texts.filter((text) => text.startsWith('done'))).toHaveLength(21);
     expect(texts.filter((text) => text.includes('20 actions at most'))).toHaveLength(1);

@@ -83,11 +83,11 @@ export class FileBudget {
     }
     const sizes = files.filter(({ isCopied }) => !isCopied).map(({ size }) => size);
     if (sizes.length === 0) return;
-    await this.#assertDiskHasRoom(sessionId, sum(sizes));
+    await this.#assertDiskHasSpace(sessionId, sum(sizes));
     await this.#charge(sessionId, sum(sizes.map((size) => Math.max(size, smallestCharge))));
   }
 
-  async #assertDiskHasRoom(sessionId: string, needed: number): Promise<void> {
+  async #assertDiskHasSpace(sessionId: string, needed: number): Promise<void> {
     const { limits, sentDir } = this.#deps;
     const { blocks, bavail, bsize } = await statfs(dirname(sentDir(sessionId)));
     // Some network and user-space file systems do not say.

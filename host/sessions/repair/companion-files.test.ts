@@ -10,17 +10,17 @@ import {
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { withDatabase } from '../../../shared/base/sqlite/sqlite.js';
 import { damageMarkPath } from '../../../shared/protocol/workspace.js';
-import { RecoveryRoom } from '../../../test/fakes/recovery-room.js';
+import { RecoverySetup } from '../../../test/fakes/recovery-setup.js';
 
 describe('what lies beside a session file', () => {
-  let room: RecoveryRoom;
+  let setup: RecoverySetup;
 
   beforeEach(() => {
-    room = new RecoveryRoom();
+    setup = new RecoverySetup();
   });
 
   afterEach(() => {
-    room[Symbol.dispose]();
+    setup[Symbol.dispose]();
   });
 
   /** Somebody's transaction in WAL mode, who was killed before it came into the file. */
@@ -35,56 +35,59 @@ describe('what lies beside a session file', () => {
   }
 
   it('goes aside with inbound.db: a log of its own is not read into the fresh file', async () => {
-    await room.haveAConversation();
-    leaveLog(room.inboundPath, 'CREATE TABLE strange (word TEXT); DELETE FROM messages_in; VACUUM');
-    rmSync(room.inboundPath);
-    await room.take('after');
-    await room.delivery.loop.drain();
-    expect(room.repairNames()).toEqual(['inbound.db replaced']);
-    expect(room.messagesIn(room.session.id).map(({ id }) => id)).toContain('after');
-    room.runner.claim('after');
-    room.runner.complete('after');
-    await room.end();
-    expect(room.store.sessions.find(room.session.id)?.status).toBe('active');
-    expect(room.repairNames()).toEqual(['inbound.db replaced']);
-    expect(existsSync(`${room.inboundPath}-wal`)).toBe(false);
-    const kept = readdirSync(room.folders.damagedDir(room.session.id));
+    await setup.haveAConversation();
+    leaveLog(
+      setup.inboundPath,
+      'CREATE TABLE strange (word TEXT); DELETE FROM messages_in; VACUUM',
+    );
+    rmSync(setup.inboundPath);
+    await setup.take('after');
+    await setup.delivery.loop.drain();
+    expect(setup.repairNames()).toEqual(['inbound.db replaced']);
+    expect(setup.messagesIn(setup.session.id).map(({ id }) => id)).toContain('after');
+    setup.runner.claim('after');
+    setup.runner.complete('after');
+    await setup.end();
+    expect(setup.store.sessions.find(setup.session.id)?.status).toBe('active');
+    expect(setup.repairNames()).toEqual(['inbound.db replaced']);
+    expect(existsSync(`${setup.inboundPath}-wal`)).toBe(false);
+    const kept = readdirSync(setup.folders.damagedDir(setup.session.id));
     expect(kept.filter((name) => name.endsWith('.wal'))).toHaveLength(1);
   });
 
   it('goes aside with outbound.db', async () => {
-    await room.haveAConversation();
-    leaveLog(room.outboundPath, 'DELETE FROM messages_out; DELETE FROM processing_ack; VACUUM');
-    await room.end();
-    expect(room.repairNames()).toEqual(['outbound.db replaced']);
-    room.clock.advance(1_000);
-    const runner = room.nextRunner();
+    await setup.haveAConversation();
+    leaveLog(setup.outboundPath, 'DELETE FROM messages_out; DELETE FROM processing_ack; VACUUM');
+    await setup.end();
+    expect(setup.repairNames()).toEqual(['outbound.db replaced']);
+    setup.clock.advance(1_000);
+    const runner = setup.nextRunner();
     runner.claimTry(1, 'claimed', 'waiting');
     runner.say('late reply', { inReplyTo: 'claimed' });
     runner.complete('claimed', 'waiting');
-    await room.end();
-    expect(room.texts().at(-1)).toBe('late reply');
-    expect(existsSync(`${room.outboundPath}-wal`)).toBe(false);
+    await setup.end();
+    expect(setup.texts().at(-1)).toBe('late reply');
+    expect(existsSync(`${setup.outboundPath}-wal`)).toBe(false);
   });
 
   it('may be a folder in the place of a log: then inbound.db is replaced', async () => {
-    await room.haveAConversation();
-    mkdirSync(`${room.inboundPath}-wal`);
-    await room.take('after');
-    expect(room.repairNames()).toEqual(['inbound.db replaced']);
-    expect(room.messagesIn(room.session.id).map(({ id }) => id)).toContain('after');
+    await setup.haveAConversation();
+    mkdirSync(`${setup.inboundPath}-wal`);
+    await setup.take('after');
+    expect(setup.repairNames()).toEqual(['inbound.db replaced']);
+    expect(setup.messagesIn(setup.session.id).map(({ id }) => id)).toContain('after');
   });
 
   it('may be a folder in the place of a log: then its runner has outbound.db replaced', async () => {
-    await room.haveAConversation();
-    mkdirSync(`${room.outboundPath}-wal`);
+    await setup.haveAConversation();
+    mkdirSync(`${setup.outboundPath}-wal`);
     expect(() => {
-      room.nextRunner();
+      setup.nextRunner();
     }).toThrow(/not an ordinary file/);
-    writeFileSync(damageMarkPath(room.folders.outDir(room.session.id)), 'outbound.db\n');
-    await room.end();
-    expect(room.repairNames()).toEqual(['outbound.db replaced']);
-    expect(room.texts()).toEqual(['reply to sent', 'reply to unsent']);
-    room.nextRunner().complete('claimed', 'waiting');
+    writeFileSync(damageMarkPath(setup.folders.outDir(setup.session.id)), 'outbound.db\n');
+    await setup.end();
+    expect(setup.repairNames()).toEqual(['outbound.db replaced']);
+    expect(setup.texts()).toEqual(['reply to sent', 'reply to unsent']);
+    setup.nextRunner().complete('claimed', 'waiting');
   });
 });

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { RecoveryRoom } from '../../../test/fakes/recovery-room.js';
+import { RecoverySetup } from '../../../test/fakes/recovery-setup.js';
 import { Seeded } from '../../../test/faults/seeded.js';
 
 const pageSize = 4_096;
@@ -36,44 +36,44 @@ it('a seq that damage has made too high costs its message, and not the conversat
 });
 
 async function surviveFlips(random: Seeded, round: number): Promise<void> {
-  using room = new RecoveryRoom();
-  const path = random.between(0, 1) === 0 ? room.inboundPath : room.outboundPath;
+  using setup = new RecoverySetup();
+  const path = random.between(0, 1) === 0 ? setup.inboundPath : setup.outboundPath;
   const ids = Array.from({ length: 24 }, (_, index) => `m-${index}`);
-  await room.take(...ids);
+  await setup.take(...ids);
   const answered = ids.slice(0, 8);
-  room.runner.claim(...ids.slice(0, 16));
+  setup.runner.claim(...ids.slice(0, 16));
   for (const id of answered) {
     const content = JSON.stringify({ text: '.'.repeat(900) });
-    room.runner.say(`reply to ${id}`, { inReplyTo: id, content });
+    setup.runner.say(`reply to ${id}`, { inReplyTo: id, content });
   }
-  room.runner.complete(...answered);
-  if (random.between(0, 1) === 0) await room.deliver();
+  setup.runner.complete(...answered);
+  if (random.between(0, 1) === 0) await setup.deliver();
   flipStructure(path, random);
-  const isTaken = await room.take('after').then(
+  const isTaken = await setup.take('after').then(
     () => true,
     () => false,
   );
   for (let look = 0; look < 3; look += 1) {
-    await room.deliver();
-    await room.delivery.loop.drain();
-    await room.end();
+    await setup.deliver();
+    await setup.delivery.loop.drain();
+    await setup.end();
   }
-  expect(room.store.sessions.find(room.session.id)?.status).toBe('active');
-  await room.checkAsRunner();
-  await room.deliver();
-  const sent = room.channel.sent.map(({ messageId }) => messageId);
+  expect(setup.store.sessions.find(setup.session.id)?.status).toBe('active');
+  await setup.checkAsRunner();
+  await setup.deliver();
+  const sent = setup.channel.sent.map(({ messageId }) => messageId);
   expect(new Set(sent).size).toBe(sent.length);
   // Answered: sent, or held as what may have been sent.
-  const answers = [...sent, ...Object.keys(room.outDeadLetters())];
-  const open = room
-    .messagesIn(room.session.id)
+  const answers = [...sent, ...Object.keys(setup.outDeadLetters())];
+  const open = setup
+    .messagesIn(setup.session.id)
     .filter(({ status }) => status === 'pending')
     .map(({ id }) => id);
-  const known = new Set([...open, ...room.toldAbout()]);
+  const known = new Set([...open, ...setup.toldAbout()]);
   const vanished = ids.filter((id) => !known.has(id) && !answers.includes(`reply to ${id}`));
   const isAfterKept = !isTaken || known.has('after');
   // A reply that a damaged tree has hidden is gone; then the chat has heard that one may be missing.
-  const isTold = path === room.outboundPath && room.hasToldOfRepair();
+  const isTold = path === setup.outboundPath && setup.hasToldOfRepair();
   const isWellKept = vanished.every((id) => isTold && answered.includes(id));
   expect({ round, vanished, isWellKept, isAfterKept }).toMatchObject({
     isWellKept: true,

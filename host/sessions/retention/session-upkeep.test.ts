@@ -1,33 +1,33 @@
 import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { UpkeepRoom } from '../../../test/fakes/upkeep-room.js';
+import { UpkeepSetup } from '../../../test/fakes/upkeep-setup.js';
 import { settled, until } from '../../../test/fakes/waiting.js';
 
 const dayMs = 86_400_000;
 
 describe('the upkeep of a session', () => {
-  let room: UpkeepRoom;
+  let setup: UpkeepSetup;
 
   beforeEach(() => {
-    room = new UpkeepRoom();
+    setup = new UpkeepSetup();
   });
 
   afterEach(() => {
-    room[Symbol.dispose]();
+    setup[Symbol.dispose]();
   });
 
   function folder(): string {
-    return room.folders.folderOf(room.session.id);
+    return setup.folders.folderOf(setup.session.id);
   }
 
   function daysToNext(): number {
-    const next = room.store.dueItems.find(room.session.id, 'prune');
-    return (Date.parse(next?.dueAt ?? '') - room.clock.now()) / dayMs;
+    const next = setup.store.dueItems.find(setup.session.id, 'prune');
+    return (Date.parse(next?.dueAt ?? '') - setup.clock.now()) / dayMs;
   }
 
   function writeLogs(): readonly string[] {
-    const path = room.logPath(room.session.id);
+    const path = setup.logPath(setup.session.id);
     mkdirSync(dirname(path), { recursive: true });
     const paths = [path, `${path}.1`, `${path}.2`];
     for (const one of paths) writeFileSync(one, 'x');
@@ -35,130 +35,130 @@ describe('the upkeep of a session', () => {
   }
 
   it('happens daily while it is used, and weekly after that', async () => {
-    room.store.sessions.touch(room.session.id, room.clock.iso());
-    await room.upkeep();
+    setup.store.sessions.touch(setup.session.id, setup.clock.iso());
+    await setup.upkeep();
     expect(daysToNext()).toBe(1);
-    room.advanceDays(60);
-    await room.upkeep();
+    setup.advanceDays(60);
+    await setup.upkeep();
     expect(daysToNext()).toBe(7);
   });
 
   it('happens first a day after it was made', () => {
-    const session = room.addSession();
-    const planned = room.store.dueItems.find(session.id, 'prune');
-    expect(planned?.dueAt).toBe(room.clock.iso(dayMs));
+    const session = setup.addSession();
+    const planned = setup.store.dueItems.find(session.id, 'prune');
+    expect(planned?.dueAt).toBe(setup.clock.iso(dayMs));
   });
 
   it('is planned again when its files cannot be read', async () => {
-    await room.exchange('m-1');
-    writeFileSync(`${room.folders.inDir(room.session.id)}/inbound.db`, 'not a database at all');
-    await room.upkeep();
+    await setup.exchange('m-1');
+    writeFileSync(`${setup.folders.inDir(setup.session.id)}/inbound.db`, 'not a database at all');
+    await setup.upkeep();
     expect(daysToNext()).toBe(7);
-    expect(room.logLines.join('')).toContain('session not pruned');
+    expect(setup.logLines.join('')).toContain('session not pruned');
   });
 
   it('takes away its logs when it is not used any more', async () => {
-    room.store.sessions.touch(room.session.id, room.clock.iso());
+    setup.store.sessions.touch(setup.session.id, setup.clock.iso());
     const logs = writeLogs();
-    room.advanceDays(29);
-    await room.upkeep();
+    setup.advanceDays(29);
+    await setup.upkeep();
     expect(logs.map(existsSync)).toEqual([true, true, true]);
-    room.advanceDays(2);
-    await room.upkeep();
+    setup.advanceDays(2);
+    await setup.upkeep();
     expect(logs.map(existsSync)).toEqual([false, false, false]);
   });
 
   it.each(['closed', 'set-aside'] as const)(
     'removes it when it has been %s for as long as messages are kept',
     async (status) => {
-      await room.exchange('m-1');
+      await setup.exchange('m-1');
       const logs = writeLogs();
-      room.advanceDays(500);
-      room.setSession({ status });
-      await room.upkeep();
-      room.advanceDays(364);
-      await room.upkeep();
+      setup.advanceDays(500);
+      setup.setSession({ status });
+      await setup.upkeep();
+      setup.advanceDays(364);
+      await setup.upkeep();
       expect(existsSync(folder())).toBe(true);
-      room.advanceDays(2);
-      await room.upkeep();
+      setup.advanceDays(2);
+      await setup.upkeep();
       expect(existsSync(folder())).toBe(false);
-      expect(room.store.sessions.find(room.session.id)).toBeUndefined();
+      expect(setup.store.sessions.find(setup.session.id)).toBeUndefined();
       expect(logs.map(existsSync)).toEqual([false, false, false]);
-      expect(room.logLines.join('')).toContain('ended session removed');
+      expect(setup.logLines.join('')).toContain('ended session removed');
     },
   );
 
   it('keeps it while it is used again, has a container, or a letter that nobody has purged', async () => {
-    room.setSession({ status: 'closed' });
-    await room.upkeep();
-    room.setSession({ status: 'active' });
-    room.advanceDays(400);
-    await room.upkeep();
-    room.setSession({ status: 'closed' });
-    await room.upkeep();
+    setup.setSession({ status: 'closed' });
+    await setup.upkeep();
+    setup.setSession({ status: 'active' });
+    setup.advanceDays(400);
+    await setup.upkeep();
+    setup.setSession({ status: 'closed' });
+    await setup.upkeep();
     expect(existsSync(folder())).toBe(true);
 
-    room.advanceDays(400);
-    room.setSession({ containerStatus: 'running' });
-    await room.upkeep();
+    setup.advanceDays(400);
+    setup.setSession({ containerStatus: 'running' });
+    await setup.upkeep();
     expect(existsSync(folder())).toBe(true);
 
-    room.setSession({ containerStatus: 'stopped' });
-    const createdAt = room.clock.iso();
-    const { id: sessionId } = room.session;
-    room.store.deadLetters.insert({
+    setup.setSession({ containerStatus: 'stopped' });
+    const createdAt = setup.clock.iso();
+    const { id: sessionId } = setup.session;
+    setup.store.deadLetters.insert({
       ...{ sessionId, direction: 'in', messageId: 'm-1', reason: '', createdAt },
     });
-    await room.upkeep();
+    await setup.upkeep();
     expect(existsSync(folder())).toBe(true);
   });
 
   it('keeps it while something that was said in it is still to be sent', async () => {
-    room.setSession({ status: 'closed' });
-    await room.upkeep();
-    const item = { sessionId: room.session.id, kind: 'deliver', attempts: 0 } as const;
-    room.store.dueItems.set({ ...item, dueAt: room.clock.iso(900 * 86_400_000) });
-    room.advanceDays(400);
-    await room.upkeep();
+    setup.setSession({ status: 'closed' });
+    await setup.upkeep();
+    const item = { sessionId: setup.session.id, kind: 'deliver', attempts: 0 } as const;
+    setup.store.dueItems.set({ ...item, dueAt: setup.clock.iso(900 * 86_400_000) });
+    setup.advanceDays(400);
+    await setup.upkeep();
     expect(existsSync(folder())).toBe(true);
-    room.store.dueItems.clear(room.session.id, 'deliver');
-    room.store.awaitedListeners.add(room.session.id, 'fake', 'chat-1');
-    await room.upkeep();
+    setup.store.dueItems.clear(setup.session.id, 'deliver');
+    setup.store.awaitedListeners.add(setup.session.id, 'fake', 'chat-1');
+    await setup.upkeep();
     expect(existsSync(folder())).toBe(true);
-    room.store.awaitedListeners.take('fake', 'chat-1');
-    await room.upkeep();
+    setup.store.awaitedListeners.take('fake', 'chat-1');
+    await setup.upkeep();
     expect(existsSync(folder())).toBe(false);
   });
 
   it('waits for a day of the daemon’s time when the clock has gone far ahead', async () => {
-    await room.exchange('m-1');
-    await room.exchange('m-2');
-    const upkeep = room.newUpkeep();
-    room.clockJumps.check();
+    await setup.exchange('m-1');
+    await setup.exchange('m-2');
+    const upkeep = setup.newUpkeep();
+    setup.clockJumps.check();
     // Nobody but the upkeep reads the clock from here on.
-    room.clock.advance(400 * 86_400_000);
-    room.planPrune(room.session.id);
+    setup.clock.advance(400 * 86_400_000);
+    setup.planPrune(setup.session.id);
     upkeep.start();
     await settled();
     await upkeep.stop();
-    expect(room.messageIds()).toEqual(['m-1', 'm-2']);
-    room.advanceDays(25 / 24);
-    const later = room.newUpkeep();
+    expect(setup.messageIds()).toEqual(['m-1', 'm-2']);
+    setup.advanceDays(25 / 24);
+    const later = setup.newUpkeep();
     later.start();
     await until(() => {
-      expect(room.messageIds()).toEqual(['m-2']);
+      expect(setup.messageIds()).toEqual(['m-2']);
     });
     await later.stop();
   });
 
   it('removes its row even where the folder went before', async () => {
-    room.setSession({ status: 'closed' });
-    await room.upkeep();
-    room.advanceDays(366);
+    setup.setSession({ status: 'closed' });
+    await setup.upkeep();
+    setup.advanceDays(366);
     // As after a crash between the two.
-    mkdirSync(room.trashDir, { recursive: true });
-    renameSync(folder(), `${room.trashDir}/left`);
-    await room.upkeep();
-    expect(room.store.sessions.find(room.session.id)).toBeUndefined();
+    mkdirSync(setup.trashDir, { recursive: true });
+    renameSync(folder(), `${setup.trashDir}/left`);
+    await setup.upkeep();
+    expect(setup.store.sessions.find(setup.session.id)).toBeUndefined();
   });
 });

@@ -91,7 +91,7 @@ export class Trash {
   }
 }
 
-/** Moves a file or folder there; false where there is none. What leads to it must be out of a container's reach. */
+/** Moves a file or folder there; false where there is none. The path to it must be out of a container's reach. */
 export function moveToTrash(dir: string, path: string | Buffer): boolean {
   try {
     renameSync(path, newPathIn(dir));

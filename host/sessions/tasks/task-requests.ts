@@ -1,7 +1,7 @@
-/** What is asked about tasks. */
+/** The requests that are made about tasks. */
 import { z } from 'zod';
 
-/** Who asks makes the id: asked twice, it is planned once. */
+/** The one who asks makes the id: asked twice, it is planned once. */
 export const newTaskSchema = z.object({
   id: z.string().min(1),
   messagingGroupId: z.string(),

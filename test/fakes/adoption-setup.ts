@@ -13,7 +13,7 @@ import { TempHome } from './temp-home.js';
 export const hereAddress: Address = { channelType: 'fake', platformId: 'chat-1', threadId: null };
 
 /** Folders of sessions beside a central.db that does not know all of them. */
-export class AdoptionRoom extends TempHome {
+export class AdoptionSetup extends TempHome {
   readonly remarks: string[] = [];
   readonly nudged: string[] = [];
   readonly sessions = new SessionRegistry(this);

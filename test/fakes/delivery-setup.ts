@@ -7,9 +7,9 @@ import type { Session } from '../../host/store/sessions.js';
 import type { Address } from '../../shared/protocol/session-message.js';
 import { FakeChannel, type FakeChannelOptions } from './fake-channel.js';
 import { nudgesWith } from './nudges.js';
-import { SettlingRoom } from './settling-room.js';
+import { SettlingSetup } from './settling-setup.js';
 
-export interface DeliveryRoomOptions extends FakeChannelOptions {
+export interface DeliverySetupOptions extends FakeChannelOptions {
   readonly sendTimeoutMs?: number;
   readonly maxFileBytes?: number;
   readonly unknownSends?: 'repeat' | 'hold';
@@ -18,7 +18,7 @@ export interface DeliveryRoomOptions extends FakeChannelOptions {
 }
 
 /** One session whose replies go to the chats of fake channels. Nothing runs by itself: a test looks. */
-export class DeliveryRoom extends SettlingRoom {
+export class DeliverySetup extends SettlingSetup {
   /** Of type `fake`. */
   readonly channel: FakeChannel;
   readonly channels = new Map<string, FakeChannel>();
@@ -32,9 +32,9 @@ export class DeliveryRoom extends SettlingRoom {
   /** How many due times were written. */
   planned = 0;
   delivery: Delivery;
-  readonly #options: DeliveryRoomOptions;
+  readonly #options: DeliverySetupOptions;
 
-  constructor(options: DeliveryRoomOptions = {}) {
+  constructor(options: DeliverySetupOptions = {}) {
     super();
     this.#options = options;
     this.channel = this.addChannel(options);

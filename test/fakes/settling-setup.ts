@@ -8,7 +8,7 @@ import { nudgesWith } from './nudges.js';
 import { TempHome } from './temp-home.js';
 
 /** One session, its runner, and the settlement between them. Retries wait exactly their backoff. */
-export class SettlingRoom extends TempHome {
+export class SettlingSetup extends TempHome {
   readonly settled: SettledMessage[] = [];
   readonly chat = this.addChat();
   readonly agentGroup = this.addAgentGroup({ containerConfig: '{"tries":3,"retryBaseMs":1000}' });
@@ -44,7 +44,7 @@ export class SettlingRoom extends TempHome {
   }
 
   /** What a look of the delivery does with acks. */
-  async look(
+  async pass(
     ended: 'running' | 'ended' = 'running',
     session = this.session,
     stoppedInTurn: ReadonlySet<string> = new Set(),

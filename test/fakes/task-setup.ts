@@ -2,10 +2,10 @@ import { TaskHandler } from '../../host/schedule/task-handler.js';
 import { SessionRegistry } from '../../host/sessions/session-registry.js';
 import type { NewTaskRequest } from '../../host/sessions/tasks/task-requests.js';
 import type { Task } from '../../host/store/tasks.js';
-import { SettlingRoom } from './settling-room.js';
+import { SettlingSetup } from './settling-setup.js';
 
 /** One session with its runner, whose chat is wired to its agent, and the handler where tasks are planned in it. */
-export class TaskRoom extends SettlingRoom {
+export class TaskSetup extends SettlingSetup {
   readonly wiring = this.addWiring(this.chat, this.agentGroup);
   /** How many due times were written. */
   planned = 0;
@@ -67,7 +67,7 @@ export class TaskRoom extends SettlingRoom {
     const waitMs = Date.parse(task.dueAt) - this.clock.now();
     this.clock.advance(Math.max(0, waitMs) + tookMs);
     this.runner.complete(task.messageId);
-    await this.look();
+    await this.pass();
     return task.messageId;
   }
 }

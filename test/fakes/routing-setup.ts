@@ -7,7 +7,7 @@ import { nudgesWith } from './nudges.js';
 import { TempHome } from './temp-home.js';
 
 /** A router on real files; remembers what it told its neighbours. */
-export class RoutingRoom extends TempHome {
+export class RoutingSetup extends TempHome {
   readonly posted: string[] = [];
   readonly damaged: string[] = [];
   /** Called when a session is said to have a message. */

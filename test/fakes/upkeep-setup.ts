@@ -13,7 +13,7 @@ import {
   outboundDbPath,
   outboxDir,
 } from '../../shared/protocol/workspace.js';
-import { DeliveryRoom } from './delivery-room.js';
+import { DeliverySetup } from './delivery-setup.js';
 import { until } from './waiting.js';
 
 const dayMs = 86_400_000;
@@ -22,7 +22,7 @@ const dayMs = 86_400_000;
 const enoughRests = 200;
 
 /** A session with its delivery, and what keeps it from growing without end. Its clock begins at the real time, as files do. */
-export class UpkeepRoom extends DeliveryRoom {
+export class UpkeepSetup extends DeliverySetup {
   readonly trashDir = join(this.sessionsDir, '.trash');
 
   constructor() {

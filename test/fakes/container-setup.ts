@@ -9,9 +9,9 @@ import type { Session } from '../../host/store/sessions.js';
 import type { BerthError } from '../../shared/base/errors.js';
 import { FakeRuntime } from './fake-runtime.js';
 import { nudgesWith } from './nudges.js';
-import { SettlingRoom } from './settling-room.js';
+import { SettlingSetup } from './settling-setup.js';
 
-export interface ContainerRoomOptions {
+export interface ContainerSetupOptions {
   readonly isolates?: boolean;
   readonly defaultProvider?: string;
   /** The longest time between two listings. */
@@ -21,7 +21,7 @@ export interface ContainerRoomOptions {
 }
 
 /** A reconciler over an engine in memory; what ended containers left is dealt with as in the daemon. */
-export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
+export class ContainerSetup extends SettlingSetup implements AsyncDisposable {
   readonly runtime: FakeRuntime;
   readonly problems: (BerthError | undefined)[] = [];
   readonly startTroubles: (BerthError | undefined)[] = [];
@@ -32,9 +32,9 @@ export class ContainerRoom extends SettlingRoom implements AsyncDisposable {
   reconciler: Reconciler;
   prewarmedPool!: PrewarmedPool;
   registry!: SessionRegistry;
-  readonly #options: ContainerRoomOptions;
+  readonly #options: ContainerSetupOptions;
 
-  constructor(options: ContainerRoomOptions = {}) {
+  constructor(options: ContainerSetupOptions = {}) {
     super();
     this.#options = options;
     this.runtime = new FakeRuntime({ clock: this.clock, isolates: options.isolates ?? true });

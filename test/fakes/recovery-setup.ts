@@ -16,7 +16,7 @@ import type { ReceivedMessage } from '../../host/store/received-messages.js';
 import type { Repair } from '../../host/store/repairs.js';
 import type { Session } from '../../host/store/sessions.js';
 import { damageMarkPath, inboundDbPath, outboundDbPath } from '../../shared/protocol/workspace.js';
-import { DeliveryRoom } from './delivery-room.js';
+import { DeliverySetup } from './delivery-setup.js';
 import { FakeRunner } from './fake-runner.js';
 
 const tornWriter = fileURLToPath(new URL('./torn-writer.ts', import.meta.url));
@@ -55,7 +55,7 @@ export const damages: Readonly<Record<string, (path: string) => void>> = {
 };
 
 /** A delivery whose sessions are mended: a container ends at once when that is wanted. */
-export class RecoveryRoom extends DeliveryRoom {
+export class RecoverySetup extends DeliverySetup {
   readonly inboundPath = inboundDbPath(this.folders.inDir(this.session.id));
   readonly outboundPath = outboundDbPath(this.folders.outDir(this.session.id));
 
