@@ -10,14 +10,13 @@ import type { ContainerRuntime } from '../containers/runtime/container-runtime.j
 import { nextRun } from '../sessions/tasks/recurrence.js';
 import type { Nudges } from '../sessions/nudges.js';
 import { ClockJumps } from '../sessions/clock-jumps.js';
-import { buildRecovery } from '../sessions/repair/build-recovery.js';
 import { Mailbox, type MailboxDeps } from '../sessions/mailbox/mailbox.js';
 import type { Handover } from '../sessions/files/agent-files.js';
 import { InboundThread } from '../sessions/mailbox/inbound-thread.js';
 import { readerUserFor } from '../sessions/reader/reader-user.js';
 import { ReaderPool } from '../sessions/reader/reader-pool.js';
 import { agentUserFor, SessionFolders } from '../sessions/session-folder.js';
-import type { SessionRecovery } from '../sessions/repair/session-recovery.js';
+import { SessionRecovery } from '../sessions/repair/session-recovery.js';
 import { SessionRegistry } from '../sessions/session-registry.js';
 import { Settlement, type SettledMessage } from '../sessions/settlement/settlement.js';
 import { CheckpointWatch, maxLogPages } from './checkpoint-watch.js';
@@ -134,7 +133,7 @@ export function buildCore(
       disk.noteStall();
     },
   });
-  const mailbox = new Mailbox({
+  const mailbox: Mailbox = new Mailbox({
     folders,
     inboundFiles: inboundThread,
     outboundFiles: readers,
@@ -161,10 +160,11 @@ export function buildCore(
     nextRun,
     timeZone: config.timeZone,
   });
-  const recovery = buildRecovery({
+  const recovery: SessionRecovery = new SessionRecovery({
     ...deps,
     folders,
     mailbox,
+    inboundFiles: inboundThread,
     sessions,
     inboundMigrations,
     outboundMigrations: readMigrations(join(migrationsDir, 'outbound')),

@@ -40,10 +40,15 @@ export function inlineOutbound(sessionsDir: string): OutboundPort {
   };
 }
 
-/** The folder of a repair is told from the reader's working folder on. */
+/** The files of a repair are told from the reader's working folder on. */
 function placedBelow(sessionsDir: string, arg: unknown): unknown {
-  if (typeof arg !== 'object' || arg === null || !('workDir' in arg)) return arg;
-  return { ...arg, workDir: join(sessionsDir, String(arg.workDir)) };
+  if (typeof arg !== 'object' || arg === null || !('draft' in arg && 'copy' in arg)) return arg;
+  const { copy, draft } = arg;
+  return {
+    ...arg,
+    copy: typeof copy === 'string' ? join(sessionsDir, copy) : null,
+    draft: join(sessionsDir, String(draft)),
+  };
 }
 
 /** As the reader writes it. */

@@ -2,10 +2,9 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { buildRecovery } from '../../host/sessions/repair/build-recovery.js';
 import { Mailbox } from '../../host/sessions/mailbox/mailbox.js';
 import { SessionFolders } from '../../host/sessions/session-folder.js';
-import type { SessionRecovery } from '../../host/sessions/repair/session-recovery.js';
+import { SessionRecovery } from '../../host/sessions/repair/session-recovery.js';
 import type { SessionRegistry } from '../../host/sessions/session-registry.js';
 import { openStore } from '../../host/store/central/central-db.js';
 import type { AgentGroup } from '../../host/store/agent-groups.js';
@@ -167,10 +166,10 @@ export class TempHome implements Disposable {
     sessions: SessionRegistry,
     onWanted: (sessionId: string) => void = () => undefined,
   ): SessionRecovery {
-    this.recovery = buildRecovery({
+    this.recovery = new SessionRecovery({
+      ...this.mailboxDeps,
       store: this.store,
       mailbox: this.mailbox,
-      folders: this.folders,
       sessions,
       inboundMigrations,
       outboundMigrations,

@@ -9,7 +9,7 @@ import type {
   OutboundPage,
   OutboundRow,
 } from '../../../shared/protocol/mailbox/outbound-reader.js';
-import type { OutboundSalvage } from '../repair/rebuild/outbound-rebuild.js';
+import type { Salvage } from '../repair/rebuild/fresh-file.js';
 import type { ReaderCallName } from './reader-calls.js';
 
 const seq = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -47,12 +47,13 @@ const headsSchema = z.array(z.object({ id, seq }));
 const newestSchema = z.array(rowSchema);
 const foundSchema = rowSchema.nullable();
 const idsSchema = z.array(id);
-const nothingSchema = z.null();
 
+const count = z.number().int().min(0);
 const salvageSchema = z.object({
-  rowCount: z.number().int().min(0),
-  rubbishCount: z.number().int().min(0),
-  hasAllAcks: z.boolean(),
+  isRolledBack: z.boolean(),
+  messageCount: count,
+  malformedCount: count,
+  hasAllOutcomes: z.boolean(),
   isComplete: z.boolean(),
 });
 
@@ -66,8 +67,8 @@ export interface ReaderResults {
   readonly findAcks: ReadonlyMap<string, AckRecord>;
   readonly findExisting: ReadonlySet<string>;
   readonly maxSeq: number;
-  readonly rollBack: null;
-  readonly rebuild: OutboundSalvage;
+  readonly rebuildInbound: Salvage;
+  readonly rebuildOutbound: Salvage;
 }
 
 /** A schema is made once: making one costs more than parsing with it. */
@@ -88,8 +89,8 @@ const parsers: { readonly [K in ReaderCallName]: (value: unknown) => ReaderResul
   findAcks: (value) => new Map(acksSchema.parse(value)),
   findExisting: (value) => new Set(idsSchema.parse(value)),
   maxSeq: (value) => seq.parse(value),
-  rollBack: (value) => nothingSchema.parse(value),
-  rebuild: (value) => salvageSchema.parse(value),
+  rebuildInbound: (value) => salvageSchema.parse(value),
+  rebuildOutbound: (value) => salvageSchema.parse(value),
 };
 
 const answerSchema = z.union([

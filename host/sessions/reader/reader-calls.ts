@@ -3,12 +3,13 @@
  * below its working folder, and writes nowhere but in a folder that is given to it for a repair.
  */
 import { join } from 'node:path';
-import type { Migration } from '../../../shared/base/sqlite/migrate.js';
 import type {
   OutboundReader,
   PageRequest,
 } from '../../../shared/protocol/mailbox/outbound-reader.js';
-import { rebuildOutbound, rollBackCopy } from '../repair/rebuild/outbound-rebuild.js';
+import type { RebuildRequest } from '../repair/rebuild/fresh-file.js';
+import { rebuildInbound } from '../repair/rebuild/inbound-rebuild.js';
+import { rebuildOutbound } from '../repair/rebuild/outbound-rebuild.js';
 import { outboundDbName } from '../../../shared/protocol/workspace.js';
 
 /** Where one session's outbound.db lies. */
@@ -20,22 +21,6 @@ export interface ReadPlace {
   /** How long a lock is waited for, in milliseconds; 0 where others wait for the answer. */
   readonly busyTimeoutMs: number;
 }
-
-/** A folder of the host's in which the reader may write, and what lies there. */
-export interface RepairRequest {
-  readonly workDir: string;
-  readonly migrations: readonly Migration[];
-  /** Messages whose end has not been noted in inbound.db. */
-  readonly open: readonly string[];
-  /** A copy of the damaged file lies there. */
-  readonly hasCopy: boolean;
-}
-
-/** The names in a RepairRequest's folder. */
-export const repairNames = { copy: 'copy.db', draft: 'draft.db' } as const;
-
-/** In bytes: far beyond what a runner writes. */
-export const maxOutboundBytes = 1024 ** 3;
 
 export const readerCalls = {
   readPage: (reader: OutboundReader, request: PageRequest) => {
@@ -50,19 +35,9 @@ export const readerCalls = {
   findAcks: (reader: OutboundReader, ids: readonly string[]) => [...reader.findAcks(ids)],
   findExisting: (reader: OutboundReader, ids: readonly string[]) => [...reader.findExisting(ids)],
   maxSeq: (reader: OutboundReader) => reader.maxSeq(),
-  /** Rolls back the journal beside the copy. */
-  rollBack: (_reader: OutboundReader, { workDir }: RepairRequest) => {
-    rollBackCopy(join(workDir, repairNames.copy), maxOutboundBytes);
-    return null;
-  },
-  /** Makes a fresh file of what can be read of the copy. */
-  rebuild: (_reader: OutboundReader, { workDir, migrations, open, hasCopy }: RepairRequest) =>
-    rebuildOutbound(
-      hasCopy ? join(workDir, repairNames.copy) : undefined,
-      join(workDir, repairNames.draft),
-      migrations,
-      new Set(open),
-    ),
+  /** Both work on a copy in a folder of the host's, and make a draft there. */
+  rebuildInbound: (_reader: OutboundReader, request: RebuildRequest) => rebuildInbound(request),
+  rebuildOutbound: (_reader: OutboundReader, request: RebuildRequest) => rebuildOutbound(request),
 } as const;
 
 export type ReaderCalls = typeof readerCalls;

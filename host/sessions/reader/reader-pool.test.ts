@@ -17,6 +17,7 @@ import { FakeRunner } from '../../../test/fakes/fake-runner.js';
 import { until } from '../../../test/fakes/waiting.js';
 import { bundleWorkers, type WorkerBundles } from '../../../test/fakes/worker-bundles.js';
 import { silentLogger } from '../../../shared/base/logger.js';
+import { migrateByVersion, readMigrations } from '../../../shared/base/sqlite/migrate.js';
 import { withDatabase } from '../../../shared/base/sqlite/sqlite.js';
 import { linkView } from '../../../shared/protocol/mailbox/outbound-view.js';
 import { outboundDbPath } from '../../../shared/protocol/workspace.js';
@@ -228,16 +229,52 @@ time.sleep(60)`;
     mkdirSync(workDir, { recursive: true, mode: 0o777 });
     chmodSync(workDir, 0o777);
     execFileSync('cp', [outboundDbPath(join(folder, 's-1', 'out')), join(workDir, 'copy.db')]);
-    const sql = readFileSync('migrations/outbound/0001-initial.sql', 'utf8');
-    const migrations = [{ id: 1, name: '0001-initial.sql', sql, checksum: '' }];
     const request = {
-      workDir: join('s-1', 'repair', 'out'),
-      migrations,
-      open: [],
-      hasCopy: true,
+      copy: join('s-1', 'repair', 'out', 'copy.db'),
+      draft: join('s-1', 'repair', 'out', 'draft.db'),
+      migrations: readMigrations('migrations/outbound').slice(0, 1),
     };
-    const salvage = await pool.ask('s-1', placeOf('s-1'), 'rebuild', [request]);
-    expect(salvage).toMatchObject({ rowCount: 2, isComplete: true });
+    const salvage = await pool.ask('s-1', placeOf('s-1'), 'rebuildOutbound', [request]);
+    expect(salvage).toMatchObject({ messageCount: 2, isComplete: true, isRolledBack: false });
     expect(existsSync(join(workDir, 'draft.db'))).toBe(true);
+  });
+
+  it('makes a fresh inbound.db likewise, with what a transaction had begun taken back', async () => {
+    const workDir = join(folder, 's-1', 'repair', 'in');
+    mkdirSync(workDir, { recursive: true, mode: 0o777 });
+    chmodSync(workDir, 0o777);
+    const migrations = readMigrations('migrations/inbound');
+    const copy = join(workDir, 'copy.db');
+    withDatabase(copy, { mode: 'create', busyTimeoutMs: 0 }, (db) => {
+      migrateByVersion(db, migrations);
+      const values = (id: string, seq: number): string =>
+        `('${id}', ${seq}, 'chat', '', 'pending', '${'x'.repeat(3_000)}')`;
+      const insert = 'INSERT INTO messages_in (id, seq, kind, timestamp, status, content) VALUES';
+      db.exec(`${insert} ${values('m-1', 2)}`);
+      db.pragma('cache_size = 1');
+      db.exec(`BEGIN; DELETE FROM messages_in; ${insert} ${values('m-2', 4)}, ${values('m-3', 6)}`);
+      // As a killed writer leaves them: pages of the transaction are in the file.
+      for (const name of ['copy.db', 'copy.db-journal']) {
+        execFileSync('cp', [join(workDir, name), join(workDir, `torn-${name}`)]);
+      }
+      db.exec('ROLLBACK');
+    });
+    for (const name of ['copy.db', 'copy.db-journal']) {
+      execFileSync('mv', [join(workDir, `torn-${name}`), join(workDir, name)]);
+    }
+    execFileSync('chmod', ['-R', 'a+rw', workDir]);
+    const inWorkDir = (name: string): string => join('s-1', 'repair', 'in', name);
+    const request = {
+      copy: inWorkDir('copy.db'),
+      draft: inWorkDir('draft.db'),
+      migrations,
+    };
+    const salvage = await pool.ask('s-1', placeOf('s-1'), 'rebuildInbound', [request]);
+    expect(salvage).toMatchObject({ messageCount: 1, isComplete: true, hasAllOutcomes: true });
+    const draft = join(workDir, 'draft.db');
+    const ids = withDatabase(draft, { mode: 'read', busyTimeoutMs: 0 }, (db) =>
+      db.prepare('SELECT id FROM messages_in').pluck().all(),
+    );
+    expect(ids).toEqual(['m-1']);
   });
 });

@@ -31,7 +31,11 @@ export interface ReaderPoolDeps {
 
 /** From when a reader begins with it, in milliseconds. */
 const readBudgetMs = 1_000;
-const repairBudgetMs = 10_000;
+/** A repair takes longer than a page. No container writes inbound.db: a long one may take its time. */
+const repairBudgetsMs: Readonly<Partial<Record<ReaderCallName, number>>> = {
+  rebuildInbound: 60_000,
+  rebuildOutbound: 10_000,
+};
 /** How long a session is watched after it has kept a reader busy, in milliseconds. */
 const suspicionMs = 3_600_000;
 /** So many readers in a row are not killed by chance. */
@@ -69,10 +73,11 @@ export class ReaderPool implements OutboundPort {
   ): Promise<ReaderResults[K]> {
     const line = JSON.stringify({ name, place, args });
     try {
+      const repairBudgetMs = repairBudgetsMs[name];
       const answer =
-        name === 'rebuild' || name === 'rollBack'
-          ? await this.#runAlone(sessionId, line)
-          : await this.#run(sessionId, line);
+        repairBudgetMs === undefined
+          ? await this.#run(sessionId, line)
+          : await this.#runAlone(sessionId, line, repairBudgetMs);
       return parseAnswer(name, answer);
     } catch (error) {
       throw this.#named(error, place);
@@ -92,11 +97,11 @@ export class ReaderPool implements OutboundPort {
     throw hostile();
   }
 
-  /** A repair takes longer than a page, and nobody waits behind it. */
-  async #runAlone(sessionId: string, line: string): Promise<string> {
+  /** In a reader of its own: nobody waits behind it. */
+  async #runAlone(sessionId: string, line: string, budgetMs: number): Promise<string> {
     const lane = this.#lane(1, false);
     try {
-      const outcome = await lane.run(line, repairBudgetMs);
+      const outcome = await lane.run(line, budgetMs);
       if (outcome.kind === 'answer') return this.#taken(sessionId, outcome.line);
       this.#assertFile(sessionId, outcome);
       this.#suspect(sessionId);
@@ -142,7 +147,7 @@ export class ReaderPool implements OutboundPort {
   }
 
   #suspect(sessionId: string): void {
-    this.#deps.log.warn({ sessionId }, 'outbound database keeps its reader busy');
+    this.#deps.log.warn({ sessionId }, 'session file keeps its reader busy');
     this.#suspectUntil.set(sessionId, performance.now() + suspicionMs);
   }
 
@@ -170,7 +175,7 @@ export class ReaderPool implements OutboundPort {
 function hostile(): BerthError {
   return new BerthError(
     'database_corrupt',
-    'outbound.db cannot be read within its time: it is damaged, or made to keep its reader busy.',
+    'A session file cannot be read within its time: it is damaged, or made to keep its reader busy.',
     { facts: { isHostile: true } },
   );
 }

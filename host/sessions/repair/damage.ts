@@ -3,7 +3,7 @@ import { isHotJournal } from '../../../shared/base/sqlite/sqlite.js';
 import { inboundDbName, outboundDbName } from '../../../shared/protocol/workspace.js';
 import type { MailboxFile } from '../../store/repairs.js';
 
-/** What a failure to use a session's files means. */
+/** A failure to use a session's files, and its meaning. */
 export type Damage =
   /** A writer of outbound.db was interrupted in a commit. */
   | { readonly kind: 'interrupted'; readonly reason: string }

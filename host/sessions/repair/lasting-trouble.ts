@@ -9,7 +9,7 @@ interface Seen {
 /** From the first time to the last, in milliseconds. */
 const lastsMs = 5_000;
 const minCount = 3;
-/** What is seen within this time counts once, in milliseconds. */
+/** Trouble within this time counts once, in milliseconds. */
 const apartMs = 1_000;
 /** After so long without any it begins anew, in milliseconds. */
 const forgetMs = 30_000;
@@ -25,9 +25,8 @@ export class LastingTrouble {
 
   note(sessionId: string): { readonly isFirst: boolean; readonly lasts: boolean } {
     const now = this.#now();
-    this.#forget(now);
     const seen = this.#seen.get(sessionId);
-    if (seen === undefined) {
+    if (seen === undefined || now - seen.lastAt > forgetMs) {
       this.#seen.set(sessionId, { firstAt: now, lastAt: now, count: 1 });
       return { isFirst: true, lasts: false };
     }
@@ -40,11 +39,5 @@ export class LastingTrouble {
 
   clear(sessionId: string): void {
     this.#seen.delete(sessionId);
-  }
-
-  #forget(now: number): void {
-    for (const [sessionId, { lastAt }] of this.#seen) {
-      if (now - lastAt > forgetMs) this.#seen.delete(sessionId);
-    }
   }
 }

@@ -1,49 +1,41 @@
 /**
- * File work of a repair. What a container may have made is copied into a folder that it cannot reach, and never
- * followed through links; what is replaced is kept beside it.
+ * File work of a repair. A file that a container may have made is copied into a folder that it cannot reach, and never
+ * followed through links; a file that is replaced is kept.
  */
 import { createWriteStream, lstatSync, type Stats } from 'node:fs';
-import { mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BerthError, errnoOf, hasCode } from '../../../shared/base/errors.js';
 import { companionSuffixes } from '../../../shared/base/sqlite/sqlite.js';
 import { withConfinedFile } from '../files/confined-file.js';
 
-export type Copied =
-  | 'copied'
-  | 'missing'
-  /** A link, a pipe, a folder, or too large: nothing that is worth reading. */
-  | 'odd';
-
 /** How many damaged files of one name are kept, the newest. */
 const keptCopies = 3;
 
-/** Copies an ordinary file of at most `maxBytes`. Throws what the operating system throws when it cannot be read. */
-export async function copyOrdinary(from: string, to: string, maxBytes: number): Promise<Copied> {
+/**
+ * Copies an ordinary file. False where there is none worth reading: nothing, a link, a pipe, a folder, or more than
+ * `maxBytes`. Throws what the operating system throws when it cannot be read.
+ */
+export async function copyOrdinary(from: string, to: string, maxBytes: number): Promise<boolean> {
   try {
     return await withConfinedFile(dirname(from), [basename(from)], {}, async ({ handle, stat }) => {
-      if (stat.size > maxBytes) return 'odd';
+      if (stat.size > maxBytes) return false;
       const bytes = handle.createReadStream({ end: maxBytes, autoClose: false });
       await pipeline(bytes, createWriteStream(to, { flags: 'wx', mode: 0o644 }));
-      return 'copied';
+      return true;
     });
   } catch (error) {
     if (!hasCode(error, 'file_refused')) throw error;
-    const errno = error.facts['errno'];
-    if (errno === 'ENOENT') return 'missing';
-    if (errno === null) return 'odd';
+    const { errno } = error.facts;
+    if (errno === 'ENOENT' || errno === null) return false;
     // Opened so that nothing is waited for. Nobody is short of anything then. Source: open(2), EWOULDBLOCK.
-    if (errno === 'EAGAIN') throw leased(from, error);
-    throw error.cause;
+    if (errno !== 'EAGAIN') throw error.cause;
+    throw new BerthError('io_failed', `Another program holds a lease on ${from}.`, {
+      next: 'End that program.',
+      cause: error,
+    });
   }
-}
-
-function leased(path: string, cause: unknown): BerthError {
-  return new BerthError('io_failed', `Another program holds a lease on ${path}.`, {
-    next: 'End that program.',
-    cause,
-  });
 }
 
 /** Undefined where nothing is there, and where it cannot be reached. */
@@ -56,27 +48,22 @@ export function findStat(path: string): Stats | undefined {
   }
 }
 
-/** A folder of the host alone, empty. */
-export async function emptyWorkDir(path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true });
-  await mkdir(path, { recursive: true, mode: 0o700 });
-}
-
 /**
  * Keeps a damaged file in `keptDir` under its name and the time, whatever it is; what SQLite has made beside it goes along,
  * under names by which SQLite does not take it for that. Returns where it is, or undefined where there was nothing.
  */
-export async function setFileAside(
+export async function keepDamaged(
   path: string,
   keptDir: string,
   now: string,
 ): Promise<string | undefined> {
   await mkdir(keptDir, { recursive: true, mode: 0o700 });
-  const name = `${basename(path)}-${now.replaceAll(/[:.]/g, '-')}`;
-  const kept = await findFreeName(join(keptDir, name));
+  const name = join(keptDir, `${basename(path)}-${now.replaceAll(/[:.]/g, '-')}`);
+  let kept = name;
+  for (let next = 2; findStat(kept) !== undefined; next += 1) kept = `${name}-${next}`;
   // These first: beside a fresh file they would be taken for that one's.
   for (const suffix of companionSuffixes) {
-    await renameIfThere(`${path}${suffix}`, keptCompanion(kept, suffix));
+    await renameIfThere(`${path}${suffix}`, `${kept}.${suffix.slice(1)}`);
   }
   const isThere = await renameIfThere(path, kept);
   await dropOldest(keptDir, basename(path));
@@ -88,14 +75,6 @@ export async function install(from: string, to: string): Promise<void> {
   await syncFile(from);
   await rename(from, to);
   await syncFile(dirname(to));
-}
-
-export async function removeFile(path: string): Promise<void> {
-  try {
-    await unlink(path);
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
-  }
 }
 
 /** Not larger than `maxBytes`, not through a link; empty where that cannot be read. */
@@ -120,15 +99,6 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
-async function findFreeName(path: string): Promise<string> {
-  for (let attempt = 1; attempt <= 100; attempt += 1) {
-    const candidate = attempt === 1 ? path : `${path}-${attempt}`;
-    const names = [candidate, ...companionSuffixes.map((it) => keptCompanion(candidate, it))];
-    if (names.every((name) => findStat(name) === undefined)) return Promise.resolve(candidate);
-  }
-  throw new BerthError('io_failed', `There is no free name for ${path}.`);
-}
-
 async function renameIfThere(from: string, to: string): Promise<boolean> {
   try {
     await rename(from, to);
@@ -139,19 +109,17 @@ async function renameIfThere(from: string, to: string): Promise<boolean> {
   }
 }
 
-function keptCompanion(kept: string, suffix: (typeof companionSuffixes)[number]): string {
-  return `${kept}.${suffix.slice(1)}`;
-}
-
 /** Their names sort by time. */
 async function dropOldest(keptDir: string, name: string): Promise<void> {
-  const copies = (await readdir(keptDir))
-    .filter((entry) => entry.startsWith(`${name}-`) && !/\.(journal|wal|shm)$/.test(entry))
-    .sort();
-  for (const copy of copies.slice(0, -keptCopies)) {
-    const path = join(keptDir, copy);
-    for (const one of [path, ...companionSuffixes.map((it) => keptCompanion(path, it))]) {
-      await rm(one, { recursive: true, force: true });
-    }
+  const entries = (await readdir(keptDir)).filter((entry) => entry.startsWith(`${name}-`));
+  const newest = [...new Set(entries.map(withoutSuffix))].sort().slice(-keptCopies);
+  for (const entry of entries) {
+    if (newest.includes(withoutSuffix(entry))) continue;
+    await rm(join(keptDir, entry), { recursive: true, force: true });
   }
+}
+
+/** The name of a kept file, of its own name or of a companion's. */
+function withoutSuffix(entry: string): string {
+  return entry.replace(/\.(journal|wal|shm)$/, '');
 }

@@ -181,6 +181,11 @@ describe('the files of a session', () => {
           .get(),
       );
       expect(run).toMatchObject({ kind: 'task', recurrence: '0 9 * * *', process_after: dueAt });
+
+      room.store.tasks.setPaused('t-1', room.clock.iso());
+      rmSync(room.inboundPath);
+      await room.take('later');
+      expect(room.messagesIn(room.session.id).map(({ id }) => id)).not.toContain('t-1-run');
     });
   });
 
@@ -345,6 +350,23 @@ describe('the files of a session', () => {
       renameSync(setup.outboundPath, ready);
       await setup.end();
       expect(setup.texts()).toEqual(['reply to sent', 'reply to unsent']);
+    });
+
+    it('finishes a replacement of inbound.db likewise, before anything is read of it', async () => {
+      await room.haveAConversation();
+      room.whenWanted = () => undefined;
+      const ready = join(room.folders.repairDir(room.session.id), 'inbound-ready.db');
+      for (const file of ['inbound.db', 'outbound.db'] as const) {
+        const wish = { file, action: 'wanted', detail: 'test' } as const;
+        room.store.repairs.want(room.session.id, { ...wish, createdAt: room.clock.iso() });
+      }
+      mkdirSync(join(ready, '..'), { recursive: true });
+      renameSync(room.inboundPath, ready);
+      await room.end();
+      expect(room.texts()).toEqual(['reply to sent', 'reply to unsent']);
+      expect(room.toldAbout()).toEqual([]);
+      expect(Object.keys(room.describe())).toEqual(['sent', 'unsent', 'claimed', 'waiting']);
+      expect(existsSync(room.folders.repairDir(room.session.id))).toBe(false);
     });
 
     it('replaces both files where both are damaged, and tells what it cannot save', async () => {

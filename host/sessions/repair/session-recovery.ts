@@ -1,58 +1,43 @@
 /**
- * What becomes of a session whose files cannot be used. What is found is written down; the session's container is kept
- * absent until its files are whole again, and they are worked on only after it has ended for certain.
+ * Deals with sessions whose files cannot be used. Damage is written down; the session's container is kept absent until
+ * the files are whole again, and they are worked on only after it has ended for certain.
  */
-import { existsSync } from 'node:fs';
-import { isoAt, type Clock } from '../../../shared/base/clock.js';
-import { BerthError, toBerthError } from '../../../shared/base/errors.js';
-import { Deadline, delay } from '../../../shared/base/lifecycle.js';
-import type { Logger } from '../../../shared/base/logger.js';
+import { isoAt } from '../../../shared/base/clock.js';
+import { BerthError, hasCode, toBerthError } from '../../../shared/base/errors.js';
+import { delay } from '../../../shared/base/lifecycle.js';
 import { isThere } from '../../../shared/base/sqlite/sqlite.js';
-import { outboundDbPath } from '../../../shared/protocol/workspace.js';
-import type { Store } from '../../store/store.js';
-import type { Nudges } from '../nudges.js';
-import { findDamage, type Damage } from './damage.js';
+import { outboundDbName, outboundDbPath } from '../../../shared/protocol/workspace.js';
+import type { MailboxFile } from '../../store/repairs.js';
+import { findDamage } from './damage.js';
 import { LastingTrouble } from './lasting-trouble.js';
-import type { FileMender } from './file-mender.js';
-import type { Mailbox } from '../mailbox/mailbox.js';
+import type { RepairDeps } from './repair-deps.js';
 import { findStat } from './repair-files.js';
-import type { SessionFolders } from '../session-folder.js';
-import type { SessionRegistry } from '../session-registry.js';
+import { SessionRepair } from './session-repair.js';
 
-export interface SessionRecoveryDeps {
-  readonly store: Store;
-  readonly mailbox: Mailbox;
-  readonly sessions: SessionRegistry;
-  readonly folders: SessionFolders;
-  readonly mender: FileMender;
-  readonly clock: Clock;
-  readonly log: Logger;
+export interface SessionRecoveryDeps extends RepairDeps {
   /** Milliseconds of a clock that is never set. Left out: performance.now(). */
   readonly monotonicNow?: () => number;
-  /** `container`: the session's container must end, or is to be looked at; then `repair` is called. */
-  readonly nudges: Pick<Nudges, 'container' | 'notices' | 'schedule'>;
 }
 
 /** How long a message waits for the repair of its session; after that a new session takes it. In milliseconds. */
 const restoreTimeoutMs = 15_000;
-
+/** Whoever waits for a repair asks so often whether it is done, in milliseconds. */
+const restorePollMs = 10;
 /** Until files that were out of reach are tried again, in milliseconds. */
 const tryAgainMs = 2_000;
-
 const maxTries = 3;
-
 /** So many damaged files within an hour are more than one message can be blamed for. */
 const hopelessCount = 10;
 const hopelessWithinMs = 3_600_000;
 
 export class SessionRecovery {
   readonly #deps: SessionRecoveryDeps;
-  readonly #waiters = new Map<string, (() => void)[]>();
-
+  readonly #repair: SessionRepair;
   readonly #outOfReach: LastingTrouble;
 
   constructor(deps: SessionRecoveryDeps) {
     this.#deps = deps;
+    this.#repair = new SessionRepair(deps);
     this.#outOfReach = new LastingTrouble(deps.monotonicNow);
   }
 
@@ -64,42 +49,25 @@ export class SessionRecovery {
 
   /** Something went wrong with a session's files. False where that is no damage: it may pass by itself. */
   report(sessionId: string, error: unknown): boolean {
-    const { store } = this.#deps;
     const damage = findDamage(error);
-    const session = store.sessions.find(sessionId);
+    const session = this.#deps.store.sessions.find(sessionId);
     if (damage === undefined || session === undefined) return false;
     if (session.status === 'set-aside') return true;
     switch (damage.kind) {
       case 'interrupted':
         // While a container runs, its own end or its next commit takes care of that.
         if (session.containerStatus !== 'stopped') return false;
-        this.#want(sessionId, 'rollback-wanted', 'outbound.db', damage.reason);
+        this.#want(sessionId, 'rollback-wanted', outboundDbName, damage.reason);
         return true;
       case 'damaged':
-        this.#reportDamaged(sessionId, damage, error);
+        if (!this.#wasNeverWritten(sessionId, error)) {
+          this.#reportDamaged(sessionId, damage.file, damage.reason);
+        }
         return true;
       case 'out-of-reach':
         if (damage.mayPass && !this.#lasts(sessionId, damage.reason)) return false;
-        this.setAside(sessionId, damage.reason);
+        this.#quarantine(sessionId, damage.reason);
         return true;
-    }
-  }
-
-  #reportDamaged(
-    sessionId: string,
-    damage: Extract<Damage, { kind: 'damaged' }>,
-    error: unknown,
-  ): void {
-    if (this.#wasNeverWritten(sessionId, error)) return;
-    if (this.#isHopeless(sessionId)) {
-      this.setAside(sessionId, `its files are damaged again and again: ${damage.reason}`);
-      return;
-    }
-    if (this.#want(sessionId, 'wanted', damage.file, damage.reason)) {
-      this.#deps.log.error(
-        { sessionId, file: damage.file, reason: damage.reason },
-        'session file damaged',
-      );
     }
   }
 
@@ -108,12 +76,12 @@ export class SessionRecovery {
     this.#outOfReach.clear(sessionId);
   }
 
-  /** A message could not be written, whatever was tried. Sets the session aside; false where the reason may pass. */
+  /** A message could not be written, whatever was tried. Quarantines the session; false where the reason may pass. */
   abandon(sessionId: string, error: BerthError): boolean {
     const damage = findDamage(error);
-    const isAside = this.#deps.store.sessions.find(sessionId)?.status === 'set-aside';
-    if (damage?.kind === 'out-of-reach' && damage.mayPass && !isAside) return false;
-    this.setAside(sessionId, error.message);
+    const isQuarantined = this.#deps.store.sessions.find(sessionId)?.status === 'set-aside';
+    if (damage?.kind === 'out-of-reach' && damage.mayPass && !isQuarantined) return false;
+    this.#quarantine(sessionId, error.message);
     return true;
   }
 
@@ -124,15 +92,16 @@ export class SessionRecovery {
     return isAwaited && store.sessions.find(sessionId)?.lastActive !== null;
   }
 
-  /** Resolves when it may be tried again: the session's files are whole, or it was set aside, or that takes too long. */
+  /** Resolves when it may be tried again: the files are whole, or the session is quarantined, or that takes too long. */
   async restore(sessionId: string, error: unknown): Promise<void> {
-    const isDealtWith = this.report(sessionId, error);
-    if (!isDealtWith && findDamage(error)?.kind === 'out-of-reach') await delay(tryAgainMs);
-    if (!isDealtWith || !this.#deps.store.repairs.isWanted(sessionId)) return;
-    const done = new Promise<void>((resolve) => {
-      this.#waiters.set(sessionId, [...(this.#waiters.get(sessionId) ?? []), resolve]);
-    });
-    await new Deadline(restoreTimeoutMs).wait(done);
+    if (!this.report(sessionId, error)) {
+      if (findDamage(error)?.kind === 'out-of-reach') await delay(tryAgainMs);
+      return;
+    }
+    const givesUpAt = performance.now() + restoreTimeoutMs;
+    while (this.#deps.store.repairs.isWanted(sessionId) && performance.now() < givesUpAt) {
+      await delay(restorePollMs);
+    }
   }
 
   /** Throws database_missing where outbound.db is gone, or empty, although the session was used. */
@@ -148,45 +117,42 @@ export class SessionRecovery {
   }
 
   /**
-   * Mends what is damaged; call it only when the session's container has ended for certain, and nothing else uses its
+   * Repairs what is damaged; call it only when the session's container has ended for certain, and nothing else uses its
    * files. Returns the messages whose try has failed by this; undefined where nothing had to be done. Throws what keeps
    * it from being done: until it is, nothing may use these files.
    */
   async repair(sessionId: string): Promise<ReadonlySet<string> | undefined> {
-    const { store, mailbox, mender } = this.#deps;
+    const { store, mailbox } = this.#deps;
     const session = store.sessions.find(sessionId);
     if (session === undefined || session.status === 'set-aside') return undefined;
-    await mender.noteSigns(sessionId);
-    if (!mender.isNeeded(sessionId)) return undefined;
-    const release = mailbox.hold(sessionId);
+    if (!(await this.#repair.isNeeded(sessionId))) return undefined;
+    const letGo = mailbox.hold(sessionId);
     try {
       // Closing a file by other means would drop the locks that SQLite holds on it.
       await mailbox.release(sessionId);
-      return await mender.mend(session);
+      return await this.#repair.repair(session);
     } catch (error) {
       this.#giveUpInTime(sessionId, error);
       throw error;
     } finally {
-      release();
-      if (!store.repairs.isWanted(sessionId)) this.#wake(sessionId);
+      letGo();
     }
   }
 
-  /** Takes a session out of use for good, because its files cannot be used. */
-  setAside(sessionId: string, reason: string): void {
-    const { store, sessions, nudges } = this.#deps;
-    sessions.quarantine(sessionId, reason);
-    store.repairs.giveUp(sessionId);
-    this.#wake(sessionId);
-    nudges.container(sessionId);
-    nudges.schedule();
-    nudges.notices();
+  #reportDamaged(sessionId: string, file: MailboxFile, reason: string): void {
+    const { store, clock, log } = this.#deps;
+    const since = isoAt(clock.now() - hopelessWithinMs);
+    if (store.repairs.countReplaced(sessionId, since) >= hopelessCount) {
+      this.#quarantine(sessionId, `its files are damaged again and again: ${reason}`);
+    } else if (this.#want(sessionId, 'wanted', file, reason)) {
+      log.error({ sessionId, file, reason }, 'session file damaged');
+    }
   }
 
   #want(
     sessionId: string,
     action: 'wanted' | 'rollback-wanted',
-    file: 'inbound.db' | 'outbound.db',
+    file: MailboxFile,
     detail: string,
   ): boolean {
     const { store, clock, nudges } = this.#deps;
@@ -196,33 +162,34 @@ export class SessionRecovery {
     return isNews;
   }
 
-  /** It has no files yet, and nothing waits in it. */
-  #wasNeverWritten(sessionId: string, error: unknown): boolean {
-    const { folders } = this.#deps;
-    return (
-      toBerthError(error).code === 'database_missing' &&
-      !this.isInUse(sessionId) &&
-      !existsSync(outboundDbPath(folders.outDir(sessionId)))
-    );
+  /** Takes a session out of use for good, because its files cannot be used. */
+  #quarantine(sessionId: string, reason: string): void {
+    const { store, sessions, nudges } = this.#deps;
+    sessions.quarantine(sessionId, reason);
+    store.repairs.giveUp(sessionId);
+    nudges.container(sessionId);
+    nudges.schedule();
+    nudges.notices();
   }
 
-  /** Whatever damages its files will not stop. */
-  #isHopeless(sessionId: string): boolean {
-    const { store, clock } = this.#deps;
-    const since = isoAt(clock.now() - hopelessWithinMs);
-    return store.repairs.countReplaced(sessionId, since) >= hopelessCount;
+  /** It has no files yet, and nothing waits in it. */
+  #wasNeverWritten(sessionId: string, error: unknown): boolean {
+    const outboundPath = outboundDbPath(this.#deps.folders.outDir(sessionId));
+    return (
+      hasCode(error, 'database_missing') &&
+      !this.isInUse(sessionId) &&
+      findStat(outboundPath) === undefined
+    );
   }
 
   #giveUpInTime(sessionId: string, error: unknown): void {
     const { code, message } = toBerthError(error);
-    const damage = findDamage(error);
     // A full disk is no reason to give up a conversation, nor is a system that has run short of something.
     if (code === 'disk_full' || code === 'resources_short') return;
-    const isOutOfReach = damage?.kind === 'out-of-reach';
-    if (isOutOfReach && damage.mayPass && !this.#lasts(sessionId, message)) return;
-    const isLasting = isOutOfReach;
-    if (this.#deps.store.repairs.noteFailure(sessionId) >= maxTries || isLasting) {
-      this.setAside(sessionId, `its files could not be repaired: ${message}`);
+    if (findDamage(error)?.kind === 'out-of-reach') {
+      this.report(sessionId, error);
+    } else if (this.#deps.store.repairs.noteFailure(sessionId) >= maxTries) {
+      this.#quarantine(sessionId, `its files could not be repaired: ${message}`);
     }
   }
 
@@ -231,11 +198,5 @@ export class SessionRecovery {
     const { isFirst, lasts } = this.#outOfReach.note(sessionId);
     if (isFirst) this.#deps.log.warn({ sessionId, reason }, 'session files out of reach');
     return lasts;
-  }
-
-  #wake(sessionId: string): void {
-    const waiters = this.#waiters.get(sessionId) ?? [];
-    this.#waiters.delete(sessionId);
-    for (const resolve of waiters) resolve();
   }
 }

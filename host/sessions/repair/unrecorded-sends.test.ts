@@ -1,44 +1,49 @@
-import { describe, expect, it } from 'vitest';
-import {
-  decideUnrecorded,
-  type UnrecordedFacts,
-  type UnrecordedPlace,
-  type UnrecordedRow,
-} from './unrecorded-sends.js';
-
-const now = '2026-01-31T12:00:00.000Z';
+import { rmSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { RecoveryRoom } from '../../../test/fakes/recovery-room.js';
 
 describe('a reply of which nobody knows whether it was sent', () => {
-  const row: UnrecordedRow = {
-    id: 'o-1',
-    seq: 3,
-    timestamp: '2026-01-31T11:59:00.000Z',
-    deliverAfter: null,
-  };
-  const old = '2026-01-30T12:00:00.000Z';
-  const place: UnrecordedPlace = { isProven: false, newerCount: 0 };
-  const facts: UnrecordedFacts = { now, unsent: new Set(), isSomethingWaiting: false };
-  const waiting = { isSomethingWaiting: true };
+  let room: RecoveryRoom;
 
-  it.each<
-    [string, Partial<UnrecordedRow>, Partial<UnrecordedPlace>, Partial<UnrecordedFacts>, string]
-  >([
-    ['a minute old', {}, {}, {}, 'unknown'],
-    ['a day old', { timestamp: old }, {}, {}, 'sent'],
-    ['a day old while something waits', { timestamp: old }, {}, waiting, 'unknown'],
-    ['of no readable time', { timestamp: 'yesterday' }, {}, {}, 'unknown'],
-    ['before one that was sent', {}, { isProven: true }, waiting, 'sent'],
-    ['one of the last twenty', {}, { newerCount: 19 }, waiting, 'unknown'],
-    ['before the last twenty', {}, { newerCount: 20 }, waiting, 'sent'],
-    ['to be tried again', {}, { isProven: true }, { unsent: new Set(['o-1']) }, 'send'],
-    ['planned for later', { deliverAfter: '2026-02-01T00:00:00.000Z' }, {}, {}, 'send'],
-    ['planned for earlier', { deliverAfter: old, timestamp: old }, {}, {}, 'sent'],
-  ])('%s', (_, rowFields, placeFields, factFields, expected) => {
-    const verdict = decideUnrecorded(
-      { ...row, ...rowFields },
-      { ...place, ...placeFields },
-      { ...facts, ...factFields },
+  beforeEach(() => {
+    room = new RecoveryRoom();
+  });
+
+  afterEach(() => {
+    room[Symbol.dispose]();
+  });
+
+  /** Nothing is left of the file that told what was sent. */
+  async function loseInbound(): Promise<void> {
+    rmSync(room.inboundPath);
+    await room.take('after');
+    await room.delivery.loop.drain();
+  }
+
+  it('is held where it is one of the last twenty, and was sent long ago where it is not', async () => {
+    const ids = Array.from({ length: 25 }, (_, index) => `o-${index}`);
+    await room.take('m-1');
+    for (const id of ids) room.runner.say(id);
+    await loseInbound();
+    expect(room.texts()).toEqual([]);
+    expect(Object.keys(room.outDeadLetters()).sort()).toEqual(ids.slice(5).sort());
+    expect(new Set(Object.values(room.deliveries(room.session.id)))).toEqual(
+      new Set(['delivered', 'failed']),
     );
-    expect(verdict).toBe(expected);
+  });
+
+  it('is sent where it waits for its time, or for another try', async () => {
+    await room.take('m-1');
+    room.runner.say('o-later', { deliverAfter: room.clock.iso(60_000) });
+    room.runner.say('o-retry');
+    const retry = { attempts: 1, dueAt: room.clock.iso(), reason: 'busy', maybeSent: false };
+    const messageOutId = 'o-retry';
+    room.store.deliveryRetries.set({ ...retry, sessionId: room.session.id, messageOutId });
+    await loseInbound();
+    expect(room.texts()).toEqual(['o-retry']);
+    room.clock.advance(60_000);
+    await room.deliver();
+    expect(room.texts()).toEqual(['o-retry', 'o-later']);
+    expect(room.outDeadLetters()).toEqual({});
   });
 });

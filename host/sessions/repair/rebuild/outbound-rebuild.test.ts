@@ -19,7 +19,7 @@ describe('an outbound.db of version 1', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  it('is rebuilt as a file of today, without a null', async () => {
+  it('is rebuilt as a file of today, without a null', () => {
     const path = join(folder, 'outbound.db');
     const target = join(folder, 'rebuilt.db');
     cpSync('test/fixtures/outbound-version-1.db', path);
@@ -28,8 +28,9 @@ describe('an outbound.db of version 1', () => {
         `INSERT INTO session_state VALUES ('failure:m-9', NULL, ''), ('tries:m-9', hex(zeroblob(600000)), '')`,
       );
     });
-    const salvage = await rebuildOutbound(path, target, migrations, new Set());
-    expect(salvage).toMatchObject({ rowCount: 3, isComplete: true, hasAllAcks: true });
+    const request = { copy: path, draft: target, migrations };
+    const salvage = rebuildOutbound(request);
+    expect(salvage).toMatchObject({ messageCount: 3, isComplete: true, hasAllOutcomes: true });
     const state = withDatabase(target, { mode: 'read', busyTimeoutMs: 0 }, (db) =>
       db.prepare('SELECT key, value FROM session_state').raw().all(),
     );
