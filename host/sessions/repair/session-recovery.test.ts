@@ -182,10 +182,10 @@ describe('the files of a session', () => {
       );
       expect(run).toMatchObject({ kind: 'task', recurrence: '0 9 * * *', process_after: dueAt });
 
-      room.store.tasks.setPaused('t-1', room.clock.iso());
-      rmSync(room.inboundPath);
-      await room.take('later');
-      expect(room.messagesIn(room.session.id).map(({ id }) => id)).not.toContain('t-1-run');
+      setup.store.tasks.setPaused('t-1', setup.clock.iso());
+      rmSync(setup.inboundPath);
+      await setup.take('later');
+      expect(setup.messagesIn(setup.session.id).map(({ id }) => id)).not.toContain('t-1-run');
     });
   });
 
@@ -353,20 +353,20 @@ describe('the files of a session', () => {
     });
 
     it('finishes a replacement of inbound.db likewise, before anything is read of it', async () => {
-      await room.haveAConversation();
-      room.whenWanted = () => undefined;
-      const ready = join(room.folders.repairDir(room.session.id), 'inbound-ready.db');
+      await setup.haveAConversation();
+      setup.whenWanted = () => undefined;
+      const ready = join(setup.folders.repairDir(setup.session.id), 'inbound-ready.db');
       for (const file of ['inbound.db', 'outbound.db'] as const) {
         const wish = { file, action: 'wanted', detail: 'test' } as const;
-        room.store.repairs.want(room.session.id, { ...wish, createdAt: room.clock.iso() });
+        setup.store.repairs.want(setup.session.id, { ...wish, createdAt: setup.clock.iso() });
       }
       mkdirSync(join(ready, '..'), { recursive: true });
-      renameSync(room.inboundPath, ready);
-      await room.end();
-      expect(room.texts()).toEqual(['reply to sent', 'reply to unsent']);
-      expect(room.toldAbout()).toEqual([]);
-      expect(Object.keys(room.describe())).toEqual(['sent', 'unsent', 'claimed', 'waiting']);
-      expect(existsSync(room.folders.repairDir(room.session.id))).toBe(false);
+      renameSync(setup.inboundPath, ready);
+      await setup.end();
+      expect(setup.texts()).toEqual(['reply to sent', 'reply to unsent']);
+      expect(setup.toldAbout()).toEqual([]);
+      expect(Object.keys(setup.describe())).toEqual(['sent', 'unsent', 'claimed', 'waiting']);
+      expect(existsSync(setup.folders.repairDir(setup.session.id))).toBe(false);
     });
 
     it('replaces both files where both are damaged, and tells what it cannot save', async () => {
