@@ -235,7 +235,10 @@ export class RowDelivery {
     }
   }
 
-  /** In their order. What was done is noted with the next thing that is written; done again, it is known by its row. */
+  /**
+   * In their order. An action that was done is noted with the next thing that is written; done again, it is known by
+   * its row.
+   */
   async #act({ session, draft }: RowPass, requested: readonly RequestedAction[]): Promise<void> {
     for (const one of requested) {
       const { isDone } = await this.#deps.actions.handle(session, one);

@@ -1,6 +1,6 @@
 import type { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
 
-/** What became of an action that an agent asked for. */
+/** The result of an action that an agent asked for. */
 export interface ActionReceipt {
   readonly sessionId: string;
   /** The messages_out row that asked for it. */

@@ -130,7 +130,7 @@ export class ActionHandler {
   }
 }
 
-/** What it asked for cannot be done, however often it is asked. */
+/** The action that it asked for cannot be done, however often it is asked. */
 function isAgentsFault(code: BerthError['code']): boolean {
   return code === 'invalid_input' || code === 'not_found' || code === 'already_exists';
 }

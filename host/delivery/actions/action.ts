@@ -1,6 +1,6 @@
 /**
- * What an agent may ask of the host, through a messages_out row of kind system. The row's id is the key of the action: asked
- * again after a crash, it does nothing twice, and gives the answer that it gave.
+ * Describes what an agent may ask of the host, through a messages_out row of kind system. The row's id is the key of
+ * the action: asked again after a crash, it does nothing twice, and gives the answer that it gave.
  */
 import type { z } from 'zod';
 import type { Clock } from '../../../shared/base/clock.js';
@@ -8,7 +8,7 @@ import type { TaskPlans } from '../../sessions/tasks/task-plans.js';
 import type { Session } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
 
-/** What came of an action. */
+/** The result of an action. */
 export interface ActionOutcome {
   readonly isDone: boolean;
   /** A sentence for the agent. */
@@ -17,7 +17,7 @@ export interface ActionOutcome {
   readonly result?: unknown;
 }
 
-/** What actions work with. */
+/** The things that actions work with. */
 export interface ActionScope {
   readonly store: Store;
   readonly clock: Clock;
@@ -26,7 +26,7 @@ export interface ActionScope {
   readonly timeZone: string;
 }
 
-/** One action that is asked for. */
+/** An action that is asked for. */
 export interface ActionRequest {
   readonly session: Session;
   /** The messages_out row. */
@@ -37,7 +37,7 @@ export interface ActionRequest {
 
 export interface Action<Name extends string = string, Parameters extends z.ZodType = z.ZodType> {
   readonly name: Name;
-  /** One sentence: what it does. */
+  /** A sentence that says what it does. */
   readonly summary: string;
   readonly parameters: Parameters;
   /** Whether the agent asked a question: then its answer wakes it. */

@@ -23,7 +23,7 @@ describe('what lies beside a session file', () => {
     setup[Symbol.dispose]();
   });
 
-  /** Somebody's transaction in WAL mode, who was killed before it came into the file. */
+  /** A transaction in WAL mode, whose writer was killed before it came into the file. */
   function leaveLog(path: string, sql: string): void {
     withDatabase(path, { mode: 'write', busyTimeoutMs: 0 }, (db) => {
       db.pragma('journal_mode = WAL');
@@ -34,7 +34,7 @@ describe('what lies beside a session file', () => {
     for (const suffix of ['-wal', '-shm']) renameSync(`${path}.kept${suffix}`, path + suffix);
   }
 
-  it('goes aside with inbound.db: a log of its own is not read into the fresh file', async () => {
+  it('is quarantined with inbound.db: a log of its own is not read into the fresh file', async () => {
     await setup.haveAConversation();
     leaveLog(
       setup.inboundPath,
@@ -55,7 +55,7 @@ describe('what lies beside a session file', () => {
     expect(kept.filter((name) => name.endsWith('.wal'))).toHaveLength(1);
   });
 
-  it('goes aside with outbound.db', async () => {
+  it('is quarantined with outbound.db', async () => {
     await setup.haveAConversation();
     leaveLog(setup.outboundPath, 'DELETE FROM messages_out; DELETE FROM processing_ack; VACUUM');
     await setup.end();

@@ -57,7 +57,7 @@ export class FileSwap {
     return `${this.#ready}.new`;
   }
 
-  /** Whether a killed writer may have left a journal behind. One call of the operating system. */
+  /** Whether a killed writer may have left a journal behind. That takes one call of the operating system. */
   hasJournal(): boolean {
     const stat = findStat(`${this.#path}-journal`);
     return stat !== undefined && (!stat.isFile() || stat.size > 0);

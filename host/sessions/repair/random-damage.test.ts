@@ -53,7 +53,7 @@ async function surviveFlips(random: Seeded, round: number): Promise<void> {
     () => true,
     () => false,
   );
-  for (let look = 0; look < 3; look += 1) {
+  for (let pass = 0; pass < 3; pass += 1) {
     await setup.deliver();
     await setup.delivery.loop.drain();
     await setup.end();
@@ -72,7 +72,7 @@ async function surviveFlips(random: Seeded, round: number): Promise<void> {
   const known = new Set([...open, ...setup.toldAbout()]);
   const vanished = ids.filter((id) => !known.has(id) && !answers.includes(`reply to ${id}`));
   const isAfterKept = !isTaken || known.has('after');
-  // A reply that a damaged tree has hidden is gone; then the chat has heard that one may be missing.
+  // A reply that a damaged tree has hidden is gone; then the chat was told that one may be missing.
   const isTold = path === setup.outboundPath && setup.hasToldOfRepair();
   const isWellKept = vanished.every((id) => isTold && answered.includes(id));
   expect({ round, vanished, isWellKept, isAfterKept }).toMatchObject({

@@ -48,7 +48,7 @@ describe('the files of a session', () => {
       expect(setup.repairNames()).toEqual(['outbound.db replaced']);
       expect(setup.hasToldOfRepair()).toBe(true);
       expect(setup.texts().filter((text) => text === 'reply to sent')).toHaveLength(1);
-      // What nothing could be read of is tried again, and its try counts.
+      // A message of which nothing could be read is tried again, and its try counts.
       expect(setup.describe()).toEqual({
         sent: 'completed 0',
         unsent: 'pending 1 +1000',
@@ -224,7 +224,7 @@ describe('the files of a session', () => {
       expect(setup.repairs()).toHaveLength(1);
     });
 
-    it('of outbound.db in a session without a container is noticed by whoever looks', async () => {
+    it('of outbound.db in a session without a container is noticed by whoever reads it', async () => {
       await haveALongConversation();
       await setup.tear(setup.outboundPath, 'messages_out');
       await setup.deliver();
@@ -429,18 +429,18 @@ describe('the files of a session', () => {
       const { recovery } = setup;
       const facts = { path: setup.inboundPath, errno: 'EIO', mayPass: true };
       const error = new BerthError('database_unreadable', 'It cannot be reached.', { facts });
-      const look = (afterMs: number): boolean | undefined => {
+      const check = (afterMs: number): boolean | undefined => {
         setup.clock.advance(afterMs);
         return recovery?.report(setup.session.id, error);
       };
       const status = () => setup.store.sessions.find(setup.session.id)?.status;
-      expect([0, 2_000, 2_000].map(look)).toEqual([false, false, false]);
+      expect([0, 2_000, 2_000].map(check)).toEqual([false, false, false]);
       expect(recovery?.abandon(setup.session.id, error)).toBe(false);
       expect(status()).toBe('active');
       await setup.deliver();
-      expect([2_000, 2_000, 2_000].map(look)).toEqual([false, false, false]);
+      expect([2_000, 2_000, 2_000].map(check)).toEqual([false, false, false]);
       expect(status()).toBe('active');
-      expect(look(2_000)).toBe(true);
+      expect(check(2_000)).toBe(true);
       expect(status()).toBe('set-aside');
     });
 
@@ -476,10 +476,10 @@ describe('the files of a session', () => {
     });
 
     it('says nothing of a session that nobody has written to', async () => {
-      const blank = setup.addSession();
-      await setup.end(blank);
-      await setup.deliver(blank);
-      expect(setup.store.repairs.listForSession(blank.id, 10)).toEqual([]);
+      const empty = setup.addSession();
+      await setup.end(empty);
+      await setup.deliver(empty);
+      expect(setup.store.repairs.listForSession(empty.id, 10)).toEqual([]);
       expect(setup.notices()).toEqual([]);
     });
 

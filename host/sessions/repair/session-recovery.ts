@@ -21,7 +21,7 @@ export interface SessionRecoveryDeps extends RepairDeps {
 
 /** How long a message waits for the repair of its session; after that a new session takes it. In milliseconds. */
 const restoreTimeoutMs = 15_000;
-/** Whoever waits for a repair asks so often whether it is done, in milliseconds. */
+/** A caller that waits for a repair asks so often whether it is done, in milliseconds. */
 const restorePollMs = 10;
 /** Until files that were out of reach are tried again, in milliseconds. */
 const tryAgainMs = 2_000;
@@ -85,7 +85,7 @@ export class SessionRecovery {
     return true;
   }
 
-  /** Somebody has written to the session, and waits for it. */
+  /** Tells whether somebody has written to the session, and waits for it. */
   isInUse(sessionId: string): boolean {
     const { store } = this.#deps;
     const isAwaited = store.dueItems.find(sessionId, 'wake') !== undefined;
