@@ -1,4 +1,4 @@
-/** What every channel must do, whatever its platform: the half of the contract that types cannot say. */
+/** States what every channel must do, whatever its platform: the half of the contract that types cannot say. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type {
   Channel,
@@ -11,12 +11,12 @@ import type {
 import type { ChatOut } from '../../shared/protocol/session-message.js';
 import { until } from '../fakes/waiting.js';
 
-/** What the platform was told about a message that it handed over. */
+/** The platform was told this about a message that it handed over. */
 export type Acknowledgement =
   | { readonly kind: 'acknowledged'; readonly messageId: string; readonly isDuplicate: boolean }
   | { readonly kind: 'not-acknowledged' };
 
-/** Somebody on the platform who reads a chat. */
+/** A person on the platform who reads a chat. */
 export interface Peer {
   /** The texts of what was posted, in the order in which it arrived. */
   readonly received: readonly string[];
@@ -27,9 +27,9 @@ export interface Peer {
 /** The platform's side, as a test plays it. */
 export interface ChannelHarness {
   readonly channel: Channel;
-  /** Somebody writes in the chat, under the platform's id. */
+  /** Writes in the chat as a person, under the platform's id. */
   write(platformId: string, message: { id: string; text: string }): Promise<Acknowledgement>;
-  /** Somebody comes to read the chat. */
+  /** Lets a person come to read the chat. */
   join(platformId: string): Promise<Peer>;
   /** The platform sends things that make no sense; resolves when they were dealt with. */
   sendGarbage(): Promise<void>;

@@ -9,7 +9,7 @@ interface SessionRow {
   readonly containerStatus: string;
 }
 
-/** Who gets a container, for how long, and what becomes of one that hangs: the same story for every runtime. */
+/** Checks who gets a container, for how long, and what becomes of one that hangs: the same story for every runtime. */
 export function placesPath(
   name: string,
   harness: Omit<WholePathHarness, 'home'> & {
@@ -75,20 +75,20 @@ export function placesPath(
       await home.start();
       await configure(home, { warmSessions: 1 });
       const list = (): Promise<SessionRow[]> => home.json<SessionRow[]>('sessions', 'list');
-      const findWarm = async (): Promise<SessionRow | undefined> =>
+      const findPrewarmed = async (): Promise<SessionRow | undefined> =>
         (await list()).find((row) => row.status === 'warm' && row.containerStatus === 'running');
       await until(async () => {
-        expect(await findWarm()).toBeDefined();
+        expect(await findPrewarmed()).toBeDefined();
       });
-      const warm = await findWarm();
+      const prewarmed = await findPrewarmed();
       await using wire = await home.wire();
       wire.say('hello');
       await wire.until(() => wire.of('done').length === 1);
       expect(wire.replies()).toEqual(['echo: hello']);
-      expect((await list()).find(({ id }) => id === warm?.id)?.status).toBe('active');
+      expect((await list()).find(({ id }) => id === prewarmed?.id)?.status).toBe('active');
       await until(async () => {
-        expect((await findWarm())?.id).not.toBe(warm?.id);
-        expect(await findWarm()).toBeDefined();
+        expect((await findPrewarmed())?.id).not.toBe(prewarmed?.id);
+        expect(await findPrewarmed()).toBeDefined();
       });
     });
   });

@@ -1,4 +1,4 @@
-/** What every provider must keep to, as in container/providers/provider.ts. Run it against each of them. */
+/** States what every provider must keep to, as in container/providers/provider.ts. Run it against each of them. */
 import { describe, expect, it } from 'vitest';
 import type {
   Provider,

@@ -1,5 +1,5 @@
 /**
- * What every container runtime must do, whatever it runs things with. The program that is run is
+ * States what every container runtime must do, whatever it runs things with. The program that is run is
  * test/fakes/stand-in-runner.cjs.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -31,7 +31,7 @@ export function runtimeContract(name: string, makeRuntime: MakeRuntime): void {
       return made;
     }
 
-    /** What a container is started with; TEST_PLAN is what the program does. */
+    /** The spec that a container is started with; TEST_PLAN is what the program does. */
     async function spec(
       sessionId: string,
       plan: string,

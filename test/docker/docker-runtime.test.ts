@@ -151,16 +151,16 @@ describe.skipIf(!docker.available)('with a container engine', () => {
     it('does not list a container while it is being started', async () => {
       const seen: string[] = [];
       const starting = runtime.start(await spec('s-1', 'wait')).then(() => 'started');
-      const look = async (): Promise<'looked'> => {
+      const check = async (): Promise<'checked'> => {
         seen.push(...(await runtime.list()).map((one) => one.state));
-        return 'looked';
+        return 'checked';
       };
-      while ((await Promise.race([starting, look()])) === 'looked');
+      while ((await Promise.race([starting, check()])) === 'checked');
 
       expect(seen.filter((state) => state !== 'running')).toEqual([]);
     });
 
-    it('hears of a container that was killed from outside', async () => {
+    it('learns of a container that was killed from outside', async () => {
       const onExit = vi.fn();
       runtime.watchExits(onExit);
       const containerId = await runtime.start(await spec('s-1', 'wait'));

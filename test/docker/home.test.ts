@@ -1,4 +1,7 @@
-/** One container for each session, whatever becomes of the home: it is moved, copied, or its groups are replaced. */
+/**
+ * Checks that each session has one container, whatever becomes of the home: it is moved, copied, or its groups are
+ * replaced.
+ */
 import { cpSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';

@@ -36,7 +36,7 @@ describe('a program that was just cloned and built', () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** What a build leaves, without what it takes. */
+  /** Copies what a build leaves, without what it takes. */
   function makeProgram(target: string): string {
     mkdirSync(target, { recursive: true });
     for (const name of ['dist', 'groups', 'migrations', 'package.json']) {

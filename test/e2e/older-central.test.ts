@@ -17,7 +17,7 @@ interface Status {
 const database = (home: BerthHome): string => join(home.home, 'data', 'central.db');
 const backup = (home: BerthHome): string => join(home.home, 'before.db');
 
-/** What was there before, and a central.db of that time beside it. */
+/** Makes what was there before, and a central.db of that time beside it. */
 async function makeBackup(home: BerthHome): Promise<void> {
   await home.start();
   {

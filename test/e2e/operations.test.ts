@@ -1,4 +1,4 @@
-/** What people ask of a daemon that runs, from the command line to the chat. */
+/** Checks what people ask of a daemon that runs, from the command line to the chat. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';

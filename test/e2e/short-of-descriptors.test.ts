@@ -24,7 +24,7 @@ function message(platformId: string, id: string): object {
   return { type: 'message', platformId, threadId: null, sender: 'me', text: id, id };
 }
 
-it('sets nothing aside while the daemon has no file descriptor left, says so, and goes on afterwards', async () => {
+it('quarantines nothing while the daemon has no file descriptor left, says so, and goes on afterwards', async () => {
   await using home = new BerthHome('process');
   await home.start();
   const pid = await home.pid();

@@ -81,7 +81,7 @@ export class AdoptionSetup extends TempHome {
     cpSync(join(this.sessionsDir, from), join(this.sessionsDir, to), { recursive: true });
   }
 
-  /** What a start does, whose central.db was last written at that time. */
+  /** Does what a start does, whose central.db was last written at that time. */
   async start(since: string = this.clock.iso(-1_000)): Promise<Adoption> {
     const { pending } = this.store.daemonState.findAdoption();
     this.store.daemonState.writeAdoption({ since, pending }, this.clock.iso());

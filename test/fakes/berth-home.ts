@@ -26,7 +26,7 @@ export interface CommandResult {
 export interface BerthHomeOptions {
   /** Left out: a temporary folder. */
   readonly home?: string;
-  /** What each command is started through, as `setpriv` or a shell. */
+  /** The program that each command is started through, as `setpriv` or a shell. */
   readonly through?: readonly string[];
   /** Another build than this one. */
   readonly script?: string;
@@ -39,7 +39,7 @@ export class BerthHome implements AsyncDisposable {
   readonly env: Readonly<Record<string, string>>;
   readonly #script: string;
 
-  /** What each command is started through, as `setpriv` or a shell. */
+  /** The program that each command is started through, as `setpriv` or a shell. */
   #through: readonly string[];
 
   /** `runtime`: what agents run in. */

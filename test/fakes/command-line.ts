@@ -51,7 +51,7 @@ export class CommandLine implements Disposable {
   readonly home = mkdtempSync(join(tmpdir(), 'berth-cli-'));
   /** How wide the terminal is; undefined where none shows the output. */
   columns: number | undefined;
-  /** What `start --detach` starts: this program from its sources. */
+  /** The command that `start --detach` starts: this program from its sources. */
   self: SelfCommand = {
     command: process.execPath,
     args: ['--import', tsx, join(root, 'host', 'main.ts')],
@@ -99,7 +99,7 @@ export class CommandLine implements Disposable {
     return JSON.parse(stdout) as T;
   }
 
-  /** What a command that fails says with --json. */
+  /** Returns what a command that fails says with --json. */
   async failure(...args: string[]): Promise<{ code: string; message: string; next: string }> {
     const { exitCode, stderr } = await this.run(...args, '--json');
     if (exitCode === 0) throw new Error(`berth ${args.join(' ')} did not fail`);

@@ -1,6 +1,6 @@
 import type { DaemonState } from '../../host/store/daemon-state.js';
 
-/** What a daemon that is well says about itself. It is ending: nothing sends its process, the first one, a signal. */
+/** A daemon that is well says this about itself. It is ending: nothing sends its process, the first one, a signal. */
 export const daemonWords: DaemonState = {
   phase: 'stopping',
   pid: 1,

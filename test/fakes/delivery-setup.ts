@@ -17,7 +17,10 @@ export interface DeliverySetupOptions extends FakeChannelOptions {
   readonly settlementWaitMs?: number;
 }
 
-/** One session whose replies go to the chats of fake channels. Nothing runs by itself: a test looks. */
+/**
+ * Sets up one session whose replies go to the chats of fake channels. Nothing runs by itself: a test asks for each
+ * pass.
+ */
 export class DeliverySetup extends SettlingSetup {
   /** Of type `fake`. */
   readonly channel: FakeChannel;

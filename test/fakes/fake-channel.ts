@@ -16,11 +16,11 @@ export interface FakeChannelOptions {
   readonly type?: string;
   readonly sendsAreIdempotent?: boolean;
   readonly wiresItself?: boolean;
-  /** What start throws. */
+  /** The error that start throws. */
   readonly startError?: Error;
 }
 
-/** What the sender of a message was told. */
+/** The outcome that the sender of a message was told. */
 export type PlatformAnswer =
   | { readonly kind: 'acknowledged'; readonly outcome: InboundOutcome }
   | { readonly kind: 'not-taken'; readonly reason: string };
@@ -32,7 +32,7 @@ export class FakeChannel implements Channel {
   readonly wiresItself: boolean;
   /** Every send that was begun. */
   readonly sends: OutboundEvent[] = [];
-  /** What the platform took. */
+  /** The events that the platform took. */
   readonly sent: OutboundEvent[] = [];
   readonly settledEvents: SettledEvent[] = [];
   readonly #startError: Error | undefined;
@@ -101,7 +101,7 @@ export class FakeChannel implements Channel {
     this.#always = behaviour;
   }
 
-  /** Nobody hears this chat, until somebody listens. */
+  /** Nobody reads this chat, until somebody listens. */
   leave(platformId: string): void {
     this.#deafChats.add(platformId);
   }
@@ -111,7 +111,7 @@ export class FakeChannel implements Channel {
     this.#events?.onListening({ channelType: this.type, platformId });
   }
 
-  /** Somebody writes. */
+  /** Writes as a person. */
   async receive(
     message: Partial<InboundEvent> & { readonly text: string },
     platformId = 'chat-1',

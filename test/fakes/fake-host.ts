@@ -80,7 +80,7 @@ export class FakeHost {
     );
   }
 
-  /** Like the daemon, tries again while the runner looks. */
+  /** Like the daemon, tries again while the runner reads. */
   async write<T>(use: (inbound: InboundWriter) => T): Promise<T> {
     return patiently(() => use(this.#inbound));
   }

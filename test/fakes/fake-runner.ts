@@ -57,7 +57,7 @@ export class FakeRunner {
     this.#commit([], [{ id, status: 'failed', tries, reason }]);
   }
 
-  /** One chat message to the session's own chat, under the text as its id unless said otherwise. */
+  /** Writes one chat message to the session's own chat, under the text as its id unless said otherwise. */
   say(text: string, more: Partial<NewOutboundRow> = {}): void {
     this.write(row(text, more));
   }

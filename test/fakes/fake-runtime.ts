@@ -22,11 +22,11 @@ export class FakeRuntime implements ContainerRuntime {
   readonly stopped: string[] = [];
   readonly removed: string[] = [];
   readonly followed: string[] = [];
-  /** What a container does while it is stopped. */
+  /** Called while a container is stopped. */
   whenStopped: (containerId: string) => void = () => undefined;
   /** How often it was asked for its containers. */
   lists = 0;
-  /** What containers are started from. */
+  /** The image that containers are started from. */
   image = { name: 'image-1', isReady: true };
   readonly #clock: Clock;
   readonly #containers = new Map<string, ObservedContainer>();

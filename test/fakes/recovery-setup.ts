@@ -21,7 +21,7 @@ import { FakeRunner } from './fake-runner.js';
 
 const tornWriter = fileURLToPath(new URL('./torn-writer.ts', import.meta.url));
 
-/** What may happen to a file. */
+/** The damage that may happen to a file. */
 export const damages: Readonly<Record<string, (path: string) => void>> = {
   'made empty': (path) => {
     truncateSync(path);
@@ -54,7 +54,7 @@ export const damages: Readonly<Record<string, (path: string) => void>> = {
   },
 };
 
-/** A delivery whose sessions are mended: a container ends at once when that is wanted. */
+/** A delivery whose sessions are repaired: a container ends at once when that is wanted. */
 export class RecoverySetup extends DeliverySetup {
   readonly inboundPath = inboundDbPath(this.folders.inDir(this.session.id));
   readonly outboundPath = outboundDbPath(this.folders.outDir(this.session.id));
@@ -94,7 +94,7 @@ export class RecoverySetup extends DeliverySetup {
     return new FakeRunner(this.folders.outDir(this.session.id), this.clock);
   }
 
-  /** What a runner does at its start: it looks whether both files are sound, and notes what is not. */
+  /** Does what a runner does at its start: it checks whether both files are sound, and notes what is not. */
   async checkAsRunner(): Promise<void> {
     for (const path of [this.outboundPath, this.inboundPath]) {
       try {
@@ -115,7 +115,7 @@ export class RecoverySetup extends DeliverySetup {
     return this.repairs().map(({ file, action }) => `${file} ${action}`);
   }
 
-  /** What was said in the chat about these messages. */
+  /** Returns what was said in the chat about these messages. */
   toldAbout(): readonly (string | null)[] {
     return this.notices()
       .map(({ in_reply_to: id }) => id)

@@ -12,7 +12,7 @@ export class ScriptedDaemon {
   readonly listening: string[] = [];
   /** Called after each ack. At first it echoes and is done. */
   answer: (event: InboundEvent, messageId: string) => Promise<void>;
-  /** What the router says; undefined: taken, and known when it comes again. */
+  /** The answer of the router; undefined: taken, and known when it comes again. */
   outcome: InboundOutcome | undefined;
   readonly #taken = new Set<string>();
   #channel: TerminalChannel | undefined;

@@ -7,7 +7,7 @@ import type { FakeRunner } from './fake-runner.js';
 import { nudgesWith } from './nudges.js';
 import { TempHome } from './temp-home.js';
 
-/** One session, its runner, and the settlement between them. Retries wait exactly their backoff. */
+/** Sets up one session, its runner, and the settlement between them. Retries wait exactly their backoff. */
 export class SettlingSetup extends TempHome {
   readonly settled: SettledMessage[] = [];
   readonly chat = this.addChat();
@@ -43,7 +43,7 @@ export class SettlingSetup extends TempHome {
     return this.settlement;
   }
 
-  /** What a look of the delivery does with acks. */
+  /** Does what a pass of the delivery does with acks. */
   async pass(
     ended: 'running' | 'ended' = 'running',
     session = this.session,

@@ -4,7 +4,9 @@ import type { NewTaskRequest } from '../../host/sessions/tasks/task-requests.js'
 import type { Task } from '../../host/store/tasks.js';
 import { SettlingSetup } from './settling-setup.js';
 
-/** One session with its runner, whose chat is wired to its agent, and the handler where tasks are planned in it. */
+/**
+ * Sets up one session with its runner, whose chat is wired to its agent, and the handler where tasks are planned in it.
+ */
 export class TaskSetup extends SettlingSetup {
   readonly wiring = this.addWiring(this.chat, this.agentGroup);
   /** How many due times were written. */
@@ -25,7 +27,7 @@ export class TaskSetup extends SettlingSetup {
     });
   }
 
-  /** What a command asks; `inMs` from now, once, unless said otherwise. */
+  /** The request of a command; `inMs` from now, once, unless said otherwise. */
   request(inMs: number, more: object = {}): NewTaskRequest {
     return {
       id: 't-1',

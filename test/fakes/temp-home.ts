@@ -1,4 +1,4 @@
-/** The ground that the host's rooms stand on, in a temporary folder: a store, mailboxes, and the runner's half of them. */
+/** The core of the host in a temporary folder: a store, mailboxes, and the runner's half of them. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -71,9 +71,9 @@ export class TempHome implements Disposable {
       restore: async (sessionId, error) => this.recovery?.restore(sessionId, error),
     },
   });
-  /** Made by addRecovery; without it nothing is mended. */
+  /** Made by addRecovery; without it nothing is repaired. */
   recovery: SessionRecovery | undefined;
-  /** What was logged, one JSON line each. */
+  /** The lines that were logged, each of them JSON. */
   readonly logLines: string[] = [];
   readonly log: Logger = createLogger('debug', { write: (line) => this.logLines.push(line) });
   readonly #counters = new Map<string, number>();
@@ -161,7 +161,7 @@ export class TempHome implements Disposable {
     return session;
   }
 
-  /** What mends the sessions' files, as soon as their containers have ended. */
+  /** Repairs the sessions' files, as soon as their containers have ended. */
   addRecovery(
     sessions: SessionRegistry,
     onWanted: (sessionId: string) => void = () => undefined,
@@ -187,7 +187,7 @@ export class TempHome implements Disposable {
     this.store.dueItems.advance(session.id, 'wake', this.clock.iso());
   }
 
-  /** What was said and wakes nobody. */
+  /** Posts what was said and wakes nobody. */
   async postContext(session: Session, ...ids: string[]): Promise<void> {
     await this.#append(session, ids, 'context');
   }
@@ -211,7 +211,7 @@ export class TempHome implements Disposable {
     return withDatabase(path, { mode: 'write', busyTimeoutMs: 1_000 }, use);
   }
 
-  /** Looks into central.db as `sqlite3` would. */
+  /** Reads central.db as `sqlite3` would. */
   central<T>(use: (db: Db) => T): T {
     return withDatabase(
       this.centralPaths.centralDb,

@@ -35,7 +35,7 @@ export class UpkeepSetup extends DeliverySetup {
     this.uptimeMs += days * dayMs;
   }
 
-  /** One message and its answer, sent and settled. */
+  /** Makes one message and its answer, sent and settled. */
   async exchange(id: string): Promise<void> {
     await this.post(this.session, id);
     this.runner.claim(id);

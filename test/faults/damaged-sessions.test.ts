@@ -16,7 +16,7 @@ const attempts = 3;
 /** Between one message and the next: well within what two cores can do. */
 const gapMs = 20;
 
-/** What is done to one session. `heal` makes it usable again. */
+/** The damage that is done to one session. `heal` makes it usable again. */
 interface Damage {
   readonly name: string;
   apply(place: { home: DoomedHome; chat: string; folder: string; random: Seeded }): Promise<void>;
@@ -99,7 +99,7 @@ async function talk(ledger: Ledger): Promise<readonly Entry[]> {
   return said;
 }
 
-/** What was refused while the damage lasted is said again. */
+/** Says again what was refused while the damage lasted. */
 async function untilAnswered(victims: Ledger): Promise<void> {
   for (const entry of victims.entries) if (entry.messageId === undefined) victims.sayAgain(entry);
   await victims.untilOver(30_000).catch((error: unknown) => {
@@ -107,7 +107,7 @@ async function untilAnswered(victims: Ledger): Promise<void> {
   });
 }
 
-/** What still counts as normal. */
+/** The delay that still counts as normal. */
 function limitOf(normal: readonly number[]): number {
   const p95 = percentile(normal, 0.95);
   return Math.max(p95 * 3, p95 + 150);

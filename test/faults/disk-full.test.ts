@@ -20,7 +20,7 @@ async function untilAnsweredFor(ledger: Ledger, entries: readonly Entry[]): Prom
   );
 }
 
-/** Whoever was refused was told the reason. */
+/** Checks that everybody who was refused was told the reason. */
 function expectDiskFull(ledger: Ledger): void {
   const refusals = ledger.entries.flatMap((entry) => entry.refusals);
   expect(refusals.length).toBeGreaterThan(0);

@@ -13,7 +13,7 @@ import type { Doom } from './doomed-home.js';
 
 class DoomedOutput extends TerminalOutput {
   readonly #doom: Doom;
-  #heard = 0;
+  #seen = 0;
 
   constructor(doom: Doom) {
     super({ stdout: nowhere(), stderr: nowhere(), isJson: () => true });
@@ -26,8 +26,8 @@ class DoomedOutput extends TerminalOutput {
     // Nothing that a fault test does may end a daemon by itself; on a full disk no log would tell.
     if (msg === 'unexpected failure' || msg === 'daemon failed') process.stderr.write(`${text}\n`);
     if (msg === undefined || msg !== this.#doom.line) return;
-    this.#heard += 1;
-    if (this.#heard === (this.#doom.nth ?? 1)) process.kill(process.pid, 'SIGKILL');
+    this.#seen += 1;
+    if (this.#seen === (this.#doom.nth ?? 1)) process.kill(process.pid, 'SIGKILL');
   }
 }
 

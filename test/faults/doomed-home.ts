@@ -16,7 +16,7 @@ export interface Doom {
   readonly line?: string;
   /** Which time it says it; 1 by default. */
   readonly nth?: number;
-  /** What it uses in place of the program's own files. */
+  /** The files that it uses in place of the program's own. */
   readonly program?: Partial<ProgramPaths>;
   /** A script that it loads before anything else. */
   readonly preload?: string;

@@ -104,7 +104,7 @@ describe.skipIf(!docker.available)('a container that dies in a turn', () => {
     const said = sayBusy(ledger);
     await untilClaimed(home, said[0]!);
     const container = await containerOf(home, 'victim');
-    // What lies in /tmp counts as its memory.
+    // Files in /tmp count as its memory.
     await execa('docker', ['exec', container, 'dd', 'if=/dev/zero', 'of=/tmp/filler', 'bs=1M'], {
       reject: false,
     });

@@ -13,7 +13,7 @@ import { expectKept } from './session-audit.js';
 const docker = inject('docker');
 const chats = ['a', 'b', 'c'];
 
-/** What the log says of the engine that a person must act upon. */
+/** Returns what the log says of the engine that a person must act upon. */
 function listEngineErrors(home: DoomedHome): readonly string[] {
   const log = readFileSync(join(home.home, 'data', 'logs', 'daemon.log'), 'utf8');
   return log

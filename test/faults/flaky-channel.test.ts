@@ -64,7 +64,7 @@ describe('kill -9 of the daemon, where the platform shows every send', () => {
       await (await settleDown(home, platform, chats)).kill();
       const deaths = 3 * rounds;
       for (let death = 0; death < deaths; death += 1) {
-        // What is settled is settled once for each chat at the least.
+        // A settled message is settled once for each chat at the least.
         const doomed = home.run({ line, nth: random.between(1, chats.length) });
         for (let i = 0; i < 3; i += 1) for (const chat of chats) platform.say(chat);
         expect(await doomed.ended).toBe('SIGKILL');

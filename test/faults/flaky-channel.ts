@@ -21,7 +21,7 @@ interface WaitingSend {
 
 const reconnectMs = 50;
 
-/** One connection; ends once, with every send that waits on it. */
+/** A connection; ends once, with every send that waits on it. */
 class Connection {
   readonly closed: Promise<void>;
   readonly #socket: Socket;

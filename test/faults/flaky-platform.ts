@@ -33,12 +33,12 @@ export type ChannelLine =
       readonly text: string;
     };
 
-/** How one send is met. `take-and-drop`: people see it, and the sender does not hear of it. */
+/** How one send is met. `take-and-drop`: people see it, and the sender is not told of it. */
 export type Mood = 'take' | 'throw' | 'hang' | 'too-many' | 'drop' | 'take-and-drop';
 
 export const retryAfterMs = 2_500;
 
-/** What the channel hears of a send; nothing where it hangs or breaks off. */
+/** The answer that the channel gets to a send; nothing where it hangs or breaks off. */
 const answers: Partial<Record<Mood, SendOutcome | 'throw'>> = {
   take: { kind: 'sent', platformMessageId: null },
   throw: 'throw',
@@ -75,7 +75,7 @@ const mark = 'may be a repeat';
 
 export class FlakyPlatform implements AsyncDisposable {
   readonly entries: PlatformEntry[] = [];
-  /** What people saw, in its order. */
+  /** The messages that people saw, in their order. */
   readonly shown: Shown[] = [];
   /** When each send came, by chat. */
   readonly sentAt = new Map<string, number[]>();
@@ -133,7 +133,7 @@ export class FlakyPlatform implements AsyncDisposable {
     }
   }
 
-  /** What people see in a chat, without the word about repeats. */
+  /** Returns what people see in a chat, without the word about repeats. */
   repliesIn(chat: string): readonly string[] {
     return this.shown.filter((it) => it.chat === chat).map(({ text }) => plain(text));
   }

@@ -15,7 +15,7 @@ const flakyChannels: Plugin = {
 
 export async function setup(project: TestProject): Promise<void> {
   await findDocker(project);
-  // One file, so that it starts as fast as the built daemon: two hundred starts are many.
+  // The daemon is one file, so that it starts as fast as the built one: two hundred starts are many.
   await build({
     entryPoints: [fileURLToPath(new URL('doomed-daemon-whole.ts', import.meta.url))],
     outfile: doomedScript,

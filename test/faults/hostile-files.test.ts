@@ -14,7 +14,7 @@ const secret = 'only the host may read this';
 const answeredWithinMs = 2_000;
 /** Unless the machine itself holds this process up for longer. */
 const longestHoldMs = 50;
-/** Twice as long as it takes to look at a session twice and to stop its container. */
+/** Twice as long as it takes to pass over a session twice and to stop its container. */
 const watchedMs = 10_000;
 const noticedWithinMs = 60_000;
 const resolutionMs = 10;
@@ -54,7 +54,7 @@ async function begin(home: DoomedHome, wire: TerminalWire): Promise<Victim> {
   return { outDir, platformId: 'victim', secretFile };
 }
 
-/** What the victim's chat was told beside replies to what was said. */
+/** Returns what the victim's chat was told beside replies to what was said. */
 function notices(wire: TerminalWire): readonly string[] {
   return wire.replies('victim').filter((text) => !/^(echo: |exchanged-|disorder-)/.test(text));
 }
@@ -96,7 +96,7 @@ describe('an agent that means harm', () => {
     await using wire = await home.wire();
     const victim = await begin(home, wire);
     left.sessionIds.push(home.sessionOf('victim'), home.sessionOf('bystander'));
-    // What the machine itself holds up shows before, and in any process.
+    // A hold-up of the machine itself shows before, and in any process.
     const before = await longestHold(home);
     const own = monitorEventLoopDelay({ resolution: resolutionMs });
     try {
@@ -118,7 +118,7 @@ describe('an agent that means harm', () => {
         await wire.until(() => notices(wire).length > 0, noticedWithinMs);
       }
     } finally {
-      // One that hangs does not hear a request to stop.
+      // A daemon that hangs does not take a request to stop.
       await Promise.race([daemon.stop(), wait(5_000)]);
       if (daemon.isRunning) await daemon.kill();
       // The daemon that ends the containers is not to hang too.

@@ -13,8 +13,8 @@ const points = [
   ['after the sends are noted as begun, before the first', 'sends begun'],
   ['after the send, before the outcomes are decided', 'send ended'],
   ['before outcomes and acks are noted, in one transaction', 'outcomes decided'],
-  ['after they are noted, before the next look is planned', 'messages settled'],
-  ['at the end of a pass, before its channel hears of it', 'next pass planned'],
+  ['after they are noted, before the next pass is planned', 'messages settled'],
+  ['at the end of a pass, before its channel is told of it', 'next pass planned'],
 ] as const;
 
 const chats = ['a', 'b', 'c'];

@@ -13,8 +13,8 @@ export function whyNoTracing(): string | undefined {
 }
 
 /**
- * Resolves when the trap is set. `path`: as the process itself sees it. SQLite writes to the database only after
- * the journal is on disk, so the n-th write of one commit leaves a hot journal behind.
+ * Resolves when strace is attached. `path`: as the process itself sees it. SQLite writes to the database only
+ * after the journal is on disk, so the n-th write of one commit leaves a hot journal behind.
  */
 export async function killAtWrite(
   pid: number,

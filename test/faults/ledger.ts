@@ -6,12 +6,12 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { TerminalWire, type WireLine } from '../fakes/terminal-wire.js';
 import { tellTable } from './seeded.js';
 
-/** One message and what became of it. */
+/** A message and what became of it. */
 export interface Entry {
   /** The client's own id. */
   readonly id: string;
   readonly chat: string;
-  /** What is sent. */
+  /** The text that is sent. */
   readonly text: string;
   /** The reply that it asks for; undefined where it asks for none. */
   readonly reply: string | undefined;
@@ -21,7 +21,7 @@ export interface Entry {
   /** The error lines that it met. */
   readonly refusals: { readonly code: string; readonly message: string }[];
   answeredAt: number | undefined;
-  /** What the `done` line said, or the notice that it was given up. */
+  /** The outcome that the `done` line told, or the notice that it was given up. */
   status: string | undefined;
 }
 
@@ -52,7 +52,7 @@ export interface Counts {
 
 const reconnectMs = 10;
 
-/** What a chat is told about a message that was given up. */
+/** A chat is told this about a message that was given up. */
 const givenUp = 'could not be handled';
 
 export class Ledger implements AsyncDisposable {
@@ -66,7 +66,7 @@ export class Ledger implements AsyncDisposable {
   readonly #byMessage = new Map<string, Entry>();
   /** In the order in which they came, each once. */
   readonly #replies = new Map<string, Reply>();
-  /** What became of messages that are not acknowledged yet. */
+  /** The outcomes of messages that are not acknowledged yet. */
   readonly #early = new Map<string, string>();
   readonly #closing = new AbortController();
   #sentAgain = 0;
@@ -198,7 +198,7 @@ export class Ledger implements AsyncDisposable {
     }
   }
 
-  /** One connection, from its first line to its end. */
+  /** A connection, from its first line to its end. */
   async #converse(): Promise<void> {
     const wire = await TerminalWire.open(this.#socket, (line) => {
       this.#take(line);
@@ -261,7 +261,7 @@ export class Ledger implements AsyncDisposable {
   #wasAsked({ text, inReplyTo, chat }: Reply): boolean {
     const entry = this.#byReply.get(text);
     if (entry !== undefined) return entry.messageId === inReplyTo && entry.chat === chat;
-    // What the host says about a message that was given up, or about the chat.
+    // The host says this about a message that was given up, or about the chat.
     return inReplyTo === null || this.#byMessage.has(inReplyTo);
   }
 

@@ -68,7 +68,7 @@ export class SecondEngine implements AsyncDisposable {
     const exit = once(dockerd, 'exit');
     dockerd.kill(signal);
     await exit;
-    // Its containerd has died with it, and looks alive where nobody reaps orphans.
+    // Its containerd has died with it, and seems alive where nobody reaps orphans.
     rmSync(`${this.#folder}/exec/containerd/containerd.pid`, { force: true });
   }
 
@@ -81,7 +81,7 @@ export class SecondEngine implements AsyncDisposable {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  /** What dockerd leaves mounted, the innermost first. */
+  /** Lists what dockerd leaves mounted, the innermost first. */
   #unmount(): void {
     const mounts = readFileSync('/proc/mounts', 'utf8').split('\n');
     const points = mounts.map((line) => line.split(' ')[1] ?? '').reverse();

@@ -8,7 +8,7 @@ import type { BerthHome } from '../fakes/berth-home.js';
 import { until } from '../fakes/waiting.js';
 import type { Ledger } from './ledger.js';
 
-/** One messages_in row, and what was said and sent in reply. */
+/** A messages_in row, and what was said and sent in reply. */
 interface AuditedMessage {
   readonly status: string;
   readonly tries: number;
@@ -72,7 +72,7 @@ function expectOneReplyEach(home: BerthHome, ledger: Ledger): void {
   expect(wrong).toEqual([]);
 }
 
-/** What holds after every fault, as soon as a daemon had time to note what it did: nothing lost, nothing twice. */
+/** Checks what holds after every fault, as soon as a daemon had time to note what it did: nothing lost, nothing twice. */
 export async function expectKept(home: BerthHome, ledger: Ledger): Promise<void> {
   expect(ledger.counts()).toMatchObject({
     accepted: ledger.entries.length,

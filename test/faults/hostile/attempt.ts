@@ -1,6 +1,7 @@
 /**
- * What an agent may try against the daemon with the files that it may write. Each file beside this one makes one attempt,
- * on the host's side of out/ and as the owner of that folder, so that a test needs no agent that means harm.
+ * Describes what an agent may try against the daemon with the files that it may write. Each file beside this one makes
+ * one attempt, on the host's side of out/ and as the owner of that folder, so that a test needs no agent that means
+ * harm.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -10,8 +10,9 @@ const children = 300;
 const entry = Buffer.from([3, 3, 0, 0]);
 
 /**
- * Makes the index of messages_out.seq endless: each level of its tree refers 300 times to the same page. Who counts its
- * entries does not come back. Damages processing_ack besides, so that the file is repaired, which counts them.
+ * Makes the index of messages_out.seq endless: each level of its tree refers 300 times to the same page. A read that
+ * counts its entries does not come back. Damages processing_ack besides, so that the file is repaired, which counts
+ * them.
  */
 export function makeIndexEndless(outDir: string): void {
   const path = join(outDir, 'outbound.db');
