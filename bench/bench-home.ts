@@ -8,7 +8,7 @@ import { BerthHome, mainScript } from '../test/fakes/berth-home.js';
 import type { TerminalWire } from '../test/fakes/terminal-wire.js';
 import { listRunning, removeAll, type BenchEngine } from './engine.js';
 
-/** What `berth status --json` says of the event loop; in milliseconds. */
+/** The part of `berth status --json` that tells of the event loop; in milliseconds. */
 export interface LoopDelay {
   readonly longestMs: number;
   readonly p99Ms: number;
@@ -115,7 +115,7 @@ export class BenchHome extends BerthHome {
     if (!running && this.#engine.runtime === 'process') await this.berth('start', '--detach');
     const { exitCode } = await this.berth('stop');
     if (exitCode !== 0 && running && pid !== undefined) process.kill(pid, 'SIGKILL');
-    // One that had only begun to start was not there to be stopped.
+    // A container that had only begun to start was not there to be stopped.
     for (const daemon of this.#daemons) daemon.kill('SIGKILL');
     if (this.#engine.runtime === 'docker') await this.#removeContainers();
     await rm(this.home, { recursive: true, force: true, maxRetries: 10 });

@@ -90,7 +90,7 @@ async function flood(
   const lines = sent.map((message) => `${JSON.stringify({ type: 'message', ...message })}\n`);
   const beganAt = performance.now();
   wire.sendRaw(lines.join(''));
-  // Three lines for each: ack, reply, done. What is lost is missed after a while without any.
+  // Three lines for each: ack, reply, done. A lost message is missed after a while without any.
   await wire.until(() => wire.lines.length >= 3 * messages, 60_000).catch(() => undefined);
   const misplaced = platformIds.reduce((sum, platformId) => {
     const expected = sent.filter((one) => one.platformId === platformId);

@@ -96,7 +96,7 @@ async function attack(
   times: number[],
 ): Promise<void> {
   for (let at = 0; at < messagesPerBlock && !isLate(times); at += messagesPerAttempt) {
-    // A session that was set aside or ended has no files to attack any more.
+    // A session that was quarantined or ended has no files to attack any more.
     const running = await attempt.begin(victim).catch(() => undefined);
     other.say('are you there', { platformId: victim.platformId });
     await runBlock(chat, `attacked ${at}`, times, messagesPerAttempt);
@@ -116,13 +116,13 @@ async function runBlock(
   }
 }
 
-/** One that does not answer is held for at least as long as it was waited for. */
+/** A daemon that does not answer is held for at least as long as it was waited for. */
 async function longestHold(home: BenchHome): Promise<number> {
   const { loopDelay } = await home.status().catch(() => ({ loopDelay: undefined }));
   return loopDelay?.longestMs ?? patienceMs;
 }
 
-/** A daemon that hangs hears no request to stop, and the next one must not hang on the same file. */
+/** A daemon that hangs takes no request to stop, and the next one must not hang on the same file. */
 async function endIfHung(
   home: BenchHome,
   { outDir }: Victim,

@@ -1,6 +1,6 @@
 import type { TerminalWire } from '../test/fakes/terminal-wire.js';
 
-/** One conversation on a wire, as a person holds it: the next message comes after the reply to the last. */
+/** Holds one conversation on a wire, as a person holds it: the next message comes after the reply to the last. */
 export class Chat {
   readonly #wire: TerminalWire;
   readonly platformId: string;
@@ -18,7 +18,7 @@ export class Chat {
     return tookMs;
   }
 
-  /** As exchange, and ends with the reply: what is asked next finds the daemon at its books. */
+  /** As exchange, and ends with the reply: what is asked next finds the daemon at its settlement. */
   async ask(text: string): Promise<number> {
     const beganAt = performance.now();
     const replied = this.#wire.next('reply');

@@ -11,7 +11,7 @@ export interface BenchEngine {
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** What a container has used so far, and what it holds now. */
+/** The resources that a container has used so far, and those that it holds now. */
 export interface ContainerCost {
   readonly cpuMs: number;
   /** As `docker stats` shows it: without the page cache that can be given back. */
@@ -84,7 +84,7 @@ export async function readCost(containerId: string): Promise<ContainerCost> {
   };
 }
 
-/** What dockerode has no typed call for, or none without its own rounding. */
+/** The calls that dockerode has no types for, or none without its own rounding. */
 function ask(method: 'GET' | 'POST', path: string): Promise<string> {
   const address = parseEngineAddress(process.env['DOCKER_HOST']);
   const where =

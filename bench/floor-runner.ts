@@ -22,7 +22,7 @@ const answer = outbound.transaction((id: number, content: string) => {
 
 watch(path(floorFiles.inboundWake), () => {
   const message = newest.get();
-  // One touch may make more than one event.
+  // A touch may make more than one event.
   if (message === undefined || claim.run(message.id).changes === 0) return;
   answer(message.id, message.content);
   const now = new Date();

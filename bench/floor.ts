@@ -1,6 +1,6 @@
 /**
- * What one warm message costs at the least: its fsynced commits and its file events, in two processes with open handles
- * and kept statements, without a daemon and without a container.
+ * Measures what one warm message costs at the least: its fsynced commits and its file events, in two processes with
+ * open handles and kept statements, without a daemon and without a container.
  */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, utimesSync, watch, writeFileSync, type FSWatcher } from 'node:fs';

@@ -4,17 +4,17 @@ import { withDatabase } from '../shared/base/sqlite/sqlite.js';
 import type { BenchHome } from './bench-home.js';
 import { Chat } from './chat.js';
 import { copyRow } from './copied-rows.js';
-import { fillWithSessions, untilWritten } from './crowd.js';
+import { fillWithSessions, untilWritten } from './used-sessions.js';
 import { atMost, type Measure, type Series } from './measure.js';
 import { cpuMsOf } from './process-cost.js';
 import { timeInTurns, usingDaemons } from './side-by-side.js';
 import { summarize } from './statistics.js';
-import { crowdSize, type Workbench } from './workbench.js';
+import { usedSessionCount, type Workbench } from './workbench.js';
 
 const turns = 12;
 const messagesPerTurn = 20;
 const rowCounts = [10, 1_000, 100_000];
-/** What counts as flat: the largest against the smallest. */
+/** The ratio that counts as flat: the largest against the smallest. */
 const flatPercent = 10;
 
 export const growth: Measure = {
@@ -50,8 +50,8 @@ async function growBySessions(bench: Workbench): Promise<readonly [Series, Serie
     homes.push(home);
     await fillWithSessions(home, size, bench.signal);
   }
-  homes.push(await bench.crowdedHome());
-  sizes.push(crowdSize);
+  homes.push(await bench.filledHome());
+  sizes.push(usedSessionCount);
   return await usingDaemons(homes, async (sides) => {
     const pids = await Promise.all(homes.map((home) => home.pid()));
     const cpuMs = homes.map(() => 0);

@@ -1,4 +1,4 @@
-/** What Berth costs while nothing happens. */
+/** Measures what Berth costs while nothing happens. */
 import { delay } from '../shared/base/lifecycle.js';
 import type { BenchHome } from './bench-home.js';
 import { openChats } from './chat.js';
@@ -8,7 +8,7 @@ import { cpuMsOf, memoryMbOf } from './process-cost.js';
 import { summarize } from './statistics.js';
 
 const containers = 15;
-/** What the start left behind is collected in the first half minute. */
+/** The garbage of the start is collected in the first half minute. */
 const settlingMs = 30_000;
 const watchedMs = 60_000;
 
@@ -20,7 +20,7 @@ export const idle: Measure = {
   peer: '2 % of a core; a container 0.6 to 1 %',
   run: async (bench) => {
     bench.needContainers();
-    const home = await bench.crowdedHome();
+    const home = await bench.filledHome();
     await home.start();
     try {
       {

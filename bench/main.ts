@@ -14,14 +14,14 @@ import { NotMeasurable } from './not-measurable.js';
 import { crashStart, killed, largeStart } from './recovery.js';
 import { describeGoal, formatNumber, renderReport } from './report.js';
 import { describeMachine, loadResults, type Results, type StoredResult } from './results.js';
-import { cold, crowd, warm, warmSession } from './warm.js';
+import { cold, filled, warm, prewarmedSession } from './warm.js';
 import { Workbench } from './workbench.js';
 
 const measures: readonly Measure[] = [
   warm,
-  crowd,
+  filled,
   cold,
-  warmSession,
+  prewarmedSession,
   burst,
   burstOne,
   killed,

@@ -1,8 +1,8 @@
-/** What a measure is, and what it brings. */
+/** Says what a measure is, and what it brings. */
 import type { Summary } from './statistics.js';
 import type { Workbench } from './workbench.js';
 
-/** One number to reach. */
+/** A number to reach. */
 export interface Goal {
   readonly what: string;
   readonly value: number;
@@ -11,7 +11,7 @@ export interface Goal {
   readonly limit: number;
 }
 
-/** One line of a chart: how a figure grows with a size. */
+/** A line of a chart: how a figure grows with a size. */
 export interface Series {
   readonly title: string;
   readonly sizes: string;
@@ -23,7 +23,7 @@ export interface Result {
   /** In milliseconds, where there is something to spread. */
   readonly spread?: Summary;
   readonly goals: readonly Goal[];
-  /** What else was seen. */
+  /** Notes on what else was seen. */
   readonly remarks?: readonly string[];
   readonly series?: readonly Series[];
 }
@@ -32,9 +32,9 @@ export interface Measure {
   /** As it is called on the command line. */
   readonly name: string;
   readonly title: string;
-  /** What is done, in a line. */
+  /** Says in a line what is done. */
   readonly method: string;
-  /** What is to be reached, in words. */
+  /** Says in words what is to be reached. */
   readonly target: string;
   /** The public peer's figure; undefined where none was measured. */
   readonly peer?: string;

@@ -1,4 +1,4 @@
-/** What a process costs, as Linux counts it. */
+/** Reads what a process costs, as Linux counts it. */
 import { readdirSync, readFileSync } from 'node:fs';
 
 /** Time on a core so far, all threads together. Source: proc_pid_schedstat, first field, nanoseconds. */

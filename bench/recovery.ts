@@ -1,4 +1,4 @@
-/** What it takes after something died. */
+/** Measures how long recovery takes after something died. */
 import { delay } from '../shared/base/lifecycle.js';
 import type { TerminalWire } from '../test/fakes/terminal-wire.js';
 import type { BenchHome } from './bench-home.js';
@@ -149,7 +149,7 @@ export const largeStart: Measure = {
   method: `From the start of the process until a message’s ack is read at the socket, in a home with 10,000 used sessions. ${crashes} times after a stop in order.`,
   target: '≤ 2 s',
   run: async (bench) => {
-    const home = await bench.crowdedHome();
+    const home = await bench.filledHome();
     const times: number[] = [];
     for (let i = 0; i < crashes; i += 1) {
       times.push(await timeStart(home, 'local'));

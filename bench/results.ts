@@ -4,7 +4,7 @@ import { arch, cpus, release, totalmem, type } from 'node:os';
 import type { BenchEngine } from './engine.js';
 import type { Result } from './measure.js';
 
-/** What the figures depend on. */
+/** The facts that the figures depend on. */
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;

@@ -1,4 +1,4 @@
-/** What a list of measurements comes to; the unit is theirs. */
+/** Sums up a list of measurements; the unit is theirs. */
 export interface Summary {
   readonly count: number;
   readonly median: number;

@@ -1,4 +1,4 @@
-/** One message at a time: to a running container, to none, and to one that waits. */
+/** Measures one message at a time: to a running container, to none, and to one that waits. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { delay } from '../shared/base/lifecycle.js';
 import type { BenchHome } from './bench-home.js';
@@ -38,23 +38,23 @@ export const warm: Measure = {
   },
 };
 
-export const crowd: Measure = {
+export const filled: Measure = {
   name: 'crowd',
   title: 'the same with 10,000 idle session folders present',
   method:
     'Two daemons side by side, one with 10,000 used sessions (rows, folders, both databases), in turns of 20 messages, so that what disturbs the machine disturbs both; compared are the medians. The longest event-loop block is the daemon’s own word (`berth status --json`) since it was ready.',
   target: 'no more than 10 % worse; no event-loop block over 20 ms',
   peer: 'p95 5.9 s with 5,000; blocked for 6 s and 4 s every minute',
-  run: measureCrowd,
+  run: measureFilled,
 };
 
 const controlResolutionMs = 10;
 
-async function measureCrowd(bench: Workbench): Promise<Result> {
-  const crowded = await bench.crowdedHome();
+async function measureFilled(bench: Workbench): Promise<Result> {
+  const filled = await bench.filledHome();
   await using empty = bench.home();
-  return await usingDaemons([empty, crowded], async (sides) => {
-    // What the machine itself holds up shows in any process.
+  return await usingDaemons([empty, filled], async (sides) => {
+    // A hold-up of the machine itself shows in any process.
     const control = monitorEventLoopDelay({ resolution: controlResolutionMs });
     control.enable();
     const [alone = [], among = []] = await timeInTurns(sides, 15, 20);
@@ -63,9 +63,9 @@ async function measureCrowd(bench: Workbench): Promise<Result> {
     const spread = summarize(among);
     const baseline = summarize(alone);
     const worseBy = (spread.median / baseline.median - 1) * 100;
-    // The daemon looks every second.
+    // The daemon checks every second.
     await delay(2_000);
-    const { loopDelay } = await crowded.status();
+    const { loopDelay } = await filled.status();
     return {
       spread,
       goals: [
@@ -101,7 +101,7 @@ export const cold: Measure = {
   },
 };
 
-export const warmSession: Measure = {
+export const prewarmedSession: Measure = {
   name: 'warm-session',
   title: 'first message of a new conversation with a warm session',
   method:
@@ -114,7 +114,7 @@ export const warmSession: Measure = {
     await using wire = await home.wire();
     const times: number[] = [];
     for (let i = 0; i < 20; i += 1) {
-      await untilWarm(home, 2);
+      await untilPrewarmed(home, 2);
       times.push(await new Chat(wire, `chat-${i}`).exchange('hello'));
     }
     const spread = summarize(times);
@@ -123,10 +123,10 @@ export const warmSession: Measure = {
 };
 
 /** Long for two containers to be started. */
-const warmingMs = 15_000;
+const prewarmingMs = 15_000;
 
-async function untilWarm(home: BenchHome, count: number): Promise<void> {
-  const givesUpAt = performance.now() + warmingMs;
+async function untilPrewarmed(home: BenchHome, count: number): Promise<void> {
+  const givesUpAt = performance.now() + prewarmingMs;
   for (;;) {
     const running = home.central((db) =>
       db

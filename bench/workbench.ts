@@ -1,17 +1,17 @@
 import { BenchHome } from './bench-home.js';
-import { fillWithSessions } from './crowd.js';
+import { fillWithSessions } from './used-sessions.js';
 import { NotMeasurable } from './not-measurable.js';
 import type { BenchEngine } from './engine.js';
 
 /** How many idle sessions an install has that has been used for long. */
-export const crowdSize = 10_000;
+export const usedSessionCount = 10_000;
 
 /** Makes the homes that are measured in, and takes all of them away at its end, however that comes. */
 export class Workbench implements AsyncDisposable {
   readonly engine: BenchEngine;
   readonly #ending = new AbortController();
   readonly #homes = new Set<BenchHome>();
-  #crowded: Promise<BenchHome> | undefined;
+  #filled: Promise<BenchHome> | undefined;
 
   constructor(engine: BenchEngine) {
     this.engine = engine;
@@ -30,9 +30,9 @@ export class Workbench implements AsyncDisposable {
   }
 
   /** The one with many idle sessions, made at its first use, without a daemon. Leave it as it was found: stopped. */
-  crowdedHome(): Promise<BenchHome> {
-    this.#crowded ??= this.#makeCrowdedHome();
-    return this.#crowded;
+  filledHome(): Promise<BenchHome> {
+    this.#filled ??= this.#makeFilledHome();
+    return this.#filled;
   }
 
   /** Throws NotMeasurable where agents run as plain processes. */
@@ -40,9 +40,9 @@ export class Workbench implements AsyncDisposable {
     if (this.engine.runtime !== 'docker') throw new NotMeasurable('no container engine answers');
   }
 
-  async #makeCrowdedHome(): Promise<BenchHome> {
+  async #makeFilledHome(): Promise<BenchHome> {
     const home = this.home();
-    await fillWithSessions(home, crowdSize, this.signal);
+    await fillWithSessions(home, usedSessionCount, this.signal);
     return home;
   }
 

@@ -1,4 +1,4 @@
-/** What a command costs before it does anything: its processor time beside that of Node itself. */
+/** Measures what a command costs before it does anything: its processor time beside that of Node itself. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mainScript } from '../../test/fakes/berth-home.js';

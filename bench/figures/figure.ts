@@ -1,9 +1,9 @@
-/** One line of `npm run figures`: what was counted, what it is to be, and where a person looks for the worst of it. */
+/** A line of `npm run figures`: what was counted, what it is to be, and where a person finds the worst of it. */
 
 export interface Figure {
   readonly what: string;
   readonly value: string;
-  /** What it is to reach, as it is shown; '' where it only says how things are. */
+  /** The value that it is to reach, as it is shown; '' where it only says how things are. */
   readonly reach: string;
   /** Undefined where there is nothing to reach. */
   readonly isReached: boolean | undefined;

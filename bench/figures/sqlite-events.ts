@@ -1,4 +1,7 @@
-/** What the counter in sqlite-counter.cjs wrote, and what strace saw: which process did what with which database, when. */
+/**
+ * Reads what the counter in sqlite-counter.cjs wrote, and what strace saw: which process did what with which database,
+ * when.
+ */
 import { copyFileSync, mkdtempSync, chmodSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

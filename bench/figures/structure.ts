@@ -1,4 +1,4 @@
-/** What can be counted in the source text alone. */
+/** Counts what can be counted in the source text alone. */
 import ts from 'typescript';
 import { atMostFigure, plainFigure, type Figure } from './figure.js';
 import { roomsOf } from './rooms.js';

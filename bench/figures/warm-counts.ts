@@ -115,7 +115,7 @@ function now(): number {
   return performance.timeOrigin + performance.now();
 }
 
-/** Undefined where strace is missing or may not look. */
+/** Undefined where strace is missing or may not trace. */
 async function underStrace(
   pid: number,
   folder: EventFolder,

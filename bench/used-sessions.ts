@@ -1,4 +1,4 @@
-/** Fills a home with sessions that look used, because each is a copy of one that was. */
+/** Fills a home with sessions that seem used, because each is a copy of one that was. */
 import { chown, copyFile, lstat, mkdir, readdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
@@ -44,7 +44,7 @@ export async function fillWithSessions(
   await untilWritten();
 }
 
-/** What was made in bulk is on its way to the disk for a while, and would hold up who writes next. */
+/** Files that were made in bulk are on their way to the disk for a while, and would hold up the next writer. */
 export async function untilWritten(): Promise<void> {
   await execa('sync');
 }
@@ -109,7 +109,7 @@ async function copyEntries(entries: readonly Entry[], from: string, to: string):
     if (isFolder) await mkdir(target);
     else {
       await copyFile(join(from, path), target);
-      // Files newer than central.db would be looked at after the start, as after a restore.
+      // Files newer than central.db would be read after the start, as after a restore.
       await utimes(target, writtenAt, writtenAt);
     }
     if (isRoot) await chown(target, uid, gid);
