@@ -23,6 +23,11 @@ export function stepsOfCheck(caches: boolean): readonly Step[] {
         ...cached('--incremental', '--tsBuildInfoFile', `${cacheDir}/tsc/check.tsbuildinfo`),
       ],
     },
+    {
+      name: 'words',
+      command: 'node',
+      args: ['--import', 'tsx', 'scripts/check/words-main.ts'],
+    },
     { name: 'dead', command: 'knip', args: [] },
     {
       name: 'walls',
