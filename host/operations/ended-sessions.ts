@@ -11,7 +11,7 @@ export interface RemovalRequest {
 
 /**
  * Takes ended sessions away with their files, so that what they refer to can go. Returns their ids. Throws in_use while
- * one is active or has a container, and when it was not asked for.
+ * one is active, has a container or something that is not settled, and when it was not asked for.
  */
 export function removeEndedSessions(
   { store, discardFolder }: Pick<DatabaseScope, 'store' | 'discardFolder'>,
@@ -30,6 +30,12 @@ export function removeEndedSessions(
       next: 'Try again in a moment; where no daemon runs, start it once, so that it ends the containers.',
     });
   }
+  const busy = sessions.filter(({ id }) => hasWork(store, id));
+  if (busy.length > 0) {
+    throw new BerthError('in_use', `${subject} has ${describeSessions(busy, 'unsettled')}.`, {
+      next: 'Try again in a moment; where no daemon runs, start it once, so that it tells the chat what is given up.',
+    });
+  }
   if (sessions.length > 0 && !withSessions) {
     throw new BerthError('in_use', `${subject} has ${describeSessions(sessions, 'ended')}.`, {
       next: 'Add --with-sessions to delete them too, with their files.',
@@ -39,6 +45,13 @@ export function removeEndedSessions(
   // Last: what is taken away here comes back with no transaction.
   for (const { id } of sessions) discardFolder(id);
   return sessions.map(({ id }) => id);
+}
+
+/** Messages in it are not given up yet, or replies wait to be sent. */
+function hasWork({ dueItems }: DatabaseScope['store'], sessionId: string): boolean {
+  return (['wake', 'deliver'] as const).some(
+    (kind) => dueItems.find(sessionId, kind) !== undefined,
+  );
 }
 
 const named = 3;

@@ -216,6 +216,24 @@ describe('the router', () => {
     expect(await say('ann')).toBe('refused');
   });
 
+  it.each([
+    ['its conversation was deleted', 'completed'],
+    ['it was lost with a damaged file', 'failed'],
+  ])('says of a message that is said again that no more follows where %s', async (why, settled) => {
+    setup.addWiring(setup.addChat(), setup.addAgentGroup());
+    const event = setup.event('hi');
+    const { messageId } = (await setup.router.route(event)) as { messageId: string };
+    const [session] = setup.store.sessions.list();
+    const sessionId = session!.id;
+    if (settled === 'completed') setup.store.sessions.delete(sessionId);
+    else {
+      setup.inbound(sessionId, (db) => db.exec('DELETE FROM messages_in'));
+      const letter = { sessionId, direction: 'in', messageId, reason: why } as const;
+      setup.store.deadLetters.insert({ ...letter, createdAt: setup.clock.iso() });
+    }
+    expect(await setup.router.route(event)).toMatchObject({ kind: 'duplicate', settled });
+  });
+
   it('lays the files of a message into the inbox of its session', async () => {
     const group = setup.addAgentGroup();
     setup.addWiring(setup.addChat(), group);

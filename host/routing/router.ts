@@ -212,7 +212,7 @@ export class Router {
     const statuses: (InboundStatus | undefined)[] = [];
     for (const { verdict, sessionId } of verdicts) {
       if (verdict !== 'engaged' || sessionId === undefined) continue;
-      statuses.push(await this.#deps.mailbox.findStatus(sessionId, messageId));
+      statuses.push(await this.#findStatus(sessionId, messageId));
     }
     const isSettled = statuses.every((status) => status === 'completed' || status === 'failed');
     const duplicate = {
@@ -226,6 +226,16 @@ export class Router {
       if (sessionId !== undefined) await this.#deps.deliver(sessionId);
     }
     return { ...duplicate, settled: statuses.includes('failed') ? 'failed' : 'completed' };
+  }
+
+  /** No answer will follow from a conversation that was deleted, nor where the message was lost with a damaged file. */
+  async #findStatus(sessionId: string, messageId: string): Promise<InboundStatus | undefined> {
+    const { store, mailbox } = this.#deps;
+    if (store.sessions.find(sessionId) === undefined) return 'completed';
+    const status = await mailbox.findStatus(sessionId, messageId);
+    if (status !== undefined) return status;
+    const isGivenUp = store.deadLetters.find({ sessionId, direction: 'in', messageId });
+    return isGivenUp === undefined ? undefined : 'failed';
   }
 
   /** An unknown chat is recorded, so that an admin can see and wire it. */

@@ -40,8 +40,8 @@ export class TaskHandler {
     this.#deps = deps;
   }
 
-  /** Throws not_found or invalid_input, and what the mailbox throws. */
-  async create(wanted: NewTaskRequest): Promise<Task> {
+  /** As TaskPlans says. Throws what the mailbox throws, too. */
+  async create(wanted: NewTaskRequest, within?: Session): Promise<Task> {
     const { store, sessions, clock, log, timeZone } = this.#deps;
     if (wanted.timeZone !== null) assertTimeZone(wanted.timeZone);
     if (wanted.recurrence !== null) {
@@ -50,9 +50,8 @@ export class TaskHandler {
     }
     const scheduledMs = Date.parse(wanted.scheduledAt);
     const { id, text, recurrence } = wanted;
-    const session = sessions.ensure(
-      sessionKeyFor(this.#modeOf(wanted), { ...wanted, threadId: null }),
-    );
+    const session =
+      within ?? sessions.ensure(sessionKeyFor(this.#modeOf(wanted), { ...wanted, threadId: null }));
     const task: NewTask = {
       id,
       sessionId: session.id,

@@ -81,6 +81,29 @@ describe('a task', () => {
     expect(setup.runs().at(-1)).toBe('2026-01-31T14:00 pending');
   });
 
+  it('that is paused and resumed while a run goes on keeps its next run, and its place on the list', async () => {
+    const { messageId } = await setup.plan(hour, series);
+    setup.clock.advance(hour);
+    setup.store.sessions.setContainerStatus(setup.session.id, 'running');
+    setup.runner.claim(messageId);
+    await setup.handler.pause({ id: 't-1' });
+    const { dueAt } = await setup.handler.resume({ id: 't-1' });
+    setup.runner.complete(messageId);
+    await setup.pass();
+    expect(setup.store.tasks.list()).toMatchObject([{ id: 't-1', dueAt, pausedAt: null }]);
+    expect(setup.runs().at(-1)).toBe('2026-01-31T14:00 pending');
+  });
+
+  it('whose pause was cut short by a crash does not go on when its run has ended', async () => {
+    const { messageId } = await setup.plan(hour, series);
+    setup.store.tasks.setPaused('t-1', setup.clock.iso());
+    setup.clock.advance(hour);
+    setup.runner.complete(messageId);
+    await setup.pass();
+    expect(setup.runs()).toEqual(['2026-01-31T13:00 completed']);
+    expect(setup.store.tasks.find('t-1')?.pausedAt).not.toBeNull();
+  });
+
   it('that runs once and has begun is not paused', async () => {
     const { messageId } = await setup.plan(hour);
     setup.clock.advance(hour);

@@ -15,7 +15,7 @@ import { ReceivedMessageStore } from './received-messages.js';
 import { RepairStore } from './repairs.js';
 import { RequestStore } from './requests.js';
 import { SessionStore } from './sessions.js';
-import { SharedCommits } from './shared-commits.js';
+import { SharedCommits } from '../../shared/base/sqlite/shared-commits.js';
 import { TaskStore } from './tasks.js';
 import { WiringStore } from './wirings.js';
 

@@ -13,23 +13,18 @@ export type Answer =
 
 const pollIntervalMs = 20;
 
-/** Leaves requests for the daemon, all or none, and waits for their outcomes when it runs. Throws what one failed with. */
+/** Leaves a request for the daemon, and waits for its outcome when it runs. Throws what it failed with. */
 export async function askDaemon(
   context: CommandContext,
-  requests: readonly { readonly kind: string; readonly payload: unknown }[],
-): Promise<readonly Answer[]> {
+  { kind, payload }: { readonly kind: string; readonly payload: unknown },
+): Promise<Answer> {
   const { newId, clock } = context;
+  const id = newId('q');
   const createdAt = isoAt(clock.now());
-  const ids = writeStore(context, (store) =>
-    requests.map(({ kind, payload }) => {
-      const id = newId('q');
-      store.requests.insert({ id, kind, payload: JSON.stringify(payload), createdAt });
-      return id;
-    }),
-  );
-  const answers: Answer[] = [];
-  for (const id of ids) answers.push(await awaitAnswer(context, id));
-  return answers;
+  writeStore(context, (store) => {
+    store.requests.insert({ id, kind, payload: JSON.stringify(payload), createdAt });
+  });
+  return await awaitAnswer(context, id);
 }
 
 async function awaitAnswer(context: CommandContext, requestId: string): Promise<Answer> {

@@ -49,22 +49,19 @@ export type Performed<Result> =
 export async function performSoon<Name extends NameIn<'daemon'>>(
   context: CommandContext,
   name: Name,
-  ...given: readonly InputOf<Name>[]
-): Promise<readonly Performed<ResultOf<Name>>[]> {
+  given: InputOf<Name>,
+): Promise<Performed<ResultOf<Name>>> {
   const operation: { readonly name: string; readonly input: z.ZodType } = findOperation(name);
-  for (const payload of given) parseInput(operation, payload);
-  const answers = await askDaemon(
-    context,
-    given.map((payload) => ({ kind: name, payload })),
-  );
-  return answers.map((answer) =>
-    answer.kind === 'later' ? answer : { kind: 'done', result: answer.outcome as ResultOf<Name> },
-  );
+  parseInput(operation, given);
+  const answer = await askDaemon(context, { kind: name, payload: given });
+  return answer.kind === 'later'
+    ? answer
+    : { kind: 'done', result: answer.outcome as ResultOf<Name> };
 }
 
 /** The note that a person reads where the daemon will do it. */
-export function laterNote(performed: Performed<unknown> | undefined): string {
-  return performed?.kind === 'later' ? ' No daemon runs now: the next one will do it.' : '';
+export function laterNote(performed: Performed<unknown>): string {
+  return performed.kind === 'later' ? ' No daemon runs now: the next one will do it.' : '';
 }
 
 /** The things that an operation on the database works with. */

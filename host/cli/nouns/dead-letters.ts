@@ -190,8 +190,8 @@ async function ask(
   context: CommandContext,
   letters: readonly Omit<Outcome, 'outcome'>[],
 ): Promise<readonly Outcome[]> {
-  const [performed] = await performSoon(context, 'dead-letters.retry', { letters: [...letters] });
-  if (performed?.kind === 'done') return performed.result as readonly Outcome[];
+  const performed = await performSoon(context, 'dead-letters.retry', { letters: [...letters] });
+  if (performed.kind === 'done') return performed.result as readonly Outcome[];
   return letters.map((letter) => ({ ...letter, outcome: 'waiting' }));
 }
 

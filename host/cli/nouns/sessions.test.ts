@@ -95,6 +95,17 @@ describe('berth sessions', () => {
     expect((await cli.failure('sessions', 'delete', id)).code).toBe('not_found');
   });
 
+  it('deletes none that has not told its chat yet what it gives up', async () => {
+    const id = addSession(cli, { id: 's-1', status: 'closed' });
+    const dueAt = '2026-01-31T12:00:00.000Z';
+    cli.store((store) => {
+      store.dueItems.set({ sessionId: id, kind: 'wake', dueAt, attempts: 0 });
+    });
+    const failure = await cli.failure('sessions', 'delete', id);
+    expect(failure).toMatchObject({ code: 'in_use' });
+    expect(failure.message).toContain('1 unsettled session (s-1)');
+  });
+
   it('leaves the container of one to the daemon to be restarted', async () => {
     const id = addSession(cli, { id: 's-1' });
     const { stdout } = await cli.run('sessions', 'restart', id);

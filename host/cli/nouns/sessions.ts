@@ -1,9 +1,12 @@
 import { isoAt } from '../../../shared/base/clock.js';
 import { Option } from 'commander';
 import { join } from 'node:path';
-import { dueKinds } from '../../store/due-items.js';
+import type { DeadLetter } from '../../store/dead-letters.js';
+import { dueKinds, type DueItem } from '../../store/due-items.js';
+import type { Repair } from '../../store/repairs.js';
 import type { Session, SessionStatus } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
+import type { Task } from '../../store/tasks.js';
 import type { AddCommands, CommandContext } from '../command/command-context.js';
 import { parseCount } from '../command/option-values.js';
 import { chatName, getSession } from '../../operations/references.js';
@@ -98,72 +101,99 @@ function show(context: CommandContext, reference: string): void {
     };
   });
   output.result(facts, (width) => {
-    const fields = formatFields(
-      [
-        ['id', facts.id],
-        ['agent', facts.agentGroup],
-        ['chat', facts.chat ?? 'all chats of the agent'],
-        ['thread', facts.threadId ?? undefined],
-        ['status', facts.status],
-        ['reason', facts.statusReason ?? undefined],
-        ['container', describeContainer(facts)],
-        ['last active', describeAge(facts.lastActive, clock.now())],
-        ['created', facts.createdAt],
-        ['files', facts.path],
-        ...facts.dueItems.map(
-          ({ kind, dueAt, attempts }) =>
-            [
-              `due: ${kind}`,
-              `${dueAt}${attempts > 0 ? `, failed ${attempts} times` : ''}: ${dueKinds[kind]}`,
-            ] as const,
-        ),
-      ],
-      width,
-    );
-    const letters = formatTable(
-      [
-        { title: 'given up', value: ({ createdAt }) => describeAge(createdAt, clock.now()) },
-        { title: 'way', value: ({ direction }) => direction },
-        { title: 'message', value: ({ messageId }) => messageId, whole: true },
-        { title: 'reason', value: ({ reason }) => reason, below: true },
-      ],
-      facts.deadLetters,
-      width - 2,
-      '',
-    );
-    const older = facts.deadLetterCount - facts.deadLetters.length;
-    const others =
-      older > 0 ? `\nand ${older} older: berth dead-letters list --session ${facts.id}` : '';
-    const tasks = formatTable(
-      [
-        { title: 'planned', value: ({ dueAt }) => describeWait(dueAt, clock.now()) },
-        { title: 'time zone', value: ({ timeZone }) => timeZone ?? '-' },
-        { title: 'every', value: ({ recurrence }) => recurrence ?? 'once' },
-        { title: 'task', value: ({ id }) => id, whole: true },
-        { title: 'text', value: ({ text }) => text },
-      ],
-      facts.tasks,
-      width - 2,
-      '',
-    );
-    const repairs = formatTable(
-      [
-        { title: 'when', value: ({ createdAt }) => describeAge(createdAt, clock.now()) },
-        { title: 'file', value: ({ file }) => file },
-        { title: 'action', value: ({ action }) => action },
-        { title: 'detail', value: ({ detail }) => detail, below: true },
-      ],
-      facts.repairs,
-      width - 2,
-      '',
-    );
+    const nowMs = clock.now();
     return [
-      fields,
-      formatSection('Tasks', tasks),
-      formatSection('Dead letters', letters + others),
-      formatSection('Repairs', repairs),
+      formatSession(facts, nowMs, width),
+      formatSection('Tasks', formatTasks(facts.tasks, nowMs, width - 2)),
+      formatSection('Dead letters', formatLetters(facts, nowMs, width - 2)),
+      formatSection('Repairs', formatRepairs(facts.repairs, nowMs, width - 2)),
     ].join('');
   });
+}
+
+/** Everything that is shown of one. */
+interface SessionFacts extends Session {
+  readonly agentGroup: string;
+  readonly chat: string | null;
+  readonly waiting: boolean;
+  readonly path: string;
+  readonly dueItems: readonly DueItem[];
+  readonly tasks: readonly Task[];
+  readonly deadLetters: readonly DeadLetter[];
+  readonly deadLetterCount: number;
+  readonly repairs: readonly Repair[];
+}
+
+function formatSession(facts: SessionFacts, nowMs: number, width: number): string {
+  return formatFields(
+    [
+      ['id', facts.id],
+      ['agent', facts.agentGroup],
+      ['chat', facts.chat ?? 'all chats of the agent'],
+      ['thread', facts.threadId ?? undefined],
+      ['status', facts.status],
+      ['reason', facts.statusReason ?? undefined],
+      ['container', describeContainer(facts)],
+      ['last active', describeAge(facts.lastActive, nowMs)],
+      ['created', facts.createdAt],
+      ['files', facts.path],
+      ...facts.dueItems.map(
+        ({ kind, dueAt, attempts }) =>
+          [
+            `due: ${kind}`,
+            `${dueAt}${attempts > 0 ? `, failed ${attempts} times` : ''}: ${dueKinds[kind]}`,
+          ] as const,
+      ),
+    ],
+    width,
+  );
+}
+
+function formatLetters(facts: SessionFacts, nowMs: number, width: number): string {
+  const letters = formatTable(
+    [
+      { title: 'given up', value: ({ createdAt }) => describeAge(createdAt, nowMs) },
+      { title: 'way', value: ({ direction }) => direction },
+      { title: 'message', value: ({ messageId }) => messageId, whole: true },
+      { title: 'reason', value: ({ reason }) => reason, below: true },
+    ],
+    facts.deadLetters,
+    width,
+    '',
+  );
+  const older = facts.deadLetterCount - facts.deadLetters.length;
+  const others =
+    older > 0 ? `\nand ${older} older: berth dead-letters list --session ${facts.id}` : '';
+  return letters + others;
+}
+
+function formatTasks(tasks: readonly Task[], nowMs: number, width: number): string {
+  return formatTable(
+    [
+      { title: 'planned', value: ({ dueAt }) => describeWait(dueAt, nowMs) },
+      { title: 'time zone', value: ({ timeZone }) => timeZone ?? '-' },
+      { title: 'every', value: ({ recurrence }) => recurrence ?? 'once' },
+      { title: 'task', value: ({ id }) => id, whole: true },
+      { title: 'text', value: ({ text }) => text },
+    ],
+    tasks,
+    width,
+    '',
+  );
+}
+
+function formatRepairs(repairs: readonly Repair[], nowMs: number, width: number): string {
+  return formatTable(
+    [
+      { title: 'when', value: ({ createdAt }) => describeAge(createdAt, nowMs) },
+      { title: 'file', value: ({ file }) => file },
+      { title: 'action', value: ({ action }) => action },
+      { title: 'detail', value: ({ detail }) => detail, below: true },
+    ],
+    repairs,
+    width,
+    '',
+  );
 }
 
 function messages(
@@ -203,11 +233,11 @@ function close(context: CommandContext, reference: string): void {
 
 async function restart(context: CommandContext, reference: string): Promise<void> {
   const { id } = readStore(context, (store) => getSession(store, reference));
-  const [performed] = await performSoon(context, 'sessions.restart', { session: id });
-  const result = performed?.kind === 'done' ? performed.result : { session: id };
-  const state = performed?.kind === 'later' ? { waitsForDaemon: true } : {};
+  const performed = await performSoon(context, 'sessions.restart', { session: id });
+  const result = performed.kind === 'done' ? performed.result : { session: id };
+  const state = performed.kind === 'later' ? { waitsForDaemon: true } : {};
   context.output.result({ ...result, ...state }, () => {
-    if (performed?.kind !== 'done') return `No daemon runs now, and no container of ${id} either.`;
+    if (performed.kind !== 'done') return `No daemon runs now, and no container of ${id} either.`;
     return performed.result.hadContainer
       ? `The container of ${id} ends; what waits is given to a new one.`
       : `The session ${id} has no container now. Its next message starts one.`;

@@ -90,7 +90,7 @@ async function create(context: CommandContext, options: CreateOptions): Promise<
     recurrence: options.every ?? null,
     timeZone,
   };
-  const [performed] = await performSoon(context, 'tasks.create', payload);
+  const performed = await performSoon(context, 'tasks.create', payload);
   noteUnknownChannel(context, chat);
   const { id, scheduledAt } = payload;
   const state = stateOf(performed);
@@ -204,8 +204,8 @@ function show(context: CommandContext, reference: string): void {
 
 async function cancel(context: CommandContext, reference: string): Promise<void> {
   const { id } = readStore(context, (store) => getTask(store, reference));
-  const [performed] = await performSoon(context, 'tasks.cancel', { id });
-  const runGoesOn = performed?.kind === 'done' && performed.result.cancelled === 'series';
+  const performed = await performSoon(context, 'tasks.cancel', { id });
+  const runGoesOn = performed.kind === 'done' && performed.result.cancelled === 'series';
   context.output.result({ cancelled: id, runGoesOn, ...stateOf(performed) }, () => {
     const goesOn = runGoesOn ? ' The run that has begun goes on.' : '';
     return `Cancelled the task ${id}.${goesOn}${laterNote(performed)}`;
@@ -214,7 +214,7 @@ async function cancel(context: CommandContext, reference: string): Promise<void>
 
 async function pause(context: CommandContext, reference: string): Promise<void> {
   const { id } = readStore(context, (store) => getTask(store, reference));
-  const [performed] = await performSoon(context, 'tasks.pause', { id });
+  const performed = await performSoon(context, 'tasks.pause', { id });
   context.output.result(
     { paused: id, ...stateOf(performed) },
     () =>
@@ -227,8 +227,8 @@ async function resume(context: CommandContext, reference: string): Promise<void>
   const { id, zone } = readStore(context, (store) =>
     describer(context, store)(getTask(store, reference)),
   );
-  const [performed] = await performSoon(context, 'tasks.resume', { id });
-  const task = performed?.kind === 'done' ? performed.result : undefined;
+  const performed = await performSoon(context, 'tasks.resume', { id });
+  const task = performed.kind === 'done' ? performed.result : undefined;
   const next = task === undefined ? {} : { next: task.dueAt };
   output.result({ resumed: id, ...next, ...stateOf(performed) }, () => {
     const when =
@@ -243,16 +243,16 @@ async function run(context: CommandContext, reference: string): Promise<void> {
   const { clock, output } = context;
   const { id } = readStore(context, (store) => getTask(store, reference));
   const at = isoAt(clock.now());
-  const [performed] = await performSoon(context, 'tasks.run', { id, at });
-  const result = performed?.kind === 'done' ? performed.result : {};
+  const performed = await performSoon(context, 'tasks.run', { id, at });
+  const result = performed.kind === 'done' ? performed.result : {};
   output.result(
     { run: id, ...result, ...stateOf(performed) },
     () => `The task ${id} runs now, besides its plan.${laterNote(performed)}`,
   );
 }
 
-function stateOf(performed: Performed<unknown> | undefined): { readonly waitsForDaemon?: true } {
-  return performed?.kind === 'later' ? { waitsForDaemon: true } : {};
+function stateOf(performed: Performed<unknown>): { readonly waitsForDaemon?: true } {
+  return performed.kind === 'later' ? { waitsForDaemon: true } : {};
 }
 
 /** The chat's; the install's where it has none, or one that there is not. The daemon reads rows of before in the same way. */

@@ -105,6 +105,30 @@ describe('an action that an agent asks for', () => {
     expect(answers().slice(1, 2)).toEqual([`done o-2: Cancelled the task ${id}.`]);
   });
 
+  it('plans in the conversation that asks, also where that is one thread of several', async () => {
+    const thread = setup.addSession({ messagingGroupId: setup.chat.id, threadId: 'th-1' });
+    await setup.post(thread, 'm-1');
+    setup
+      .runnerOf(thread.id)
+      .sayContent(
+        'o-1',
+        { action: 'schedule_task', parameters: { text: 'water', every: '0 9 * * *' } },
+        { kind: 'system' },
+      );
+    await setup.deliver(thread);
+    expect(setup.store.tasks.listForSession(thread.id)).toHaveLength(1);
+    expect(setup.store.tasks.list()).toHaveLength(1);
+  });
+
+  it('is not done for a conversation that has ended', async () => {
+    ask('o-1', 'schedule_task', { text: 'water', every: '0 9 * * *' });
+    setup.store.sessions.setStatus(setup.session.id, 'closed', null);
+    await setup.deliver();
+    expect(tasks()).toEqual([]);
+    expect(setup.store.sessions.list({ status: 'active' })).toEqual([]);
+    expect(setup.deliveries(setup.session.id)).toEqual({ 'o-1': 'failed' });
+  });
+
   it.each([
     ['fly', {}, 'There is no action "fly". The actions are: schedule_task, cancel_task'],
     ['schedule_task', { text: 'x' }, 'A task has either `at` or `every`.'],

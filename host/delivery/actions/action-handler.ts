@@ -84,6 +84,7 @@ export class ActionHandler {
     const lately = store.actionReceipts.countSince(session.id, isoAt(clock.now() - hourMs));
     if (asked > mostActions || lately >= mostPerHour) return unanswered;
     try {
+      if (session.status !== 'active') throw hasEnded();
       if (action === undefined) throw unknownAction(system.action);
       if (asked === mostActions) {
         throw new BerthError('invalid_input', `One turn asks for ${mostActions} actions at most.`);
@@ -133,6 +134,10 @@ export class ActionHandler {
 /** The action that it asked for cannot be done, however often it is asked. */
 function isAgentsFault(code: BerthError['code']): boolean {
   return code === 'invalid_input' || code === 'not_found' || code === 'already_exists';
+}
+
+function hasEnded(): BerthError {
+  return new BerthError('invalid_input', 'This conversation has ended.');
 }
 
 function unknownAction(name: string): BerthError {

@@ -33,7 +33,7 @@ export const scheduleTask = action({
       throw new BerthError('invalid_input', 'This conversation has no chat to answer into.');
     }
     const timeZone = parameters.timeZone ?? zoneOf(scope, chat.timeZone);
-    const task = await scope.tasks.create({
+    const wanted = {
       id: idFrom('t', session.id, rowId),
       messagingGroupId: chat.id,
       agentGroupId: session.agentGroupId,
@@ -41,7 +41,8 @@ export const scheduleTask = action({
       scheduledAt: isoAt(firstRun(parameters, timeZone, scope.clock.now())),
       recurrence: parameters.every ?? null,
       timeZone,
-    });
+    };
+    const task = await scope.tasks.create(wanted, session);
     const outcome = {
       isDone: true,
       text: `Planned the task ${task.id}: next at ${task.dueAt}.`,

@@ -223,6 +223,8 @@ export class Settlement {
     let { status } = message;
     try {
       for (const sessionId of sessionIds.length > 1 ? sessionIds : []) {
+        // It was deleted after it had ended.
+        if (store.sessions.find(sessionId) === undefined) continue;
         const found = await mailbox.findStatus(sessionId, messageId);
         // Messages that wait in a quarantined session will never be answered.
         const isAbandoned = store.sessions.find(sessionId)?.status === 'set-aside';

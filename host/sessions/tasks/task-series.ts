@@ -80,11 +80,14 @@ export class TaskSeries {
   #followOne(session: Session, row: OpenInbound, scheduledMs: number): FollowingRow | undefined {
     const { store } = this.#deps;
     const taskId = taskIdOf(row);
+    const task = store.tasks.find(taskId);
+    // Its next run comes when it is resumed, also where a crash has left the series in the row.
+    if (task !== undefined && task.pausedAt !== null) return undefined;
     const next =
       session.status === 'active' ? this.#findNext(session, row, scheduledMs) : undefined;
     if (next === undefined) {
-      // A run that went on when its task was paused ends without a next one, which comes when the task is resumed.
-      if (store.tasks.find(taskId)?.pausedAt == null) store.tasks.delete(taskId);
+      // A task that was paused and resumed while this run went on has another run by now.
+      if (task?.messageId === row.id) store.tasks.delete(taskId);
       return undefined;
     }
     const following = { of: row.id, id: runIdFor(taskId, next), scheduledAt: isoAt(next) };

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { BerthError } from '../../shared/base/errors.js';
-import { openDatabase, type Db } from '../../shared/base/sqlite/sqlite.js';
+import { BerthError } from '../errors.js';
+import { openDatabase, type Db } from './sqlite.js';
 import { SharedCommits } from './shared-commits.js';
 
 describe('works that come together', () => {

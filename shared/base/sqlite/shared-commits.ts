@@ -1,4 +1,4 @@
-import { hasCode } from '../../shared/base/errors.js';
+import { hasCode } from '../errors.js';
 
 /** Runs the work in a transaction: all of it or nothing. */
 type Transact = <T>(work: () => T) => T;
