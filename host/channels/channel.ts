@@ -52,8 +52,11 @@ export type InboundOutcome =
       readonly kind: 'duplicate';
       readonly messageId: string;
       readonly contextOnly?: boolean;
-      /** The message has been dealt with already, so that no `settled` will follow. */
-      readonly settled?: 'completed' | 'failed';
+      /**
+       * The message has been dealt with already, so that no `settled` will follow. Resolves, and never rejects, when
+       * the replies that were kept are sent as far as they can be now; nothing else should wait for it.
+       */
+      readonly settled?: Promise<'completed' | 'failed'>;
     }
   /** Recorded, and nobody will answer; or named so that it cannot be recorded. */
   | { readonly kind: 'refused'; readonly reason: string; readonly next?: string };

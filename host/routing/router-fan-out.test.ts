@@ -78,7 +78,8 @@ describe('a message for several agents', () => {
     await settle(middle, 'failed');
     expect(await setup.router.route(event)).not.toHaveProperty('settled');
     await settle(low, 'completed');
-    expect(await setup.router.route(event)).toMatchObject({ kind: 'duplicate', settled: 'failed' });
+    const repeat = await setup.router.route(event);
+    expect(repeat.kind === 'duplicate' && (await repeat.settled)).toBe('failed');
   });
 
   it('says of a repeat that nobody took that it was refused', async () => {

@@ -231,7 +231,8 @@ describe('the router', () => {
       const letter = { sessionId, direction: 'in', messageId, reason: why } as const;
       setup.store.deadLetters.insert({ ...letter, createdAt: setup.clock.iso() });
     }
-    expect(await setup.router.route(event)).toMatchObject({ kind: 'duplicate', settled });
+    const repeat = await setup.router.route(event);
+    expect(repeat.kind === 'duplicate' && (await repeat.settled)).toBe(settled);
   });
 
   it('lays the files of a message into the inbox of its session', async () => {

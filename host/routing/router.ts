@@ -221,11 +221,18 @@ export class Router {
       contextOnly: isContextOnly(verdicts),
     } as const;
     if (!isSettled || duplicate.contextOnly) return duplicate;
-    // A person who asks again may have received nothing yet: the answer comes before the word that it was the last.
+    const status = statuses.includes('failed') ? 'failed' : 'completed';
+    return { ...duplicate, settled: this.#deliverKept(known).then(() => status) };
+  }
+
+  /** A person who asks again may have received nothing yet: the answer comes before the word that it was the last. */
+  async #deliverKept({ messageId, verdicts }: ReceivedMessage): Promise<void> {
     for (const { sessionId } of verdicts) {
-      if (sessionId !== undefined) await this.#deps.deliver(sessionId);
+      if (sessionId === undefined) continue;
+      await this.#deps.deliver(sessionId).catch((err: unknown) => {
+        this.#deps.log.warn({ messageId, sessionId, err }, 'kept replies not delivered');
+      });
     }
-    return { ...duplicate, settled: statuses.includes('failed') ? 'failed' : 'completed' };
   }
 
   /** No answer will follow from a conversation that was deleted, nor where the message was lost with a damaged file. */

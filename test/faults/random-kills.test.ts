@@ -53,6 +53,7 @@ it(
     load.stop();
     home.run();
     await ledger.untilOver();
+    await ledger.untilAccepted();
     tell(`a start takes ${Math.round(startMs)} ms`);
     ledger.tellCounts({ killed: kills });
     expect(ledger.counts()).toMatchObject({ answered: ledger.entries.length, reordered: 0 });

@@ -3,7 +3,6 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { channelContract } from '../../../test/contracts/channel-contract.js';
 import { RawTerminal } from '../../../test/fakes/raw-terminal.js';
 import { BerthError } from '../../../shared/base/errors.js';
 import { newId } from '../../../shared/base/ids.js';
@@ -17,68 +16,6 @@ import { until } from '../../../test/fakes/waiting.js';
 function makeChannel(socketPath: string, more: Partial<TerminalChannelDeps> = {}): TerminalChannel {
   return new TerminalChannel({ socketPath, newId, log: silentLogger, ...more });
 }
-
-channelContract('terminal', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'berth-terminal-'));
-  const socketPath = join(folder, 'data', 'terminal.sock');
-  const channel = makeChannel(socketPath);
-  const terminals: RawTerminal[] = [];
-  const open = async (): Promise<RawTerminal> => {
-    const terminal = await RawTerminal.connect(socketPath);
-    terminals.push(terminal);
-    return terminal;
-  };
-  return Promise.resolve({
-    channel,
-    async write(platformId, { id, text }) {
-      const terminal = await open();
-      terminal.write({ type: 'message', platformId, threadId: null, sender: 'me', text, id });
-      const answer = await until(() => {
-        const line = terminal.lines.find(({ type }) => type === 'ack' || type === 'error');
-        if (line === undefined) throw new Error('no answer yet');
-        return line;
-      });
-      if (answer['type'] !== 'ack') return { kind: 'not-acknowledged' };
-      const messageId = String(answer['messageId']);
-      return { kind: 'acknowledged', messageId, isDuplicate: answer['duplicate'] === true };
-    },
-    async join(platformId) {
-      const terminal = await open();
-      terminal.write({ type: 'subscribe', platformId });
-      // Lines are answered in order, so the answer to a bad one shows that the subscription holds.
-      terminal.write('?\n');
-      await terminal.waitFor('error');
-      return {
-        get received() {
-          return terminal.lines
-            .filter(({ type }) => type === 'reply')
-            .map((line) => String(line['text']));
-        },
-        break: () => terminal.close(),
-      };
-    },
-    async sendGarbage() {
-      const terminal = await open();
-      const bad = ['not json\n', '[]\n', 'null\n', '{"type":"nonsense"}\n', '{"type":"message"}\n'];
-      for (const text of bad) terminal.write(text);
-      terminal.write(Buffer.from([0xff, 0xfe, 0x0a]));
-      terminal.write(`${'x'.repeat(maxClientLineBytes + 1)}\n`);
-      await terminal.waitFor('error', bad.length + 2);
-    },
-    async isReachable() {
-      try {
-        await open();
-        return true;
-      } catch {
-        return false;
-      }
-    },
-    async close() {
-      for (const terminal of terminals) await terminal.close();
-      rmSync(folder, { recursive: true, force: true });
-    },
-  });
-});
 
 describe('TerminalChannel', () => {
   let folder: string;
@@ -232,7 +169,7 @@ describe('TerminalChannel', () => {
     ],
     [
       'a duplicate that was dealt with',
-      { kind: 'duplicate', messageId: 'm-1', settled: 'completed' },
+      { kind: 'duplicate', messageId: 'm-1', settled: Promise.resolve('completed') },
       [
         { type: 'ack', id: 'c-1', messageId: 'm-1', duplicate: true },
         { type: 'done', platformId: 'local', messageId: 'm-1', status: 'completed' },
@@ -323,6 +260,26 @@ describe('TerminalChannel', () => {
     await until(() => {
       expect(listening).toEqual(['local', 'local']);
     });
+  });
+
+  it('acks later messages while the kept replies of a repeated one are still being sent', async () => {
+    let release: (status: 'completed') => void = () => undefined;
+    const settled = new Promise<'completed'>((resolve) => (release = resolve));
+    answer = ({ text }) =>
+      Promise.resolve(
+        text === 'again'
+          ? { kind: 'duplicate', messageId: 'm-again', settled }
+          : { kind: 'accepted', messageId: `m-${text}` },
+      );
+    await start();
+    const terminal = await open();
+    for (const text of ['again', 'new']) terminal.write({ type: 'message', platformId: 'a', text });
+    terminal.socket.end();
+    const acks = await terminal.waitFor('ack', 2);
+    expect(acks.map((ack) => ack['messageId'])).toEqual(['m-again', 'm-new']);
+    expect(terminal.lines).toHaveLength(2);
+    release('completed');
+    expect(await terminal.waitFor('done')).toMatchObject([{ messageId: 'm-again' }]);
   });
 
   it('acks in the order of the messages, although later ones are written first', async () => {

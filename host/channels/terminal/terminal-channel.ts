@@ -18,6 +18,7 @@ import type { LineItem } from './ndjson.js';
 import {
   defaultConnectionLimits,
   TerminalConnection,
+  type Answer,
   type ConnectionLimits,
 } from './terminal-connection.js';
 import { spokenLineOf } from './terminal-lines.js';
@@ -145,7 +146,7 @@ export class TerminalChannel implements Channel {
       socket,
       limits: this.#deps.limits ?? defaultConnectionLimits,
       log,
-      answer: async (item) => (await this.#answer(connection, item, events)).map(encodeLine),
+      answer: (item) => this.#answer(connection, item, events),
       onLeave: () => {
         this.#listeners.remove(connection);
       },
@@ -161,18 +162,18 @@ export class TerminalChannel implements Channel {
     connection: TerminalConnection,
     item: LineItem,
     events: ChannelEvents,
-  ): Promise<readonly ServerLine[]> {
-    if (item.kind === 'oversized') return [lineTooLong];
-    if (item.kind === 'garbled') return [notUtf8];
+  ): Promise<Answer> {
+    if (item.kind === 'oversized') return answerWith(lineTooLong);
+    if (item.kind === 'garbled') return answerWith(notUtf8);
     const line = parseClientLine(item.text);
-    if (line.type === 'error') return [line];
+    if (line.type === 'error') return answerWith(line);
     try {
       if (line.type === 'message') return await this.#takeMessage(connection, line, events);
       this.#listeners.add(connection, line.platformId);
       events.onListening({ channelType: this.type, platformId: line.platformId });
-      return [];
+      return answerWith();
     } catch (error) {
-      return [this.#failureOf(error, line.type === 'message' ? line.id : null)];
+      return answerWith(this.#failureOf(error, line.type === 'message' ? line.id : null));
     }
   }
 
@@ -180,12 +181,11 @@ export class TerminalChannel implements Channel {
     connection: TerminalConnection,
     line: MessageLine,
     events: ChannelEvents,
-  ): Promise<readonly ServerLine[]> {
+  ): Promise<Answer> {
     const { platformId } = line;
     if (this.#isRefusing) {
-      return [
-        errorLine('shutting_down', 'Berth is shutting down; the message was not taken.', line.id),
-      ];
+      const message = 'Berth is shutting down; the message was not taken.';
+      return answerWith(errorLine('shutting_down', message, line.id));
     }
     // Listening comes first: the reply may be faster than the outcome.
     if (this.#listeners.add(connection, platformId)) {
@@ -200,7 +200,7 @@ export class TerminalChannel implements Channel {
       isMention: line.mention ?? false,
       mentionedNames: line.mention === undefined ? findMentionedNames(line.text) : [],
     });
-    return answersTo(line, outcome);
+    return answerTo(line, outcome);
   }
 
   #failureOf(error: unknown, id: string | null): ErrorLine {
@@ -229,10 +229,14 @@ function errorLine(code: string, message: string, id: string | null): ErrorLine 
   return { type: 'error', code, message, ...(id === null ? {} : { id }) };
 }
 
-function answersTo(line: MessageLine, outcome: InboundOutcome): readonly ServerLine[] {
+function answerWith(...lines: readonly ServerLine[]): Answer {
+  return { lines: lines.map(encodeLine) };
+}
+
+function answerTo(line: MessageLine, outcome: InboundOutcome): Answer {
   if (outcome.kind === 'refused') {
     const refusal = errorLine('refused', outcome.reason, line.id);
-    return [outcome.next === undefined ? refusal : { ...refusal, next: outcome.next }];
+    return answerWith(outcome.next === undefined ? refusal : { ...refusal, next: outcome.next });
   }
   const { messageId } = outcome;
   const ack: ServerLine = {
@@ -242,7 +246,10 @@ function answersTo(line: MessageLine, outcome: InboundOutcome): readonly ServerL
     ...(outcome.kind === 'duplicate' ? { duplicate: true } : {}),
     ...(outcome.contextOnly === true ? { contextOnly: true } : {}),
   };
-  if (outcome.kind === 'accepted' || outcome.settled === undefined) return [ack];
+  if (outcome.kind === 'accepted' || outcome.settled === undefined) return answerWith(ack);
   const { platformId } = line;
-  return [ack, { type: 'done', platformId, messageId, status: outcome.settled }];
+  const last = outcome.settled.then((status) =>
+    encodeLine({ type: 'done', platformId, messageId, status }),
+  );
+  return { ...answerWith(ack), last };
 }

@@ -28,12 +28,19 @@ export const defaultConnectionLimits: ConnectionLimits = {
   closeTimeoutMs: 1_000,
 };
 
+/** The lines that answer one that came. */
+export interface Answer {
+  readonly lines: readonly string[];
+  /** A line that follows these when it can; the answers to later lines do not wait for it. Must not reject. */
+  readonly last?: Promise<string>;
+}
+
 export interface TerminalConnectionDeps {
   readonly socket: Socket;
   readonly limits: ConnectionLimits;
   readonly log: Logger;
-  /** The lines that answer what came. Must not reject. */
-  readonly answer: (item: LineItem) => Promise<readonly string[]>;
+  /** Must not reject. */
+  readonly answer: (item: LineItem) => Promise<Answer>;
   /** The client is sent nothing more but the answers to its own lines. */
   readonly onLeave: () => void;
   /** Nothing of it is left. */
@@ -49,6 +56,7 @@ export class TerminalConnection {
   #working = 0;
   #workingBytes = 0;
   #answers: Promise<void> = Promise.resolve();
+  readonly #lastLines = new Set<Promise<void>>();
   #isClosing = false;
   #hasLeft = false;
 
@@ -122,7 +130,7 @@ export class TerminalConnection {
 
   /** Resolves when every line that came is answered. */
   async drain(): Promise<void> {
-    while (this.#working > 0) await this.#answers;
+    while (this.#working > 0) await Promise.all([this.#answers, ...this.#lastLines]);
   }
 
   /** Hands over what is written, `lastLine` too, then closes; resolves when that is done. */
@@ -172,13 +180,25 @@ export class TerminalConnection {
     this.#working += 1;
     this.#workingBytes += bytes;
     const answer = this.#deps.answer(item);
+    const end = (): void => {
+      this.#working -= 1;
+      this.#workingBytes -= bytes;
+      this.#pump();
+    };
     this.#answers = this.#answers
       .then(() => answer)
-      .then((lines) => {
+      .then(({ lines, last }) => {
         for (const line of lines) void this.write(line);
-        this.#working -= 1;
-        this.#workingBytes -= bytes;
-        this.#pump();
+        if (last === undefined) {
+          end();
+          return;
+        }
+        const ended = last.then((line) => {
+          void this.write(line);
+          this.#lastLines.delete(ended);
+          end();
+        });
+        this.#lastLines.add(ended);
       });
   }
 }

@@ -102,6 +102,16 @@ describe('runChat', () => {
       });
     });
 
+    it('says so where the message is done and nothing was answered', async () => {
+      daemon.answer = (_event, messageId) => {
+        daemon.done(messageId);
+        return Promise.resolve();
+      };
+      expect(await chat({ text: 'hello' })).toBe(0);
+      expect(printed()).toBe('');
+      expect(remarked()).toContain('Done, without an answer.');
+    });
+
     it('ends with 1 when the message failed, after printing what was said', async () => {
       daemon.answer = async (_event, messageId) => {
         await daemon.reply('sorry', messageId);

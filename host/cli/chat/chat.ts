@@ -78,8 +78,10 @@ async function runLines(conversation: Conversation, options: ChatOptions): Promi
       conversation.end();
     }
     quiet.touch();
+    const silence = new SilenceNote();
     for await (const event of conversation.events()) {
       quiet.touch();
+      if (silence.isDue(event, options)) print(silence.note);
       if (isFailure(event)) code = 1;
       const utterance = describeEvent(event, { json, isTerminal });
       if (utterance !== undefined) print(utterance);
@@ -89,6 +91,22 @@ async function runLines(conversation: Conversation, options: ChatOptions): Promi
   } finally {
     quiet.stop();
     reader?.close();
+  }
+}
+
+/** An agent may do something first, and speak of it later. */
+class SilenceNote {
+  readonly note: Utterance = {
+    to: 'errors',
+    text: 'Done, without an answer. What the agent still says is kept for this chat: `berth chat` prints it.',
+  };
+  #isAnswered = false;
+
+  /** Where one message was said, and is over. */
+  isDue(event: ChatEvent, { text }: ChatOptions): boolean {
+    if (event.kind === 'spoken') this.#isAnswered = true;
+    const isOver = event.kind === 'finished' && event.status === 'completed';
+    return isOver && !this.#isAnswered && text !== undefined;
   }
 }
 
