@@ -1,5 +1,7 @@
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openDatabase } from '../../shared/base/sqlite/sqlite.js';
+import { openDatabase, withDatabase, type Db } from '../../shared/base/sqlite/sqlite.js';
 import { TempHome } from '../../test/fakes/temp-home.js';
 import type { Store } from './store.js';
 
@@ -66,6 +68,28 @@ describe('a transaction on the central database', () => {
     expect(listNoted()).toEqual([]);
     note('b');
     expect(listNoted()).toEqual(['b']);
+  });
+
+  it('is in the file alone after a checkpoint, although somebody else has the file open', () => {
+    const { centralDb } = home.centralPaths;
+    const reader = openDatabase(centralDb, { mode: 'read', busyTimeoutMs: 100 });
+    const readIds = (db: Db): unknown => db.prepare('SELECT id FROM requests').pluck().all();
+    try {
+      note('a');
+      expect(readIds(reader)).toEqual(['a']);
+      expect(store.checkpoint()).toBe(true);
+      const copy = join(home.root, 'copy.db');
+      copyFileSync(centralDb, copy);
+      expect(withDatabase(copy, { mode: 'write', busyTimeoutMs: 100 }, readIds)).toEqual(['a']);
+
+      reader.exec('BEGIN');
+      readIds(reader);
+      note('b');
+      store.limitWaits(1);
+      expect(store.checkpoint()).toBe(false);
+    } finally {
+      reader.close();
+    }
   });
 
   it('says in our words what the database refuses, and goes on', () => {

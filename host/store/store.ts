@@ -105,6 +105,14 @@ export class Store {
     return this.#commits.add(work);
   }
 
+  /**
+   * Copies the write-ahead log into the database, so that the file holds everything by itself. False where somebody reads
+   * longer than a write may wait. Source: sqlite.org/pragma.html#pragma_wal_checkpoint.
+   */
+  checkpoint(): boolean {
+    return this.#db.pragma('wal_checkpoint(TRUNCATE)', { simple: true }) === 0;
+  }
+
   close(): void {
     this.#db.close();
   }

@@ -143,8 +143,20 @@ async function runWithStore(
     noteTimeZone(zoned, store, log);
     return await live(zoned, options, { store, log, stops, install });
   } finally {
+    checkpoint(store, log);
     store.close();
   }
+}
+
+/** The last connection would do it when it closes; but a command that reads may be the last, and cannot. */
+function checkpoint(store: Store, log: Logger): void {
+  let err: unknown;
+  try {
+    if (store.checkpoint()) return;
+  } catch (error) {
+    err = error;
+  }
+  log.warn({ err }, 'central.db is not whole without its -wal file');
 }
 
 /** A full disk does not keep the daemon from running. */
