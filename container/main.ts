@@ -49,6 +49,7 @@ function run(workspace: Workspace, config: RunnerConfig, log: Logger): void {
     workspace,
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     exit: (code) => process.exit(code),
+    clock: systemClock,
     log,
   });
   const runner = new Runner({

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { isoAt } from '../shared/base/clock.js';
+import { isoAt, systemClock } from '../shared/base/clock.js';
 import { newId } from '../shared/base/ids.js';
 import { silentLogger } from '../shared/base/logger.js';
 import { withDatabase } from '../shared/base/sqlite/sqlite.js';
@@ -164,7 +164,11 @@ describe('pruning outbound.db', () => {
         heartbeatIntervalMs: 10,
       },
       migrations: outboundMigrations,
-      provider: new EchoProvider({ heartbeatIntervalMs: 10, exit: () => undefined as never }),
+      provider: new EchoProvider({
+        heartbeatIntervalMs: 10,
+        exit: () => undefined as never,
+        clock: systemClock,
+      }),
       clock: { now: () => Date.now() },
       newId,
       log: silentLogger,

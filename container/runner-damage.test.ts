@@ -31,6 +31,7 @@ describe('a runner that cannot use a file', () => {
         exit: () => {
           throw new Error('exit');
         },
+        clock: systemClock,
       }),
       clock: systemClock,
       newId,

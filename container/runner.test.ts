@@ -37,6 +37,7 @@ describe('the runner', () => {
     exit: () => {
       throw new Error('exit');
     },
+    clock: systemClock,
   });
 
   /** Without nudges a poll comes every 30 s: what is fast in these tests is so by file events and timers. */

@@ -138,11 +138,11 @@ export class Turn {
     return this.#batches.flatMap(({ contextIds }) => contextIds);
   }
 
-  #toRow({ inReplyTo, address, content }: Reply): NewOutboundRow {
+  #toRow({ inReplyTo, address, deliverAfter, content }: Reply): NewOutboundRow {
     return {
       id: this.#deps.newId('o'),
       inReplyTo,
-      deliverAfter: null,
+      deliverAfter: deliverAfter ?? null,
       kind: content.kind === 'chat' ? 'chat' : 'system',
       address: address ?? this.#addressFor(inReplyTo),
       content: encodeContent(content),

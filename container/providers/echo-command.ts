@@ -8,6 +8,8 @@ export type EchoCommand =
   | { readonly kind: 'fail' }
   | { readonly kind: 'exit'; readonly code: number }
   | { readonly kind: 'hang' }
+  /** Said later. */
+  | { readonly kind: 'later'; readonly seconds: number; readonly text: string }
   | { readonly kind: 'send'; readonly destination: string; readonly text: string }
   /** Asks the host for an action. */
   | { readonly kind: 'action'; readonly name: string; readonly parameters: Record<string, unknown> }
@@ -16,9 +18,11 @@ export type EchoCommand =
 
 const maxSleepMs = 3_600_000;
 const maxBurst = 1_000;
+const maxLaterSeconds = 31_622_400;
 
 const sleepUsage = `Write !sleep <ms> <text>, where <ms> is a whole number from 0 to ${maxSleepMs}.`;
 const quietUsage = sleepUsage.replace('!sleep', '!quiet');
+const laterUsage = `Write !later <seconds> <text>, where <seconds> is a whole number from 1 to ${maxLaterSeconds}.`;
 const burstUsage = `Write !burst <n>, where <n> is a whole number from 1 to ${maxBurst}.`;
 const exitUsage = 'Write !exit <code>, where <code> is a whole number from 0 to 255.';
 const actionUsage = 'Write !action <name> <parameters>, where <parameters> is a JSON object.';
@@ -31,6 +35,7 @@ const parsers: Readonly<Record<string, (rest: string) => EchoCommand>> = {
   '!fail': () => ({ kind: 'fail' }),
   '!exit': parseExit,
   '!hang': () => ({ kind: 'hang' }),
+  '!later': parseLater,
   '!send': parseSend,
   '!action': parseAction,
 };
@@ -56,6 +61,13 @@ function parseBurst(rest: string): EchoCommand {
 function parseExit(rest: string): EchoCommand {
   const code = parseWhole(rest, 0, 255);
   return code === undefined ? { kind: 'usage', sentence: exitUsage } : { kind: 'exit', code };
+}
+
+function parseLater(rest: string): EchoCommand {
+  const [number, text] = splitFirstWord(rest);
+  const seconds = parseWhole(number, 1, maxLaterSeconds);
+  if (seconds === undefined || text === '') return { kind: 'usage', sentence: laterUsage };
+  return { kind: 'later', seconds, text };
 }
 
 function parseSend(rest: string): EchoCommand {

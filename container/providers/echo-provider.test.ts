@@ -26,6 +26,7 @@ function newEcho(): EchoProvider {
     exit: (code) => {
       throw new Exited(code);
     },
+    clock: { now: () => Date.UTC(2030, 0, 31, 9) },
   });
 }
 
@@ -92,6 +93,10 @@ describe('echo', () => {
     '!exit',
     '!exit 256',
     '!exit abc',
+    '!later',
+    '!later 60',
+    '!later 0 hello',
+    '!later soon hello',
     '!send',
     '!send family',
   ])('explains the command for %j', async (text) => {
@@ -121,6 +126,15 @@ describe('echo', () => {
     const turn = newEcho().runTurn(input, control);
     expect(await new Deadline(50).wait(turn)).toBe('late');
     expect(control.progressCount).toBe(1);
+  });
+
+  it('says later what it is to say later', async () => {
+    const { replies } = await say('!later 90 good night');
+    expect(textsOf(replies)).toEqual(['good night']);
+    expect(replies[0]).toMatchObject({
+      inReplyTo: 'm-1',
+      deliverAfter: '2030-01-31T09:01:30.000Z',
+    });
   });
 
   it('sends to a destination by its name', async () => {

@@ -2,6 +2,7 @@
  * Says back what it is told, and acts out failures, so that anyone can rehearse them without a model. Strictly in
  * order, and every reply goes with the acks: a turn that is cut off has said nothing.
  */
+import { isoAt } from '../../shared/base/clock.js';
 import { Deadline, delay } from '../../shared/base/lifecycle.js';
 import type { Destination, InboundMessage } from '../../shared/protocol/session-message.js';
 import { parseEchoCommand, type EchoCommand } from './echo-command.js';
@@ -19,7 +20,7 @@ type Answer =
   | { readonly kind: 'replies'; readonly replies: readonly Reply[] }
   | { readonly kind: 'failed'; readonly reason: string };
 
-export type EchoProviderDeps = Pick<ProviderContext, 'heartbeatIntervalMs' | 'exit'>;
+export type EchoProviderDeps = Pick<ProviderContext, 'heartbeatIntervalMs' | 'exit' | 'clock'>;
 
 export class EchoProvider implements Provider {
   readonly #deps: EchoProviderDeps;
@@ -86,6 +87,11 @@ export class EchoProvider implements Provider {
         return this.#deps.exit(command.code);
       case 'hang':
         return new Promise(() => undefined);
+      case 'later': {
+        const deliverAfter = isoAt(this.#deps.clock.now() + command.seconds * 1_000);
+        const reply = { inReplyTo: message.id, deliverAfter, content: post(command.text) };
+        return { kind: 'replies', replies: [reply] };
+      }
       case 'send':
         return sendTo(message, command, turn.destinations);
       case 'action': {

@@ -7,6 +7,7 @@
  * - A provider calls `progress` only when something has moved. A turn that shows no progress is taken for stuck and
  *   ended.
  */
+import type { Clock } from '../../shared/base/clock.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type {
   Address,
@@ -38,6 +39,8 @@ export interface Reply {
   readonly inReplyTo: string | null;
   /** The place it goes to. Left out: where the answered message came from, or else the session's own chat. */
   readonly address?: Address;
+  /** ISO-8601: it is sent then, also where the session's container has ended meanwhile. Left out: at once. */
+  readonly deliverAfter?: string;
   readonly content: OutboundContent;
 }
 
@@ -72,6 +75,7 @@ export interface ProviderContext {
   readonly heartbeatIntervalMs: number;
   /** Ends the runner on the spot. */
   readonly exit: (code: number) => never;
+  readonly clock: Clock;
   readonly log: Logger;
 }
 
