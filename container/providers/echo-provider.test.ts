@@ -153,13 +153,21 @@ describe('echo', () => {
       [family, helper],
       'There is no destination work. The destinations are: family, helper.',
     ],
-    [
-      '!send helper hi',
-      [helper],
-      'The destination helper is an agent, and echo writes to chats only.',
-    ],
   ])('answers %j with what is wrong', async (text, destinations, expected) => {
     expect(textsOf((await say(text, { destinations })).replies)).toEqual([expected]);
+  });
+
+  it('asks the host to pass on what it sends to an agent', async () => {
+    const { replies } = await say('!send helper hi', { destinations: [helper] });
+    expect(replies).toEqual([
+      {
+        inReplyTo: 'm-1',
+        content: {
+          kind: 'system',
+          system: { action: 'send_to_agent', parameters: { to: 'helper', text: 'hi' } },
+        },
+      },
+    ]);
   });
 
   it('obeys tasks, names webhooks and is silent about system notices', async () => {

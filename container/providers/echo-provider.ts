@@ -94,14 +94,8 @@ export class EchoProvider implements Provider {
       }
       case 'send':
         return sendTo(message, command, turn.destinations);
-      case 'action': {
-        const { name: action, parameters } = command;
-        const asked: Reply = {
-          inReplyTo: message.id,
-          content: { kind: 'system', system: { action, parameters } },
-        };
-        return { kind: 'replies', replies: [asked] };
-      }
+      case 'action':
+        return ask(message, command.name, command.parameters);
       case 'usage':
         return say(message, command.sentence);
     }
@@ -123,6 +117,15 @@ function say(message: InboundMessage, ...texts: readonly string[]): Promise<Answ
   return Promise.resolve({ kind: 'replies', replies });
 }
 
+function ask(
+  message: InboundMessage,
+  action: string,
+  parameters: Record<string, unknown>,
+): Promise<Answer> {
+  const content: Reply['content'] = { kind: 'system', system: { action, parameters } };
+  return Promise.resolve({ kind: 'replies', replies: [{ inReplyTo: message.id, content }] });
+}
+
 function sendTo(
   message: InboundMessage,
   { destination: name, text }: Extract<EchoCommand, { kind: 'send' }>,
@@ -132,7 +135,8 @@ function sendTo(
   if (destination === undefined) return say(message, unknownDestination(name, destinations));
   const { channelType, platformId } = destination;
   if (channelType === null || platformId === null) {
-    return say(message, `The destination ${name} is an agent, and echo writes to chats only.`);
+    const parameters = { to: name, text };
+    return ask(message, 'send_to_agent', parameters);
   }
   const address = { channelType, platformId, threadId: null };
   return Promise.resolve({

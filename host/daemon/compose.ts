@@ -45,6 +45,7 @@ const watchSettlingMs = 1_000;
 const repeatPassMs = 5_000;
 const settlementWaitMs = 2;
 /** How long a person who asks again waits for a reply that is being sent, in milliseconds. */
+const agentWriteWaitMs = 2_000;
 const lastWordsMs = 2_000;
 const firstListingMs = 1_000;
 
@@ -217,6 +218,7 @@ export class ComposedDaemon {
       settlementWaitMs,
       settlingMs: watchSettlingMs,
       sendTimeoutMs,
+      writeWaitMs: agentWriteWaitMs,
       agentUid: agentUidFor(this.#core.runtime),
       pollIntervalMs: deps.config.pollIntervalMs,
       outDir: (sessionId) => folders.outDir(sessionId),

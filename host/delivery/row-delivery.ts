@@ -43,6 +43,9 @@ const maxRefusedWhenClosed = 100;
 /** Ten times as long as it takes to read a row that waits for its time, in milliseconds. */
 const paceMs = 0.3;
 
+/** When an action that could not be done is tried again, in milliseconds. */
+const busyAgainMs = 2_000;
+
 /** How many rows are read together. */
 export const pageSize = 100;
 /** How many are passed over together that are final already. */
@@ -68,6 +71,8 @@ interface RowPass {
   isContiguous: boolean;
   /** Whether all rows so far are final, or wait for their time only. */
   isInTime: boolean;
+  /** An action cannot be done now: those after it wait with it. */
+  isBusy: boolean;
   /** How many rows wait for their time. */
   later: number;
   /** How many rows will never be sent. */
@@ -152,6 +157,7 @@ export class RowDelivery {
       earliest: start.waitsUntil,
       isContiguous: start.waitsUntil === undefined,
       isInTime: true,
+      isBusy: false,
       later: 0,
       refused: 0,
       malformed: 0,
@@ -223,7 +229,7 @@ export class RowDelivery {
     pass.malformed += page.refusals.filter(({ isMalformed }) => isMalformed === true).length;
     if (pass.malformed > maxMalformed) throw this.#flooded(pass);
     await batch.refuse(session, page.refusals, pass.draft);
-    await this.#act(pass, page.actions);
+    await this.#act(pass, page);
     const unsent = await batch.send(session, page.sends, pass);
     for (const dueAt of unsent.dueTimes) pass.earliest = earlier(pass.earliest, dueAt);
     for (const { id, seq } of rows) {
@@ -239,11 +245,17 @@ export class RowDelivery {
    * In their order. An action that was done is noted with the next thing that is written; done again, it is known by
    * its row.
    */
-  async #act({ session, draft }: RowPass, requested: readonly RequestedAction[]): Promise<void> {
-    for (const one of requested) {
-      const { isDone } = await this.#deps.actions.handle(session, one);
-      const status = isDone ? 'delivered' : 'failed';
-      draft.add({ messageOutId: one.row.id, status, platformMessageId: null }, false);
+  async #act(pass: RowPass, { actions, waiting }: Page): Promise<void> {
+    for (const one of actions) {
+      const outcome = pass.isBusy ? undefined : await this.#deps.actions.handle(pass.session, one);
+      if (outcome === undefined) {
+        pass.isBusy = true;
+        pass.earliest = earlier(pass.earliest, isoAt(this.#deps.clock.now() + busyAgainMs));
+        waiting.add(one.row.id);
+        continue;
+      }
+      const status = outcome.isDone ? 'delivered' : 'failed';
+      pass.draft.add({ messageOutId: one.row.id, status, platformMessageId: null }, false);
     }
   }
 

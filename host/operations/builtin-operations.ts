@@ -1,6 +1,7 @@
 /** Every operation that there is: one that is not here cannot be asked for. */
 import type { z } from 'zod';
 import { retryDeadLetter } from './dead-letters.js';
+import { addDestination, listDestinations, removeDestination } from './destinations.js';
 import type { DaemonOperation } from './operation.js';
 import { closeSession, deleteSession, restartSession } from './sessions.js';
 import { cancelTask, createTask, pauseTask, resumeTask, runTask } from './tasks.js';
@@ -17,6 +18,9 @@ export const operations = [
   runTask,
   retryDeadLetter,
   testWirings,
+  listDestinations,
+  addDestination,
+  removeDestination,
 ] as const;
 
 export type Operation = (typeof operations)[number];
@@ -37,6 +41,9 @@ export const accessOf: Readonly<Record<OperationName, 'operator'>> = {
   'tasks.run': 'operator',
   'dead-letters.retry': 'operator',
   'wirings.test': 'operator',
+  'destinations.list': 'operator',
+  'destinations.add': 'operator',
+  'destinations.remove': 'operator',
 };
 
 export function findOperation<Name extends OperationName>(name: Name): OperationNamed<Name>;

@@ -5,6 +5,7 @@ import type { Address, Destination } from '../../shared/protocol/session-message
 import { settingsKey, type AgentGroup } from '../store/agent-groups.js';
 import type { Session, SessionKey } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
+import { askerAddress } from './agent-conversation.js';
 
 export interface SessionRegistryDeps {
   readonly store: Store;
@@ -108,6 +109,8 @@ export class SessionRegistry {
   } {
     const { store } = this.#deps;
     const destinations = store.destinations.list(session.agentGroupId);
+    const asker = askerAddress(session);
+    if (asker !== undefined) return { destinations, routing: asker };
     // A session of a whole agent group answers where it was last spoken to: the router writes that.
     if (session.messagingGroupId === null) return { destinations };
     const chat = store.messagingGroups.find(session.messagingGroupId);

@@ -2,6 +2,7 @@ import { ifFromSqlite, type Db } from '../../shared/base/sqlite/sqlite.js';
 import { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
 import { ActionReceiptStore } from './action-receipts.js';
 import { AgentGroupStore } from './agent-groups.js';
+import { AgentMessageStore } from './agent-messages.js';
 import { AwaitedListenerStore } from './awaited-listeners.js';
 import { DaemonStateStore } from './daemon-state.js';
 import { DeadLetterStore } from './dead-letters.js';
@@ -25,6 +26,7 @@ type Transact = (work: () => unknown) => unknown;
 /** central.db, one store per table. A statement is compiled when it is first used, and kept. */
 export class Store {
   readonly actionReceipts: ActionReceiptStore;
+  readonly agentMessages: AgentMessageStore;
   readonly agentGroups: AgentGroupStore;
   readonly awaitedListeners: AwaitedListenerStore;
   readonly daemonState: DaemonStateStore;
@@ -51,6 +53,7 @@ export class Store {
     const statements = new StatementCache(db);
     this.#statements = statements;
     this.actionReceipts = new ActionReceiptStore(statements);
+    this.agentMessages = new AgentMessageStore(statements);
     this.agentGroups = new AgentGroupStore(statements);
     this.awaitedListeners = new AwaitedListenerStore(statements);
     this.daemonState = new DaemonStateStore(statements);

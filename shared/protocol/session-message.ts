@@ -52,6 +52,8 @@ const chatInSchema = z.object({
   /** The platform's id of the message this one answers. */
   replyTo: z.optional(z.string()),
   attachments: z._default(z.array(attachmentSchema), []),
+  /** Of a message from an agent: through how many agents it has come since a person said something. */
+  hops: z.optional(z.int()),
 });
 
 const taskInSchema = z.object({

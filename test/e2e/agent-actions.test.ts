@@ -20,3 +20,24 @@ it('sends a reply at its time and not before, also where the daemon was killed m
   expect(Date.now() - beganAt).toBeGreaterThanOrEqual(4_000);
   expect(wire.replies()).toEqual(['good night']);
 });
+
+it('asks another agent, and tells the chat what that one answered', async () => {
+  await using home = new BerthHome('process');
+  await home.start();
+  await home.json('agent-groups', 'create', 'Helper', '--folder', 'helper');
+  await home.json('destinations', 'add', 'main', 'helper', '--agent', 'helper');
+  await home.json('agent-groups', 'update', 'helper', '--set', 'tries=1');
+  await using wire = await home.wire();
+  wire.say('!send helper what is new');
+  await wire.until(() => wire.replies().length === 1);
+  // The helper has said back what it was asked, and so has the one that asked.
+  expect(wire.replies()).toEqual(['echo: echo: what is new']);
+  wire.say('!send helper !fail');
+  await wire.until(() => wire.replies().some((text) => text.includes('could not be handled')));
+  const sessions = await home.json<{ chat: string | null; agentGroup: string }[]>(
+    'sessions',
+    'list',
+  );
+  expect(sessions.map(({ agentGroup }) => agentGroup).sort()).toEqual(['helper', 'main']);
+  expect(sessions.find(({ agentGroup }) => agentGroup === 'helper')?.chat).toMatch(/^agent:s-/);
+});

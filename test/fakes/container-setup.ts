@@ -84,6 +84,7 @@ export class ContainerSetup extends SettlingSetup implements AsyncDisposable {
       unknownSendsOf: () => 'repeat',
       retry: { tries: 3, baseMs: 1_000 },
       sendTimeoutMs: 1_000,
+      writeWaitMs: 1_000,
       pollIntervalMs: 600_000,
       outDir: (sessionId) => this.folders.outDir(sessionId),
       viewDir: (sessionId) => this.folders.viewDir(sessionId),

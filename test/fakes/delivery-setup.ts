@@ -130,6 +130,7 @@ export class DeliverySetup extends SettlingSetup {
       log: this.log,
       retry: { tries: 3, baseMs: 1_000 },
       sendTimeoutMs,
+      writeWaitMs: 200,
       repeatPassMs,
       settlementWaitMs,
       settlingMs: 0,

@@ -47,8 +47,28 @@ describe('berth destinations', () => {
     expect(failure.code).toBe('invalid_input');
   });
 
-  it('needs a channel and a chat', async () => {
-    const { exitCode } = await cli.run('destinations', 'add', 'helper', 'side');
-    expect(exitCode).toBe(2);
+  it('lets an agent group ask another one', async () => {
+    const add = ['destinations', 'add', 'main', 'expert', '--agent'] as const;
+    const added = await cli.json<{ agentGroupId: string }>(...add, 'Helper');
+    expect(added).toMatchObject({ name: 'expert', type: 'agent', channelType: null });
+    const { stdout } = await cli.run('destinations', 'list', 'main');
+    expect(stdout).toContain(`agent ${added.agentGroupId}`);
+    const unknown = await cli.failure('destinations', 'add', 'main', 'other', '--agent', 'nobody');
+    expect(unknown.code).toBe('not_found');
+  });
+
+  it('takes a chat in one word', async () => {
+    const added = await cli.json('destinations', 'add', 'helper', 'side', '--chat', 'terminal:a');
+    expect(added).toMatchObject({ channelType: 'terminal', platformId: 'a' });
+  });
+
+  it.each([
+    ['no target', []],
+    ['half a chat', ['--channel', 'terminal']],
+    ['two targets', ['--chat', 'terminal:a', '--agent', 'main']],
+  ])('refuses %s, and says what to add', async (_what, options) => {
+    const failure = await cli.failure('destinations', 'add', 'helper', 'side', ...options);
+    expect(failure).toMatchObject({ code: 'invalid_input' });
+    expect(failure.next).toContain('--chat CHANNEL:ID or --agent AGENT-GROUP');
   });
 });

@@ -1,12 +1,10 @@
-import { isoAt } from '../../../shared/base/clock.js';
-import { BerthError } from '../../../shared/base/errors.js';
 import type { Destination } from '../../../shared/protocol/session-message.js';
+import { chatName } from '../../operations/references.js';
 import { WrongValue, type AddCommands, type CommandContext } from '../command/command-context.js';
-import { noteUnknownChannel } from './messaging-groups.js';
-import { chatName, getAgentGroup } from '../../operations/references.js';
 import { parseChatName, parseName } from '../command/names.js';
-import { readStore, writeStore } from '../command/store-access.js';
+import { performNow } from '../command/perform.js';
 import { formatTable } from '../output/table.js';
+import { noteUnknownChannel } from './messaging-groups.js';
 
 export const addDestinationCommands: AddCommands = (program, act) => {
   const noun = program
@@ -18,28 +16,24 @@ export const addDestinationCommands: AddCommands = (program, act) => {
     .action(act(list));
   noun
     .command('add <agent-group> <name>')
-    .description('let an agent group send to a chat; sessions learn it while they run')
-    .requiredOption('--channel <type>', 'the channel, like terminal')
-    .requiredOption('--platform-id <id>', 'the chat on that channel')
+    .description(
+      'let an agent group send to a chat or to an agent; sessions learn it while they run',
+    )
+    .option('--chat <channel:id>', 'the chat, like terminal:local')
+    .option('--agent <agent-group>', 'the agent group that is asked')
+    .option('--channel <type>', 'the channel, like terminal; with --platform-id in place of --chat')
+    .option('--platform-id <id>', 'the chat on that channel')
     .option('--display-name <name>', 'for people')
     .action(act(add));
   noun.command('remove <agent-group> <name>').description('take a name away').action(act(remove));
 };
 
-function list(context: CommandContext, reference: string | undefined): void {
-  const rows = readStore(context, (store) => {
-    const groups =
-      reference === undefined ? store.agentGroups.list() : [getAgentGroup(store, reference)];
-    return groups.flatMap((group) =>
-      store.destinations
-        .list(group.id)
-        .map((destination) => ({ agentGroup: group.folder, ...destination })),
-    );
-  });
+function list(context: CommandContext, agentGroup: string | undefined): void {
+  const rows = performNow(context, 'destinations.list', { agentGroup });
   context.output.result(rows, (width) =>
     formatTable(
       [
-        { title: 'agent', value: ({ agentGroup }) => agentGroup },
+        { title: 'agent', value: (row) => row.agentGroup },
         { title: 'name', value: ({ name }) => name },
         { title: 'goes to', value: describeTarget },
         { title: 'display name', value: ({ displayName }) => displayName ?? '-' },
@@ -56,56 +50,43 @@ function describeTarget({ channelType, platformId, agentGroupId }: Destination):
   return chatName({ channelType, platformId });
 }
 
-function add(
-  context: CommandContext,
-  reference: string,
-  name: string,
-  options: {
-    readonly channel: string;
-    readonly platformId: string;
-    readonly displayName?: string;
-  },
-): void {
-  const { displayName } = options;
-  const chat = parseChatName(`${options.channel}:${options.platformId}`);
-  const destination: Destination = {
-    ...chat,
-    name: parseDestinationName(name),
-    displayName: displayName === undefined ? null : parseName(displayName),
-    type: 'channel',
-    agentGroupId: null,
-  };
-  writeStore(context, (store) => {
-    const group = getAgentGroup(store, reference);
-    if (store.destinations.list(group.id).some((one) => one.name === name)) {
-      throw new BerthError('already_exists', `${group.folder} has a destination ${name} already.`, {
-        next: `Remove it first, with \`berth destinations remove ${group.folder} ${name}\`.`,
-      });
-    }
-    store.destinations.insert(group.id, destination, isoAt(context.clock.now()));
-  });
-  noteUnknownChannel(context, chat);
-  context.output.result(
-    destination,
-    () => `${reference} may send to ${name}: ${describeTarget(destination)}.`,
-  );
+interface AddOptions {
+  readonly chat?: string;
+  readonly agent?: string;
+  readonly channel?: string;
+  readonly platformId?: string;
+  readonly displayName?: string;
 }
 
-function remove(context: CommandContext, reference: string, name: string): void {
-  writeStore(context, (store) => {
-    const group = getAgentGroup(store, reference);
-    if (store.destinations.delete(group.id, name)) return;
-    throw new BerthError('not_found', `${group.folder} has no destination ${name}.`, {
-      next: `See \`berth destinations list ${group.folder}\`.`,
+function add(context: CommandContext, agentGroup: string, name: string, options: AddOptions): void {
+  const displayName = options.displayName === undefined ? null : parseName(options.displayName);
+  const to = targetOf(options);
+  const destination = performNow(context, 'destinations.add', {
+    ...{ agentGroup, name, displayName, to },
+  });
+  if (to.type === 'channel') noteUnknownChannel(context, to);
+  context.output.result(destination, () => {
+    const target = to.type === 'agent' ? `the agent ${to.agentGroup}` : describeTarget(destination);
+    return `${agentGroup} may send to ${name}: ${target}.`;
+  });
+}
+
+/** Throws WrongValue unless it is one of the three. */
+function targetOf({ chat, agent, channel, platformId }: AddOptions) {
+  const named =
+    channel !== undefined && platformId !== undefined ? `${channel}:${platformId}` : undefined;
+  const [one, ...others] = [chat, agent, named].filter((way) => way !== undefined);
+  const isHalf = named === undefined && (channel !== undefined || platformId !== undefined);
+  if (one === undefined || others.length > 0 || isHalf) {
+    throw new WrongValue('Say where it goes: to a chat or to an agent.', {
+      next: 'Add --chat CHANNEL:ID or --agent AGENT-GROUP.',
     });
-  });
-  context.output.result({ deleted: name }, () => `${reference} may not send to ${name} any more.`);
+  }
+  if (agent !== undefined) return { type: 'agent', agentGroup: agent } as const;
+  return { type: 'channel', ...parseChatName(one) } as const;
 }
 
-/** Agents write these names; they are kept plain. Throws invalid_input. */
-function parseDestinationName(name: string): string {
-  if (/^[A-Za-z0-9_-]{1,63}$/.test(name)) return name;
-  throw new WrongValue(`${JSON.stringify(name)} cannot be a destination's name.`, {
-    next: 'Use 1 to 63 letters, digits, dashes or underscores.',
-  });
+function remove(context: CommandContext, agentGroup: string, name: string): void {
+  const removed = performNow(context, 'destinations.remove', { agentGroup, name });
+  context.output.result(removed, () => `${agentGroup} may not send to ${name} any more.`);
 }

@@ -5,6 +5,7 @@ import type { DeadLetter } from '../../store/dead-letters.js';
 import { dueKinds, type DueItem } from '../../store/due-items.js';
 import type { Repair } from '../../store/repairs.js';
 import type { Session, SessionStatus } from '../../store/sessions.js';
+import { askerOf } from '../../sessions/agent-conversation.js';
 import type { Store } from '../../store/store.js';
 import type { Task } from '../../store/tasks.js';
 import type { AddCommands, CommandContext } from '../command/command-context.js';
@@ -273,8 +274,14 @@ function namer(
 ): (session: Session) => { readonly agentGroup: string; readonly chat: string | null } {
   const folders = new Map(store.agentGroups.list().map(({ id, folder }) => [id, folder]));
   const chats = new Map(store.messagingGroups.list().map((chat) => [chat.id, chatName(chat)]));
-  return ({ agentGroupId, messagingGroupId }) => ({
-    agentGroup: folders.get(agentGroupId) ?? agentGroupId,
-    chat: messagingGroupId === null ? null : (chats.get(messagingGroupId) ?? messagingGroupId),
-  });
+  return (session) => {
+    const { agentGroupId, messagingGroupId } = session;
+    const asker = askerOf(session);
+    const chat =
+      messagingGroupId === null ? null : (chats.get(messagingGroupId) ?? messagingGroupId);
+    return {
+      agentGroup: folders.get(agentGroupId) ?? agentGroupId,
+      chat: asker === undefined ? chat : `agent:${asker}`,
+    };
+  };
 }

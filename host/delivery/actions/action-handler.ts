@@ -1,6 +1,6 @@
 /** Does what an agent asks for, once, and gives the answer back as a messages_in row of kind system. */
 import { isoAt } from '../../../shared/base/clock.js';
-import { BerthError, toBerthError } from '../../../shared/base/errors.js';
+import { BerthError, hasCode, toBerthError } from '../../../shared/base/errors.js';
 import type { Logger } from '../../../shared/base/logger.js';
 import type { OutboundRow } from '../../../shared/protocol/mailbox/outbound-reader.js';
 import { describeIssues } from '../../../shared/protocol/plain-words.js';
@@ -41,12 +41,16 @@ export class ActionHandler {
     this.#deps = deps;
   }
 
-  /** The answer is in inbound.db when this resolves. Throws what the databases throw: then it is to be asked again. */
-  async handle(session: Session, requested: RequestedAction): Promise<ActionOutcome> {
+  /**
+   * The answer is in inbound.db when this resolves; undefined where it cannot be done now, because the session of
+   * another agent is busy. Throws what the session's own databases throw. In both cases it is to be asked again.
+   */
+  async handle(session: Session, requested: RequestedAction): Promise<ActionOutcome | undefined> {
     const { log } = this.#deps;
     const { row, system } = requested;
     const action = findAction(system.action);
     const outcome = this.#recall(session, row) ?? (await this.#run(session, requested, action));
+    if (outcome === 'busy') return undefined;
     if (outcome === unanswered) {
       log.debug({ sessionId: session.id, messageId: row.id }, 'action not answered');
       return outcome;
@@ -68,7 +72,7 @@ export class ActionHandler {
     session: Session,
     { row, system }: RequestedAction,
     action: Action | undefined,
-  ): Promise<ActionOutcome> {
+  ): Promise<ActionOutcome | 'busy'> {
     const { store, clock } = this.#deps;
     const note = (outcome: ActionOutcome): void => {
       store.actionReceipts.insert({
@@ -90,8 +94,14 @@ export class ActionHandler {
         throw new BerthError('invalid_input', `One turn asks for ${mostActions} actions at most.`);
       }
       const parameters = parseParameters(action, system.parameters);
-      return await action.run(this.#deps, parameters, { session, rowId: row.id, note });
+      return await action.run(this.#deps, parameters, {
+        session,
+        rowId: row.id,
+        inReplyTo: row.inReplyTo,
+        note,
+      });
     } catch (error) {
+      if (hasCode(error, 'database_busy')) return 'busy';
       const { code, message, next } = toBerthError(error);
       if (!isAgentsFault(code)) throw error;
       const refused = { isDone: false, text: next === undefined ? message : `${message} ${next}` };
@@ -133,7 +143,7 @@ export class ActionHandler {
 
 /** The action that it asked for cannot be done, however often it is asked. */
 function isAgentsFault(code: BerthError['code']): boolean {
-  return code === 'invalid_input' || code === 'not_found' || code === 'already_exists';
+  return ['invalid_input', 'not_found', 'already_exists', 'file_refused'].includes(code);
 }
 
 function hasEnded(): BerthError {

@@ -7,6 +7,8 @@ import type { Clock } from '../../../shared/base/clock.js';
 import type { TaskPlans } from '../../sessions/tasks/task-plans.js';
 import type { Session } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
+import type { AgentMail } from '../agents/agent-mail.js';
+import type { OutboxFiles } from '../files/outbox-files.js';
 
 /** The result of an action. */
 export interface ActionOutcome {
@@ -22,6 +24,8 @@ export interface ActionScope {
   readonly store: Store;
   readonly clock: Clock;
   readonly tasks: TaskPlans;
+  readonly agents: AgentMail;
+  readonly outboxFiles: OutboxFiles;
   /** The install's. */
   readonly timeZone: string;
 }
@@ -31,6 +35,8 @@ export interface ActionRequest {
   readonly session: Session;
   /** The messages_out row. */
   readonly rowId: string;
+  /** The messages_in row that the agent was answering, as it says. */
+  readonly inReplyTo: string | null;
   /** Notes what came of it. Called in the transaction of its effect on central.db, where it has one. */
   readonly note: (outcome: ActionOutcome) => void;
 }

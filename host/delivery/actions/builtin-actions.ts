@@ -1,8 +1,9 @@
 /** Every action that an agent may ask for: one that is not here is answered with the list of these. */
 import type { Action } from './action.js';
+import { sendToAgent } from './agent-actions.js';
 import { cancelTask, listTasks, scheduleTask } from './task-actions.js';
 
-export const actions = [scheduleTask, cancelTask, listTasks] as const;
+export const actions = [scheduleTask, cancelTask, listTasks, sendToAgent] as const;
 
 export type ActionName = (typeof actions)[number]['name'];
 
@@ -11,6 +12,7 @@ export const exampleOf: Readonly<Record<ActionName, string>> = {
   schedule_task: '{"text":"water the plants","at":"2030-01-31 09:00"}',
   cancel_task: '{"id":"t-…"}',
   list_tasks: '{}',
+  send_to_agent: '{"to":"helper","text":"What is the weather?"}',
 };
 
 export function findAction(name: string): Action | undefined {

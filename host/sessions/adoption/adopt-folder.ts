@@ -16,6 +16,7 @@ import { isPending } from '../mailbox/open-work.js';
 import type { SessionFolders } from '../session-folder.js';
 import { sessionKeyFor } from '../session-key.js';
 import type { SessionRegistry } from '../session-registry.js';
+import { agentChannelType, workerKey } from '../agent-conversation.js';
 import { readFolderFacts } from './folder-facts.js';
 import { madeAtMs } from './made-at.js';
 import { planAdoption, type AdoptionPlan, type KnownWorld } from './plan-adoption.js';
@@ -142,7 +143,8 @@ async function adopt(
   const { channelType, platformId } = plan.address;
   return {
     kind: present === undefined ? 'adopted' : 'closed',
-    unwired: isWired ? undefined : `${channelType}:${platformId}`,
+    unwired:
+      isWired || channelType === agentChannelType ? undefined : `${channelType}:${platformId}`,
   };
 }
 
@@ -164,6 +166,7 @@ function newRow(sessionId: string, agentGroupId: string, clock: Clock): Session 
 
 function keyOf(store: Store, { agentGroup, mode, address }: Adopted): SessionKey {
   const { channelType, platformId, threadId } = address;
+  if (channelType === agentChannelType) return workerKey(agentGroup.id, platformId);
   const messagingGroupId =
     findChat(store, address)?.id ?? messagingGroupIdFor(channelType, platformId);
   return sessionKeyFor(mode, { agentGroupId: agentGroup.id, messagingGroupId, threadId });
@@ -172,7 +175,7 @@ function keyOf(store: Store, { agentGroup, mode, address }: Adopted): SessionKey
 /** As the router does with a chat that is new: only what wires itself is wired, and only to its own agent. */
 function ensureChat(deps: AdoptFolderDeps, { agentGroup, address }: Adopted): void {
   const { store, clock, newId, defaultAgentFolder, wiresItself } = deps;
-  if (findChat(store, address) !== undefined) return;
+  if (address.channelType === agentChannelType || findChat(store, address) !== undefined) return;
   const { channelType, platformId } = address;
   const createdAt = isoAt(clock.now());
   const chat: MessagingGroup = {

@@ -107,6 +107,7 @@ export class Upkeep {
       (limit) => store.notices.prune(settled, unused, limit),
       (limit) => store.requests.prune(settled, limit),
       (limit) => store.actionReceipts.prune(unused, limit),
+      (limit) => store.agentMessages.prune(unused, limit),
       (limit) => store.engagedThreads.prune(unused, limit),
       (limit) => store.repairs.prune(unused, limit),
     ];

@@ -1,0 +1,56 @@
+/** Takes the answers of an agent to the agent that asked, as any channel takes them to a chat. */
+import { hasCode, toBerthError } from '../../../shared/base/errors.js';
+import type { Channel, OutboundEvent, SendOutcome } from '../../channels/channel.js';
+import { agentChannelType, askerOf } from '../../sessions/agent-conversation.js';
+import type { Store } from '../../store/store.js';
+import type { AgentMail } from './agent-mail.js';
+
+export interface AgentChannelDeps {
+  readonly store: Store;
+  readonly mail: AgentMail;
+}
+
+export class AgentChannel implements Channel {
+  readonly type = agentChannelType;
+  readonly sendsAreIdempotent = true;
+  readonly wiresItself = false;
+  readonly #deps: AgentChannelDeps;
+
+  constructor(deps: AgentChannelDeps) {
+    this.#deps = deps;
+  }
+
+  /** Nothing comes in from here. */
+  start(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  refuse(): void {
+    // Nothing comes in from here.
+  }
+
+  async send({ address, messageId, inReplyTo, chat, files }: OutboundEvent): Promise<SendOutcome> {
+    if (chat.operation !== 'post') return refusal('an agent reads new messages only');
+    const { store, mail } = this.#deps;
+    const worker = store.sessions.find(address.threadId ?? '');
+    if (worker === undefined || askerOf(worker) !== address.platformId) {
+      return refusal('there is no such conversation of agents');
+    }
+    try {
+      await mail.answer(worker, { messageOutId: messageId, inReplyTo, text: chat.text, files });
+      return { kind: 'sent', platformMessageId: null };
+    } catch (error) {
+      const { message } = toBerthError(error);
+      if (hasCode(error, 'invalid_input', 'not_found')) return refusal(message);
+      return { kind: 'failed', reason: message, retryable: true };
+    }
+  }
+
+  stop(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+function refusal(reason: string): SendOutcome {
+  return { kind: 'failed', reason, retryable: false };
+}
