@@ -18,7 +18,7 @@ export function askerOf({
   messagingGroupId,
   threadId,
 }: Pick<Session, 'messagingGroupId' | 'threadId'>): string | undefined {
-  return messagingGroupId === null && threadId !== null ? threadId : undefined;
+  return messagingGroupId === null && threadId?.startsWith('s-') === true ? threadId : undefined;
 }
 
 /** Where the answers of a session go that works for another; undefined where people talk to it. */
