@@ -26,6 +26,7 @@ const laterUsage = `Write !later <seconds> <text>, where <seconds> is a whole nu
 const burstUsage = `Write !burst <n>, where <n> is a whole number from 1 to ${maxBurst}.`;
 const exitUsage = 'Write !exit <code>, where <code> is a whole number from 0 to 255.';
 const actionUsage = 'Write !action <name> <parameters>, where <parameters> is a JSON object.';
+const askUsage = 'Write !ask <question> | <option> | <option>.';
 const sendUsage = 'Write !send <destination> <text>.';
 
 const parsers: Readonly<Record<string, (rest: string) => EchoCommand>> = {
@@ -37,6 +38,7 @@ const parsers: Readonly<Record<string, (rest: string) => EchoCommand>> = {
   '!hang': () => ({ kind: 'hang' }),
   '!later': parseLater,
   '!send': parseSend,
+  '!ask': parseAsk,
   '!action': parseAction,
 };
 
@@ -74,6 +76,13 @@ function parseSend(rest: string): EchoCommand {
   const [destination, text] = splitFirstWord(rest);
   if (destination === '' || text === '') return { kind: 'usage', sentence: sendUsage };
   return { kind: 'send', destination, text };
+}
+
+/** Asks the people in the chat. */
+function parseAsk(rest: string): EchoCommand {
+  const [question = '', ...options] = rest.split('|').map((part) => part.trim());
+  if (question === '') return { kind: 'usage', sentence: askUsage };
+  return { kind: 'action', name: 'ask_user_question', parameters: { question, options } };
 }
 
 function parseAction(rest: string): EchoCommand {

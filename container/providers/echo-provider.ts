@@ -54,8 +54,9 @@ export class EchoProvider implements Provider {
         return say(message, `echo: ${event === undefined ? source : `${source} ${event}`}`);
       }
       case 'system':
-        // The answer to an action, which the next message would otherwise find as context.
-        if (content.system.event.startsWith('action.')) return say(message, content.system.text);
+        // The answer to an action or a question, which the next message would otherwise find as context.
+        if (/^(?:action|question)\./.test(content.system.event))
+          return say(message, content.system.text);
         // Answering a notice about a reply that could not be delivered would make the next such notice.
         return Promise.resolve({ kind: 'replies', replies: [] });
     }

@@ -37,6 +37,8 @@ export interface InboundEvent {
   /** The platform's id of the message this one answers. */
   readonly replyTo?: string;
   readonly files?: readonly InboundFile[];
+  /** The question that it answers, where the platform says so, as with a button: its id. */
+  readonly answers?: string;
 }
 
 export type InboundOutcome =
@@ -74,6 +76,17 @@ export interface OutboundFile {
   readonly path: string;
 }
 
+/** A question that the text of a post asks, for platforms that can show buttons. */
+export interface QuestionView {
+  readonly id: string;
+  /** Labels, in the order of their numbers. */
+  readonly options: readonly string[];
+  /** Whether any text is an answer. */
+  readonly freeText: boolean;
+  /** ISO-8601. */
+  readonly expiresAt: string;
+}
+
 export interface OutboundEvent {
   readonly address: Address;
   /** Our id of the message: an idempotency key where the platform takes one. */
@@ -84,6 +97,7 @@ export interface OutboundEvent {
   /** The platform's id of the message that an edit or a reaction is about. */
   readonly targetPlatformId: string | null;
   readonly files: readonly OutboundFile[];
+  readonly question?: QuestionView;
 }
 
 export type SendOutcome =

@@ -91,6 +91,7 @@ export class ComposedDaemon {
       timeZone: config.timeZone,
       roundMs: config.safetyScanMs,
       monotonicNow: () => performance.now(),
+      nudges: this.#nudges,
       onDue: (item) => {
         handleDue(item, this.#nudges);
       },
@@ -187,6 +188,7 @@ export class ComposedDaemon {
     await step('safety scan', this.#schedule.safetyScan.stop());
     this.#schedule.dueIndex.stop();
     await step('commands', this.#centralWatch.stop());
+    await step('questions', this.#schedule.questions.idle());
     await step('requests', this.#requestQueue.drain());
     await step('prewarmed sessions', this.#prewarmedPool.stop());
     await step('reconciler', this.#reconciler.stop());

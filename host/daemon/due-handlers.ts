@@ -2,7 +2,7 @@ import type { Nudges } from '../sessions/nudges.js';
 import type { DueItem, SharedDueKind } from '../store/due-items.js';
 
 /** Hints to the parts of the daemon that take due work. */
-export type DueHandlers = Pick<Nudges, 'delivery' | 'container'>;
+export type DueHandlers = Pick<Nudges, 'delivery' | 'container' | 'questions'>;
 
 /** A new kind does not compile until it has its handler. Upkeep finds by itself what there is to prune. */
 const handlerOf: Readonly<Record<SharedDueKind, keyof DueHandlers>> = {
@@ -10,6 +10,7 @@ const handlerOf: Readonly<Record<SharedDueKind, keyof DueHandlers>> = {
   wake: 'container',
   idle: 'container',
   stuck: 'container',
+  question: 'questions',
 };
 
 /** Tells the part that takes work of this kind that a session has some. */

@@ -12,6 +12,7 @@ it('a hint goes to the part of the daemon that may have something to do', () => 
     reconciler: { nudge: tell('reconciler'), noteRest: tell('rest') },
     delivery: { loop: { nudge: tell('delivery') }, notices: { nudge: tell('notices') } },
     schedule: {
+      questions: { nudge: tell('questions') },
       taskHandler: {
         moveStranded: () => {
           tell('stranded tasks')();
@@ -22,8 +23,16 @@ it('a hint goes to the part of the daemon that may have something to do', () => 
   }));
   nudges.container('s-1');
   nudges.delivery('s-2');
+  nudges.questions('s-3');
   nudges.notices();
   nudges.schedule();
   nudges.rest();
-  expect(told).toEqual(['reconciler s-1', 'delivery s-2', 'notices', 'stranded tasks', 'rest']);
+  expect(told).toEqual([
+    'reconciler s-1',
+    'delivery s-2',
+    'questions s-3',
+    'notices',
+    'stranded tasks',
+    'rest',
+  ]);
 });

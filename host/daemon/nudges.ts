@@ -10,7 +10,10 @@ export interface Nudged {
     readonly loop: Pick<Delivery['loop'], 'nudge'>;
     readonly notices: Pick<Delivery['notices'], 'nudge'>;
   };
-  readonly schedule: { readonly taskHandler: Pick<Schedule['taskHandler'], 'moveStranded'> };
+  readonly schedule: {
+    readonly taskHandler: Pick<Schedule['taskHandler'], 'moveStranded'>;
+    readonly questions: Pick<Schedule['questions'], 'nudge'>;
+  };
 }
 
 /** `parts` is asked when a hint is given: parts that give hints are made before those that take them. */
@@ -21,6 +24,9 @@ export function nudgesFor(parts: () => Nudged): Nudges {
     },
     delivery: (sessionId) => {
       parts().delivery.loop.nudge(sessionId);
+    },
+    questions: (sessionId) => {
+      parts().schedule.questions.nudge(sessionId);
     },
     notices: () => {
       parts().delivery.notices.nudge();

@@ -147,7 +147,7 @@ export class DeliveryBatch {
 
   async #sendOne(
     session: Session,
-    { row, channel, address, chat }: PlannedSend,
+    { row, channel, address, chat, question }: PlannedSend,
   ): Promise<AttemptedSend> {
     try {
       const names = chat.operation === 'post' ? chat.files : [];
@@ -158,6 +158,7 @@ export class DeliveryBatch {
         chat,
         targetPlatformId: await this.#findTarget(session, chat, address),
         files: await this.#deps.outboxFiles.take(session.id, row.id, names),
+        ...(question === undefined ? {} : { question }),
       };
       const outcome = await sendBounded(channel, event, this.#deps.sendTimeoutMs);
       return { outcome, isPlain: false };

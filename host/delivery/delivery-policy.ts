@@ -57,17 +57,26 @@ const latestMs = Date.UTC(9999, 11, 31);
 
 /** Decides what to do with one row of messages_out. */
 export function decideDelivery(row: OutboundRow, facts: DeliveryFacts): DeliveryDecision {
-  const { record, address, channel } = facts;
+  const { record } = facts;
   if (record !== undefined && record.status !== 'sending') return { kind: 'settled' };
   const parsed = parseOutboundMessage(row);
   if (parsed.kind === 'malformed') return { ...parsed, kind: 'refuse', isMalformed: true };
   const dueAt = dueTimeOf(parsed.dueAtMs);
   if (dueAt > facts.now) return { kind: 'not-yet', dueAt };
   if (parsed.kind === 'action') return { kind: 'act', system: parsed.system };
+  return decideChat(parsed.chat, facts);
+}
+
+/** Decides what to do with what a row says in a chat. */
+export function decideChat(
+  chat: ChatOut,
+  facts: DeliveryFacts,
+): Extract<DeliveryDecision, { kind: 'send' | 'refuse' }> {
+  const { address, channel } = facts;
   if (address === undefined) return refuse('it names no chat to go to');
   if (!facts.isAllowed) return refuse(`this agent may not write to ${chatName(address)}`);
   if (channel === undefined) return refuse(`there is no channel of type ${address.channelType}`);
-  return decideSend(parsed.chat, channel, address, facts);
+  return decideSend(chat, channel, address, facts);
 }
 
 /** Nothing stands against it, unless it may have been sent before. */
@@ -76,7 +85,7 @@ function decideSend(
   channel: Channel,
   address: Address,
   { record, maybeSent, unknownSends }: DeliveryFacts,
-): DeliveryDecision {
+): Extract<DeliveryDecision, { kind: 'send' | 'refuse' }> {
   const plan = planSend({
     wasBegun: record !== undefined,
     maybeSent,
@@ -95,7 +104,7 @@ function asRepeat(chat: ChatOut): ChatOut {
 }
 
 /** A person who waits in the chat that it came from learns nothing from where else the agent could not write. */
-function refuse(reason: string): DeliveryDecision {
+function refuse(reason: string): Extract<DeliveryDecision, { kind: 'refuse' }> {
   return { kind: 'refuse', reason, tellsChat: false, isMalformed: false };
 }
 

@@ -1,6 +1,6 @@
 import type { OutboundRow } from '../../shared/protocol/mailbox/outbound-reader.js';
 import type { Address, ChatOut } from '../../shared/protocol/session-message.js';
-import type { Channel } from '../channels/channel.js';
+import type { Channel, QuestionView } from '../channels/channel.js';
 
 /** A row of messages_out that is to be sent now. */
 export interface PlannedSend {
@@ -12,4 +12,5 @@ export interface PlannedSend {
   readonly isRepeat: boolean;
   /** A send of it was begun before. */
   readonly wasBegun: boolean;
+  readonly question?: QuestionView | undefined;
 }

@@ -6,19 +6,27 @@ import type { DeliveryRecord } from '../../shared/protocol/mailbox/inbound-rows.
 import type { OutboundPage, OutboundRow } from '../../shared/protocol/mailbox/outbound-reader.js';
 import type { Address } from '../../shared/protocol/session-message.js';
 import { outboundDbName } from '../../shared/protocol/workspace.js';
-import type { Channel } from '../channels/channel.js';
+import type { Channel, QuestionView } from '../channels/channel.js';
 import type { Mailbox } from '../sessions/mailbox/mailbox.js';
 import type { SessionRegistry } from '../sessions/session-registry.js';
 import type { DeliveryRetry } from '../store/delivery-retries.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import type { DeliveryBatch } from './delivery-batch.js';
-import { chatKey, decideDelivery, type DeliveryFacts } from './delivery-policy.js';
+import {
+  chatKey,
+  decideChat,
+  decideDelivery,
+  type DeliveryDecision,
+  type DeliveryFacts,
+} from './delivery-policy.js';
 import type { DeliveryDraft } from './delivery-draft.js';
 import { PassStarts, startAfter, type PassStart } from './pass-starts.js';
+import { findSettledThrough } from './settled-rows.js';
 import type { PlannedSend } from './planned-send.js';
 import type { UnknownSends } from './send/outcome-policy.js';
 import type { Undelivered } from './undelivered.js';
+import type { ActionOutcome } from './actions/action.js';
 import type { ActionHandler, RequestedAction } from './actions/action-handler.js';
 import { mayWriteTo } from './write-permission.js';
 
@@ -48,9 +56,6 @@ const busyAgainMs = 2_000;
 
 /** How many rows are read together. */
 export const pageSize = 100;
-/** How many are passed over together that are final already. */
-const headsAtOnce = 1_000;
-
 /** The facts that are found out while a session's rows are gone through. */
 interface RowPass {
   readonly session: Session;
@@ -91,18 +96,32 @@ export interface DeliveredRows {
 
 type Goal = Omit<DeliveryFacts, 'record' | 'maybeSent'>;
 
+interface PlannedAction extends RequestedAction {
+  readonly facts: DeliveryFacts;
+}
+
 /** The decisions on the rows that are read together. */
 interface Page {
   /** The goals of its rows: many go to the same chat. */
   readonly goals: Map<string, Goal>;
   readonly sends: PlannedSend[];
-  readonly actions: RequestedAction[];
+  readonly actions: PlannedAction[];
   readonly refusals: Undelivered[];
   /** Rows whose time has not come. */
   readonly later: Set<string>;
   /** Rows that an earlier failure keeps back. */
   readonly waiting: Set<string>;
 }
+
+/** A row, and where its decision puts it. */
+interface Decided {
+  readonly row: OutboundRow;
+  readonly facts: DeliveryFacts;
+  readonly decision: DeliveryDecision;
+  readonly question?: QuestionView;
+}
+
+type ActionPost = NonNullable<ActionOutcome['post']>;
 
 export class RowDelivery {
   readonly #deps: RowDeliveryDeps;
@@ -127,7 +146,7 @@ export class RowDelivery {
     const now = isoAt(this.#deps.clock.now());
     const known = this.#starts.take(session.id, now);
     if (known !== undefined) return known;
-    const start = startAfter(await this.#findSettledThrough(session.id));
+    const start = startAfter(await findSettledThrough(this.#deps.mailbox, session.id));
     this.#starts.note(session.id, start);
     return start;
   }
@@ -179,21 +198,6 @@ export class RowDelivery {
     return { isComplete: true, dueAt: pass.earliest };
   }
 
-  /** The last seq of the rows, from the first on, that are final. */
-  async #findSettledThrough(sessionId: string): Promise<number> {
-    const { mailbox } = this.#deps;
-    for (let through = 0; ;) {
-      const heads = await mailbox.outbound(sessionId, 'listHeads', through, headsAtOnce);
-      if (heads.length === 0 || (heads[0]?.seq ?? 0) <= through) return through;
-      const ids = heads.map(({ id }) => id);
-      const settled = await mailbox.inbound(sessionId, 'findSettledOut', ids);
-      const open = heads.findIndex(({ id }) => !settled.has(id));
-      const last = open === -1 ? heads.at(-1) : heads[open - 1];
-      through = last?.seq ?? through;
-      if (open !== -1 || heads.length < headsAtOnce) return through;
-    }
-  }
-
   /** Each pass in which one of them is due goes through all that wait: however many, they take a tenth of this thread. */
   #pace(pass: RowPass): void {
     if (pass.waitsUntil === undefined) return;
@@ -228,8 +232,8 @@ export class RowDelivery {
     pass.refused += page.refusals.length;
     pass.malformed += page.refusals.filter(({ isMalformed }) => isMalformed === true).length;
     if (pass.malformed > maxMalformed) throw this.#flooded(pass);
-    await batch.refuse(session, page.refusals, pass.draft);
     await this.#act(pass, page);
+    await batch.refuse(session, page.refusals, pass.draft);
     const unsent = await batch.send(session, page.sends, pass);
     for (const dueAt of unsent.dueTimes) pass.earliest = earlier(pass.earliest, dueAt);
     for (const { id, seq } of rows) {
@@ -245,7 +249,8 @@ export class RowDelivery {
    * In their order. An action that was done is noted with the next thing that is written; done again, it is known by
    * its row.
    */
-  async #act(pass: RowPass, { actions, waiting }: Page): Promise<void> {
+  async #act(pass: RowPass, page: Page): Promise<void> {
+    const { actions, waiting } = page;
     for (const one of actions) {
       const outcome = pass.isBusy ? undefined : await this.#deps.actions.handle(pass.session, one);
       if (outcome === undefined) {
@@ -254,9 +259,25 @@ export class RowDelivery {
         waiting.add(one.row.id);
         continue;
       }
+      if (outcome.post !== undefined) {
+        this.#say(pass, one, outcome.post, page);
+        continue;
+      }
       const status = outcome.isDone ? 'delivered' : 'failed';
       pass.draft.add({ messageOutId: one.row.id, status, platformMessageId: null }, false);
     }
+  }
+
+  /** The row is a message in its chat, too: it has its place among the others. */
+  #say(
+    pass: RowPass,
+    { row, facts }: PlannedAction,
+    { text, question }: ActionPost,
+    page: Page,
+  ): void {
+    const decision = decideChat({ operation: 'post', text, files: [] }, facts);
+    this.#place(pass, { row, facts, decision, question }, page);
+    page.sends.sort((one, other) => one.row.seq - other.row.seq);
   }
 
   #flooded({ session: { id }, malformed }: RowPass): BerthError {
@@ -269,9 +290,14 @@ export class RowDelivery {
 
   /** Puts a row where its decision says. */
   #sort(pass: RowPass, row: OutboundRow, record: DeliveryRecord | undefined, page: Page): void {
-    const isBegun = record?.status === 'sending';
     const maybeSent = pass.retries.get(row.id)?.maybeSent === true;
-    const decision = decideDelivery(row, { ...this.#goalOf(pass, row, page), record, maybeSent });
+    const facts = { ...this.#goalOf(pass, row, page), record, maybeSent };
+    this.#place(pass, { row, facts, decision: decideDelivery(row, facts) }, page);
+  }
+
+  #place(pass: RowPass, { row, facts, decision, question }: Decided, page: Page): void {
+    const { maybeSent, isAllowed, channel } = facts;
+    const isBegun = facts.record?.status === 'sending';
     switch (decision.kind) {
       case 'settled':
         return;
@@ -285,11 +311,16 @@ export class RowDelivery {
         page.refusals.push({ row, ...decision, maybeSent: isBegun || maybeSent });
         return;
       case 'act':
-        page.actions.push({ row, system: decision.system });
+        page.actions.push({
+          row,
+          system: decision.system,
+          address: isAllowed && channel !== undefined ? facts.address : undefined,
+          facts,
+        });
         return;
       case 'send':
         if (this.#mustWait(pass, row, decision.address)) page.waiting.add(row.id);
-        else page.sends.push({ row, ...decision, wasBegun: isBegun });
+        else page.sends.push({ row, ...decision, wasBegun: isBegun, question });
     }
   }
 

@@ -5,7 +5,7 @@ import { addDestination, listDestinations, removeDestination } from './destinati
 import type { DaemonOperation } from './operation.js';
 import { closeSession, deleteSession, restartSession } from './sessions.js';
 import { cancelTask, createTask, pauseTask, resumeTask, runTask } from './tasks.js';
-import { testWirings } from './wirings.js';
+import { deleteWiring, testWirings } from './wirings.js';
 
 export const operations = [
   closeSession,
@@ -18,6 +18,7 @@ export const operations = [
   runTask,
   retryDeadLetter,
   testWirings,
+  deleteWiring,
   listDestinations,
   addDestination,
   removeDestination,
@@ -41,6 +42,7 @@ export const accessOf: Readonly<Record<OperationName, 'operator'>> = {
   'tasks.run': 'operator',
   'dead-letters.retry': 'operator',
   'wirings.test': 'operator',
+  'wirings.delete': 'operator',
   'destinations.list': 'operator',
   'destinations.add': 'operator',
   'destinations.remove': 'operator',

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isoAt } from '../../shared/base/clock.js';
 import { BerthError } from '../../shared/base/errors.js';
+import { dropQuestions } from '../sessions/question-ends.js';
 import type { Session } from '../store/sessions.js';
 import { removeEndedSessions } from './ended-sessions.js';
 import { inDaemon, onDatabase } from './operation.js';
@@ -20,6 +21,7 @@ export const closeSession = onDatabase({
     const now = isoAt(clock.now());
     if (session.status === 'active') {
       store.sessions.setStatus(session.id, 'closed', 'closed with `berth sessions close`');
+      dropQuestions(store, session.id, now);
       if (wake !== undefined) {
         store.dueItems.set({ sessionId: session.id, kind: 'wake', dueAt: now, attempts: 0 });
       }

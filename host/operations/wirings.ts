@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import { decideWiring } from '../routing/decide-wiring.js';
+import { isoAt } from '../../shared/base/clock.js';
 import { BerthError } from '../../shared/base/errors.js';
+import { withdrawQuestions } from '../sessions/question-ends.js';
 import { onDatabase } from './operation.js';
-import { getMessagingGroup } from './references.js';
+import { getMessagingGroup, getWiring } from './references.js';
 
 /** The decision of one wiring about a message. */
 export interface WiringVerdict {
@@ -13,6 +15,27 @@ export interface WiringVerdict {
   readonly verdict: 'engaged' | 'context' | 'refused';
   readonly reason: string | null;
 }
+
+export const deleteWiring = onDatabase({
+  name: 'wirings.delete',
+  summary: 'Ends that an agent group answers a chat; questions that it asked there are withdrawn.',
+  input: z.object({ wiring: z.string() }),
+  effect: 'writes',
+  run: ({ store, clock }, { wiring: reference }) => {
+    const { id, messagingGroupId, agentGroupId } = getWiring(store, reference);
+    store.wirings.delete(id);
+    const chat = store.messagingGroups.find(messagingGroupId);
+    if (chat !== undefined) withdrawQuestions(store, { ...chat, agentGroupId }, isoAt(clock.now()));
+    const isItsAgents = (sessionId: string): boolean =>
+      store.sessions.find(sessionId)?.agentGroupId === agentGroupId;
+    /** They go on. */
+    const tasks = store.tasks
+      .list()
+      .filter((task) => task.messagingGroupId === messagingGroupId && isItsAgents(task.sessionId))
+      .map((task) => task.id);
+    return { deleted: id, tasks };
+  },
+});
 
 export const testWirings = onDatabase({
   name: 'wirings.test',

@@ -4,25 +4,19 @@
  */
 import { isoAt } from '../../shared/base/clock.js';
 import { toBerthError } from '../../shared/base/errors.js';
-import { idFrom, type NewId } from '../../shared/base/ids.js';
-import type { Logger } from '../../shared/base/logger.js';
+import { idFrom } from '../../shared/base/ids.js';
 import type { InboundStatus } from '../../shared/protocol/session-message.js';
 import type { InboundEvent, InboundOutcome } from '../channels/channel.js';
 import type { Nudges } from '../sessions/nudges.js';
-import { messagingGroupIdFor, type MessagingGroup } from '../store/messaging-groups.js';
+import type { MessagingGroup } from '../store/messaging-groups.js';
 import type { ReceivedMessage, Verdict } from '../store/received-messages.js';
-import type { Store } from '../store/store.js';
-import { openWiring, type Wiring } from '../store/wirings.js';
+import type { Wiring } from '../store/wirings.js';
+import { ChatRecorder, type ChatRecorderDeps } from './chat-recorder.js';
 import { decideWiring } from './decide-wiring.js';
+import { answerRow, findAnswer, type FoundAnswer } from './find-answer.js';
 import { SessionPoster, type SessionPosterDeps, type Written } from './session-poster.js';
 
-export interface RouterDeps extends SessionPosterDeps {
-  readonly store: Store;
-  readonly newId: NewId;
-  readonly log: Logger;
-  /** The agent group that answers chats which wire themselves. */
-  readonly defaultAgentFolder: string;
-  readonly wiresItself: (channelType: string) => boolean;
+export interface RouterDeps extends SessionPosterDeps, ChatRecorderDeps {
   readonly nudges: Pick<Nudges, 'container' | 'notices'>;
   /** Resolves when what this session has said is sent, as far as that can be done now. */
   readonly deliver: (sessionId: string) => Promise<void>;
@@ -33,11 +27,14 @@ interface Delivery {
   readonly verdict: Verdict;
   /** Its session is another one where the first was damaged. Undefined where it goes to none. */
   readonly written: Promise<Written | undefined>;
+  /** Done in the transaction that records the message. */
+  readonly alongside?: () => void;
 }
 
 export class Router {
   readonly #deps: RouterDeps;
   readonly #poster: SessionPoster;
+  readonly #chats: ChatRecorder;
   /** The decisions of each chat that are being made: messages of one chat are decided and queued in order. */
   readonly #tails = new Map<string, Promise<unknown>>();
   /** Messages that are not on disk yet. */
@@ -48,6 +45,7 @@ export class Router {
   constructor(deps: RouterDeps) {
     this.#deps = deps;
     this.#poster = new SessionPoster(deps);
+    this.#chats = new ChatRecorder(deps);
   }
 
   /** Rejects when the message could not be written; it is not accepted then and may be sent again. */
@@ -79,24 +77,60 @@ export class Router {
   /** Decides, and puts the message into the queues of its sessions. The function that it returns waits for the writes. */
   async #decide(event: InboundEvent): Promise<() => Promise<InboundOutcome>> {
     const { store } = this.#deps;
-    const chat = this.#ensureMessagingGroup(event);
+    const chat = this.#chats.ensure(event);
     const known = store.received.find(chat.id, event.platformMessageId);
     if (known !== undefined) return () => this.#describeDuplicate(known);
 
     const messageId = idFrom('m', chat.id, event.platformMessageId);
     const twin = this.#writing.get(messageId);
     if (twin !== undefined) return () => twin.then(() => this.route(event));
+    const found = findAnswer(store, event, this.#deps.clock.now());
+    if (found.kind === 'refused') return () => Promise.resolve(found);
+    const deliveries =
+      found.kind === 'found'
+        ? [this.#takeAnswer(found, event, messageId)]
+        : await this.#applyWirings(chat, event, messageId);
+    const outcome = this.#finish(event, chat, messageId, deliveries).finally(() => {
+      this.#writing.delete(messageId);
+    });
+    this.#writing.set(messageId, outcome);
+    return () => outcome;
+  }
+
+  async #applyWirings(
+    chat: MessagingGroup,
+    event: InboundEvent,
+    messageId: string,
+  ): Promise<readonly Delivery[]> {
     const deliveries: Delivery[] = [];
     // The platform may not know that several people talk there: then an admin has said so.
     const received = { ...event, isGroup: event.isGroup || chat.isGroup };
     for (const wiring of this.#listWirings(chat)) {
       deliveries.push(await this.#applyWiring(wiring, chat, received, messageId));
     }
-    const outcome = this.#finish(event, chat, messageId, deliveries).finally(() => {
-      this.#writing.delete(messageId);
+    return deliveries;
+  }
+
+  /** Only the agent that asked has it. */
+  #takeAnswer(
+    { question, session, answer, claim }: Extract<FoundAnswer, { kind: 'found' }>,
+    event: InboundEvent,
+    messageId: string,
+  ): Delivery {
+    const { store } = this.#deps;
+    const system = answerRow(question, answer, event.sender);
+    const written = this.#poster.postAnswer(session, event, { messageId, system });
+    // Where it could not be written, somebody may answer again.
+    written.catch(() => {
+      store.questions.unclaim(question.id, claim);
     });
-    this.#writing.set(messageId, outcome);
-    return () => outcome;
+    return {
+      verdict: { agentGroupId: session.agentGroupId, verdict: 'engaged' },
+      written,
+      alongside: () => {
+        store.questions.delete(question.id);
+      },
+    };
   }
 
   async #finish(
@@ -124,6 +158,7 @@ export class Router {
       }
       store.received.insert(received);
       for (const verdict of missed) this.#tellMissed(event, messageId, verdict, receivedAt);
+      for (const { alongside } of deliveries) alongside?.();
     });
     if (missed.length > 0) nudges.notices();
     log.debug({ messageId }, 'message recorded');
@@ -243,40 +278,6 @@ export class Router {
     if (status !== undefined) return status;
     const isGivenUp = store.deadLetters.find({ sessionId, direction: 'in', messageId });
     return isGivenUp === undefined ? undefined : 'failed';
-  }
-
-  /** An unknown chat is recorded, so that an admin can see and wire it. */
-  #ensureMessagingGroup(event: InboundEvent): MessagingGroup {
-    const { store, clock, log } = this.#deps;
-    const { channelType, platformId } = event.address;
-    const known = store.messagingGroups.findByPlatform(channelType, platformId);
-    if (known !== undefined) return known;
-    const chat: MessagingGroup = {
-      id: messagingGroupIdFor(channelType, platformId),
-      channelType,
-      platformId,
-      name: event.chatName ?? null,
-      isGroup: event.isGroup,
-      adminUserId: null,
-      timeZone: null,
-      createdAt: isoAt(clock.now()),
-    };
-    // Both or neither: a chat that is known already does not wire itself any more.
-    store.transaction(() => {
-      store.messagingGroups.insert(chat);
-      if (this.#deps.wiresItself(channelType)) this.#wireToDefault(chat);
-    });
-    log.info({ channel: channelType, messagingGroup: chat.id }, 'unknown chat recorded');
-    return chat;
-  }
-
-  #wireToDefault(chat: MessagingGroup): void {
-    const { store, clock, newId, defaultAgentFolder, log } = this.#deps;
-    const agentGroup = store.agentGroups.findByFolder(defaultAgentFolder);
-    if (agentGroup === undefined) return;
-    const of = { messagingGroupId: chat.id, agentGroupId: agentGroup.id };
-    store.wirings.insert(openWiring({ id: newId('w'), ...of, createdAt: isoAt(clock.now()) }));
-    log.info({ messagingGroup: chat.id, agentGroup: agentGroup.id }, 'chat wired itself');
   }
 
   #listWirings(chat: MessagingGroup): readonly Wiring[] {

@@ -1,7 +1,11 @@
 /** Puts a message into the session that it belongs to. */
 import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { hasCode, type BerthError } from '../../shared/base/errors.js';
-import { encodeContent } from '../../shared/protocol/session-message.js';
+import {
+  encodeContent,
+  type InboundContent,
+  type SystemIn,
+} from '../../shared/protocol/session-message.js';
 import type { InboundEvent } from '../channels/channel.js';
 import type { InboxFiles } from '../sessions/inbox-files.js';
 import type { Mailbox } from '../sessions/mailbox/mailbox.js';
@@ -69,14 +73,27 @@ export class SessionPoster {
     return { written: recovered };
   }
 
+  /** An answer belongs to the session that asked, and to no other that takes its place. */
+  postAnswer(
+    session: Session,
+    event: InboundEvent,
+    { messageId, system }: { readonly messageId: string; readonly system: SystemIn },
+  ): Promise<Written> {
+    return this.#append(session, event, {
+      id: messageId,
+      status: 'pending',
+      content: { kind: 'system', system },
+    });
+  }
+
   async #queue(
     session: Session,
     event: InboundEvent,
     { messageId, kind, isAddressed }: Post,
   ): Promise<{ readonly written: Promise<Written> }> {
-    const { mailbox, sessions, clock, inboxFiles } = this.#deps;
+    const { inboxFiles } = this.#deps;
     const attachments = await inboxFiles.take(session.id, messageId, event.files ?? []);
-    const content = encodeContent({
+    const content: InboundContent = {
       kind: 'chat',
       chat: {
         text: event.text,
@@ -85,21 +102,39 @@ export class SessionPoster {
         ...(event.replyTo === undefined ? {} : { replyTo: event.replyTo }),
         attachments: [...attachments],
       },
-    });
-    const written = mailbox.post(session.id, {
-      routing: event.address,
+    };
+    const status = kind === 'engaged' ? 'pending' : 'context';
+    return { written: this.#append(session, event, { id: messageId, status, content }) };
+  }
+
+  async #append(
+    session: Session,
+    { address }: InboundEvent,
+    {
+      id,
+      status,
+      content,
+    }: {
+      readonly id: string;
+      readonly status: 'pending' | 'context';
+      readonly content: InboundContent;
+    },
+  ): Promise<Written> {
+    const { mailbox, sessions, clock } = this.#deps;
+    const isNew = await mailbox.post(session.id, {
+      routing: address,
       ...sessions.projectionOf(session),
       row: {
-        id: messageId,
-        kind: 'chat',
+        id,
+        kind: content.kind,
         timestamp: isoAt(clock.now()),
-        status: kind === 'engaged' ? 'pending' : 'context',
+        status,
         processAfter: null,
         recurrence: null,
-        address: event.address,
-        content,
+        address,
+        content: encodeContent(content),
       },
     });
-    return { written: written.then((isNew) => ({ sessionId: session.id, isNew })) };
+    return { sessionId: session.id, isNew };
   }
 }

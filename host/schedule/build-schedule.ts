@@ -1,16 +1,19 @@
 import { DueIndex, type DueIndexDeps } from './due-index.js';
+import { QuestionExpiry, type QuestionExpiryDeps } from './question-expiry.js';
 import { SafetyScan, type SafetyScanDeps } from './safety-scan.js';
 import { TaskCheck } from './task-check.js';
 import { TaskHandler, type TaskHandlerDeps } from './task-handler.js';
 
 export type ScheduleDeps = DueIndexDeps &
   TaskHandlerDeps &
+  QuestionExpiryDeps &
   Omit<SafetyScanDeps, 'taskCheck' | 'onRound'>;
 
 export interface Schedule {
   readonly dueIndex: DueIndex;
   readonly taskHandler: TaskHandler;
   readonly taskCheck: TaskCheck;
+  readonly questions: QuestionExpiry;
   readonly safetyScan: SafetyScan;
 }
 
@@ -24,5 +27,6 @@ export function buildSchedule(deps: ScheduleDeps): Schedule {
     taskCheck,
     onRound: () => taskHandler.moveStranded(),
   });
-  return { dueIndex, taskHandler, taskCheck, safetyScan };
+  const questions = new QuestionExpiry(deps);
+  return { dueIndex, taskHandler, questions, taskCheck, safetyScan };
 }

@@ -8,6 +8,8 @@ export interface Nudges {
   readonly container: (sessionId: string) => void;
   /** A session may have replies to be sent, or messages to be settled. */
   readonly delivery: (sessionId: string) => void;
+  /** A question of a session may have ended. */
+  readonly questions: (sessionId: string) => void;
   /** The daemon itself has something to say in a chat. */
   readonly notices: () => void;
   /** Planned tasks may have lost their session. Due times need no hint: their table tells the schedule of each. */

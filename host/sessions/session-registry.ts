@@ -5,6 +5,7 @@ import type { Address, Destination } from '../../shared/protocol/session-message
 import { settingsKey, type AgentGroup } from '../store/agent-groups.js';
 import type { Session, SessionKey } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
+import { dropQuestions } from './question-ends.js';
 import { askerAddress } from './agent-conversation.js';
 
 export interface SessionRegistryDeps {
@@ -95,6 +96,7 @@ export class SessionRegistry {
     const notice = { id: `aside-${sessionId}`, inReplyTo: null, text };
     store.transaction(() => {
       store.sessions.setStatus(sessionId, 'set-aside', reason);
+      dropQuestions(store, sessionId, isoAt(clock.now()));
       store.dueItems.clear(sessionId, 'wake');
       store.dueItems.clear(sessionId, 'deliver');
       if (routing === undefined) return;

@@ -6,6 +6,7 @@ export const dueKinds = {
   deliver: 'replies wait to be sent',
   idle: 'its container may have nothing to do',
   stuck: 'its container may hang',
+  question: 'a question that nobody has answered ends',
   prune: 'old rows and files may be taken away',
 } as const;
 

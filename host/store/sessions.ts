@@ -172,6 +172,8 @@ export class SessionStore {
 
   /** Its row, and all rows that hang on it. Its folder stays. */
   delete(id: string): void {
+    // The table of questions is older than the rule that rows go with their session.
+    this.#statements.prepare('DELETE FROM pending_questions WHERE session_id = ?').run(id);
     this.#statements.prepare('DELETE FROM sessions WHERE id = ?').run(id);
   }
 

@@ -12,6 +12,7 @@ import { DueItemStore } from './due-items.js';
 import { EngagedThreadStore } from './engaged-threads.js';
 import { MessagingGroupStore } from './messaging-groups.js';
 import { NoticeStore } from './notices.js';
+import { QuestionStore } from './questions.js';
 import { ReceivedMessageStore } from './received-messages.js';
 import { RepairStore } from './repairs.js';
 import { RequestStore } from './requests.js';
@@ -37,6 +38,7 @@ export class Store {
   readonly engagedThreads: EngagedThreadStore;
   readonly messagingGroups: MessagingGroupStore;
   readonly notices: NoticeStore;
+  readonly questions: QuestionStore;
   readonly received: ReceivedMessageStore;
   readonly repairs: RepairStore;
   readonly requests: RequestStore;
@@ -64,6 +66,7 @@ export class Store {
     this.engagedThreads = new EngagedThreadStore(statements);
     this.messagingGroups = new MessagingGroupStore(statements);
     this.notices = new NoticeStore(statements);
+    this.questions = new QuestionStore(statements);
     this.received = new ReceivedMessageStore(statements);
     this.repairs = new RepairStore(statements);
     this.requests = new RequestStore(statements);

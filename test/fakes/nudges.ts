@@ -4,5 +4,5 @@ import type { Nudges } from '../../host/sessions/nudges.js';
 export function nudgesWith(taken: Partial<Nudges> = {}): Nudges {
   const nobody = (): void => undefined;
   const none = { container: nobody, delivery: nobody, notices: nobody };
-  return { ...none, schedule: nobody, rest: nobody, ...taken };
+  return { ...none, schedule: nobody, rest: nobody, questions: nobody, ...taken };
 }

@@ -26,6 +26,7 @@ import { nudgesWith } from './nudges.js';
 
 export interface InboundRow {
   readonly id: string;
+  readonly kind: string;
   readonly seq: number;
   readonly status: string;
   readonly tries: number;
@@ -224,7 +225,7 @@ export class TempHome implements Disposable {
     return this.inbound(sessionId, (db) =>
       db
         .prepare<[], InboundRow>(
-          'SELECT id, seq, status, tries, process_after, content FROM messages_in ORDER BY seq',
+          'SELECT id, kind, seq, status, tries, process_after, content FROM messages_in ORDER BY seq',
         )
         .all(),
     );

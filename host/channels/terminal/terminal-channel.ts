@@ -9,6 +9,7 @@ import type { Logger } from '../../../shared/base/logger.js';
 import type {
   Channel,
   ChannelEvents,
+  InboundEvent,
   InboundOutcome,
   OutboundEvent,
   SendOutcome,
@@ -168,12 +169,12 @@ export class TerminalChannel implements Channel {
     const line = parseClientLine(item.text);
     if (line.type === 'error') return answerWith(line);
     try {
-      if (line.type === 'message') return await this.#takeMessage(connection, line, events);
+      if (line.type !== 'subscribe') return await this.#takeMessage(connection, line, events);
       this.#listeners.add(connection, line.platformId);
       events.onListening({ channelType: this.type, platformId: line.platformId });
       return answerWith();
     } catch (error) {
-      return answerWith(this.#failureOf(error, line.type === 'message' ? line.id : null));
+      return answerWith(this.#failureOf(error, line.type === 'subscribe' ? null : line.id));
     }
   }
 
@@ -197,8 +198,7 @@ export class TerminalChannel implements Channel {
       sender: { id: line.sender },
       text: line.text,
       isGroup: false,
-      isMention: line.mention ?? false,
-      mentionedNames: line.mention === undefined ? findMentionedNames(line.text) : [],
+      ...(line.type === 'answer' ? { isMention: false, answers: line.question } : mentionsOf(line)),
     });
     return answerTo(line, outcome);
   }
@@ -231,6 +231,16 @@ function errorLine(code: string, message: string, id: string | null): ErrorLine 
 
 function answerWith(...lines: readonly ServerLine[]): Answer {
   return { lines: lines.map(encodeLine) };
+}
+
+function mentionsOf({
+  text,
+  mention,
+}: Extract<MessageLine, { type: 'message' }>): Pick<InboundEvent, 'isMention' | 'mentionedNames'> {
+  return {
+    isMention: mention ?? false,
+    mentionedNames: mention === undefined ? findMentionedNames(text) : [],
+  };
 }
 
 function answerTo(line: MessageLine, outcome: InboundOutcome): Answer {

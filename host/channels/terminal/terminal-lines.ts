@@ -8,7 +8,9 @@ export function spokenLineOf(event: OutboundEvent): SpokenLine | undefined {
   const spoken = { platformId, threadId, inReplyTo, messageId };
   if (chat.operation === 'post') {
     const files = event.files.map(({ name, path }) => ({ name, path }));
-    return { type: 'reply', ...spoken, text: chat.text, files };
+    const { question } = event;
+    const asks = question === undefined ? {} : { question };
+    return { type: 'reply', ...spoken, text: chat.text, files, ...asks };
   }
   if (target === null) return undefined;
   return chat.operation === 'edit'

@@ -41,6 +41,19 @@ const clientLineSchema = z.discriminatedUnion('type', [
     /** Known again when it comes twice in the same chat. */
     id: nameSchema.nullable().default(null),
   }),
+  /** Answers the `question` of a reply. */
+  z.object({
+    type: z.literal('answer'),
+    platformId: spokenNameSchema,
+    threadId: spokenNameSchema.nullable().default(null),
+    sender: spokenNameSchema.default('me'),
+    /** The question's id. */
+    question: nameSchema,
+    /** An option, or the number of one; or any text, where the question says `freeText`. */
+    text: z.string().min(1).overwrite(toWellFormed),
+    /** Known again when it comes twice in the same chat. */
+    id: nameSchema.nullable().default(null),
+  }),
   z.object({ type: z.literal('subscribe'), platformId: spokenNameSchema }),
 ]);
 
@@ -68,6 +81,15 @@ const serverLineSchema = z.discriminatedUnion('type', [
     text: z.string(),
     /** Paths on the daemon's machine. */
     files: z.array(z.object({ name: z.string(), path: z.string() })),
+    /** It asks: one of the options is an answer, or its number from 1 on. */
+    question: z
+      .object({
+        id: z.string(),
+        options: z.array(z.string()).readonly(),
+        freeText: z.boolean(),
+        expiresAt: z.string(),
+      })
+      .optional(),
   }),
   /** `target`: the messageId of an earlier reply. */
   z.object({ type: z.literal('edit'), ...spoken, target: z.string(), text: z.string() }),
@@ -90,7 +112,7 @@ const serverLineSchema = z.discriminatedUnion('type', [
 ]);
 
 export type ClientLine = z.infer<typeof clientLineSchema>;
-export type MessageLine = Extract<ClientLine, { type: 'message' }>;
+export type MessageLine = Extract<ClientLine, { type: 'message' | 'answer' }>;
 export type ServerLine = z.infer<typeof serverLineSchema>;
 export type ErrorLine = Extract<ServerLine, { type: 'error' }>;
 /** The agent does these in a chat. */

@@ -5,9 +5,9 @@ import { responseScopes, sessionModes, type Wiring } from '../../store/wirings.j
 import type { AddCommands, CommandContext } from '../command/command-context.js';
 import { noteUnknownChannel } from './messaging-groups.js';
 import { parseWhole } from '../command/option-values.js';
-import { chatName, getWiring } from '../../operations/references.js';
+import { chatName } from '../../operations/references.js';
 import { performNow } from '../command/perform.js';
-import { readStore, writeStore } from '../command/store-access.js';
+import { readStore } from '../command/store-access.js';
 import { fromStoredJson } from './stored-json.js';
 import { formatTable } from '../output/table.js';
 import { ignoredChoices, modeChoices } from './trigger-options.js';
@@ -142,23 +142,15 @@ const verdictWords = {
   refused: 'leave it',
 } as const;
 
-function remove(context: CommandContext, reference: string): void {
-  const { id, taskIds } = writeStore(context, (store) => {
-    const wiring = getWiring(store, reference);
-    store.wirings.delete(wiring.id);
-    const { messagingGroupId, agentGroupId } = wiring;
-    const tasks = store.tasks.list().filter((task) => task.messagingGroupId === messagingGroupId);
-    const isItsAgents = (sessionId: string): boolean =>
-      store.sessions.find(sessionId)?.agentGroupId === agentGroupId;
-    const taskIds = tasks.filter((task) => isItsAgents(task.sessionId)).map((task) => task.id);
-    return { id: wiring.id, taskIds };
-  });
-  if (taskIds.length > 0) {
+function remove(context: CommandContext, wiring: string): void {
+  const removed = performNow(context, 'wirings.delete', { wiring });
+  const { deleted, tasks } = removed;
+  if (tasks.length > 0) {
     context.output.note(
-      `Tasks that this agent has for the chat go on: ${taskIds.join(', ')}. End them with \`berth tasks cancel\`.`,
+      `Tasks that this agent has for the chat go on: ${tasks.join(', ')}. End them with \`berth tasks cancel\`.`,
     );
   }
-  context.output.result({ deleted: id, tasks: taskIds }, () => `Deleted the wiring ${id}.`);
+  context.output.result(removed, () => `Deleted the wiring ${deleted}.`);
 }
 
 type WiringView = Omit<Wiring, 'triggerRules'> & { readonly triggerRules: unknown };

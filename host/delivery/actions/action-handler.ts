@@ -4,7 +4,11 @@ import { BerthError, hasCode, toBerthError } from '../../../shared/base/errors.j
 import type { Logger } from '../../../shared/base/logger.js';
 import type { OutboundRow } from '../../../shared/protocol/mailbox/outbound-reader.js';
 import { describeIssues } from '../../../shared/protocol/plain-words.js';
-import { encodeContent, type SystemOut } from '../../../shared/protocol/session-message.js';
+import {
+  encodeContent,
+  type Address,
+  type SystemOut,
+} from '../../../shared/protocol/session-message.js';
 import type { Mailbox } from '../../sessions/mailbox/mailbox.js';
 import type { Nudges } from '../../sessions/nudges.js';
 import type { SessionRegistry } from '../../sessions/session-registry.js';
@@ -23,6 +27,8 @@ export interface ActionHandlerDeps extends ActionScope {
 export interface RequestedAction {
   readonly row: OutboundRow;
   readonly system: SystemOut;
+  /** The chat that the row goes to; undefined where the agent may not write there. */
+  readonly address: Address | undefined;
 }
 
 /** While one message is answered. */
@@ -70,7 +76,7 @@ export class ActionHandler {
 
   async #run(
     session: Session,
-    { row, system }: RequestedAction,
+    { row, system, address }: RequestedAction,
     action: Action | undefined,
   ): Promise<ActionOutcome | 'busy'> {
     const { store, clock } = this.#deps;
@@ -98,6 +104,7 @@ export class ActionHandler {
         session,
         rowId: row.id,
         inReplyTo: row.inReplyTo,
+        address,
         note,
       });
     } catch (error) {

@@ -4,6 +4,8 @@
  */
 import type { z } from 'zod';
 import type { Clock } from '../../../shared/base/clock.js';
+import type { Address } from '../../../shared/protocol/session-message.js';
+import type { QuestionView } from '../../channels/channel.js';
 import type { TaskPlans } from '../../sessions/tasks/task-plans.js';
 import type { Session } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
@@ -17,6 +19,8 @@ export interface ActionOutcome {
   readonly text: string;
   /** Data for the agent, as JSON. */
   readonly result?: unknown;
+  /** The row itself says this in its chat. */
+  readonly post?: { readonly text: string; readonly question: QuestionView };
 }
 
 /** The things that actions work with. */
@@ -37,6 +41,8 @@ export interface ActionRequest {
   readonly rowId: string;
   /** The messages_in row that the agent was answering, as it says. */
   readonly inReplyTo: string | null;
+  /** The chat that the row goes to; undefined where the agent may not write there. */
+  readonly address: Address | undefined;
   /** Notes what came of it. Called in the transaction of its effect on central.db, where it has one. */
   readonly note: (outcome: ActionOutcome) => void;
 }

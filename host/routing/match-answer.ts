@@ -1,0 +1,37 @@
+/** Says whether a message answers a question. Everything that does not is an ordinary message. Pure. */
+import { normalizeName } from '../../shared/base/name-rules.js';
+import type { Question } from '../store/questions.js';
+
+export interface PossibleAnswer {
+  readonly text: string;
+  readonly senderId: string;
+  readonly threadId: string | null;
+}
+
+export interface Answer {
+  /** The label of an option; null where the text is an answer of its own. */
+  readonly option: string | null;
+  readonly text: string;
+}
+
+/** `isMeant`: the platform says which question it answers, as by a button: then the thread does not matter. */
+export function matchAnswer(
+  question: Pick<Question, 'options' | 'freeText' | 'askedUser' | 'address'>,
+  { text, senderId, threadId }: PossibleAnswer,
+  isMeant = false,
+): Answer | undefined {
+  const { options, freeText, askedUser, address } = question;
+  if (askedUser !== null && askedUser !== senderId) return undefined;
+  if (!isMeant && threadId !== address.threadId) return undefined;
+  const said = comparable(text);
+  const option = options.find(
+    (label, index) => said === comparable(label) || said === String(index + 1),
+  );
+  if (option !== undefined) return { option, text };
+  return freeText && said !== '' ? { option: null, text } : undefined;
+}
+
+/** People write an option in any case, and with a full stop. */
+function comparable(text: string): string {
+  return normalizeName(text).trim().replace(/[.!]$/, '').trim().toLowerCase();
+}

@@ -1,0 +1,132 @@
+/**
+ * Tells agents of questions that have ended without an answer. A question is claimed in central.db first, so that an
+ * answer that comes at the same moment is either taken or an ordinary message; done again after a crash, it comes to the
+ * same.
+ */
+import { isoAt, type Clock } from '../../shared/base/clock.js';
+import { idFrom } from '../../shared/base/ids.js';
+import type { Logger } from '../../shared/base/logger.js';
+import { SingleFlight } from '../../shared/base/single-flight.js';
+import { encodeContent } from '../../shared/protocol/session-message.js';
+import type { Mailbox } from '../sessions/mailbox/mailbox.js';
+import type { Nudges } from '../sessions/nudges.js';
+import { quoteQuestion } from '../sessions/question-ends.js';
+import type { SessionRegistry } from '../sessions/session-registry.js';
+import type { QuestionEnd, StoredQuestion } from '../store/questions.js';
+import type { Session } from '../store/sessions.js';
+import type { Store } from '../store/store.js';
+
+export interface QuestionExpiryDeps {
+  readonly store: Store;
+  readonly mailbox: Mailbox;
+  readonly sessions: SessionRegistry;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly nudges: Pick<Nudges, 'container'>;
+}
+
+/** How long an answer that was claimed may take until it is in its session; after that it was never written. */
+const claimedForMs = 60_000;
+const againAfterMs = 5_000;
+
+export class QuestionExpiry {
+  readonly #deps: QuestionExpiryDeps;
+  readonly #checks: SingleFlight;
+
+  constructor(deps: QuestionExpiryDeps) {
+    this.#deps = deps;
+    this.#checks = new SingleFlight((sessionId) => this.#check(sessionId));
+  }
+
+  /** A question of this session may have ended. */
+  nudge(sessionId: string): void {
+    void this.#checks.request(sessionId);
+  }
+
+  /** Resolves when no check is in progress. */
+  async idle(): Promise<void> {
+    await this.#checks.idle();
+  }
+
+  async #check(sessionId: string): Promise<void> {
+    const { store, clock, log } = this.#deps;
+    try {
+      const session = store.sessions.find(sessionId);
+      if (session === undefined) return;
+      for (const question of store.questions.listForSession(sessionId)) {
+        const end = this.#endOf(question);
+        if (end !== undefined) await this.#tell(session, question, end);
+      }
+      this.#plan(sessionId);
+    } catch (err) {
+      log.warn({ err, sessionId }, 'questions not checked');
+      const dueAt = isoAt(clock.now() + againAfterMs);
+      store.dueItems.set({ sessionId, kind: 'question', dueAt, attempts: 1 });
+    }
+  }
+
+  #endOf({ id, expiresAt, claimedBy }: StoredQuestion): QuestionEnd | undefined {
+    const { store, clock } = this.#deps;
+    if (claimedBy === 'withdrawn' || claimedBy === 'expired') return claimedBy;
+    const nowMs = clock.now();
+    if (expiresAt > isoAt(nowMs)) return undefined;
+    if (claimedBy !== null) {
+      if (expiresAt > isoAt(nowMs - claimedForMs)) return undefined;
+      store.questions.unclaim(id, claimedBy);
+    }
+    return store.questions.claim(id, 'expired') ? 'expired' : undefined;
+  }
+
+  async #tell(session: Session, question: StoredQuestion, end: QuestionEnd): Promise<void> {
+    const { store, mailbox, sessions, clock, nudges, log } = this.#deps;
+    const now = isoAt(clock.now());
+    const { id, address, messageOutId, text } = question;
+    if (session.status === 'active') {
+      await mailbox.post(session.id, {
+        ...sessions.projectionOf(session),
+        row: {
+          id: idFrom('m', id, end),
+          kind: 'system',
+          timestamp: now,
+          status: 'pending',
+          processAfter: null,
+          recurrence: null,
+          address,
+          content: encodeContent({
+            kind: 'system',
+            system: {
+              event: `question.${end}`,
+              text: `${whatEnded[end]} ${quoteQuestion(text)}.`,
+              action: 'ask_user_question',
+              requestId: messageOutId,
+              result: { questionId: id },
+            },
+          }),
+        },
+      });
+    }
+    store.transaction(() => {
+      store.questions.delete(id);
+      if (session.status === 'active') store.dueItems.advance(session.id, 'wake', now);
+    });
+    log.info({ sessionId: session.id, question: id, end }, 'question ended without an answer');
+    nudges.container(session.id);
+  }
+
+  /** A question that is claimed is checked again when its answer must have been written. */
+  #plan(sessionId: string): void {
+    const { store, clock } = this.#deps;
+    const soonest = isoAt(clock.now() + againAfterMs);
+    const times = store.questions
+      .listForSession(sessionId)
+      .map(({ expiresAt }) => (expiresAt < soonest ? soonest : expiresAt));
+    const dueAt = times.sort()[0];
+    if (dueAt === undefined) store.dueItems.clear(sessionId, 'question');
+    else store.dueItems.set({ sessionId, kind: 'question', dueAt, attempts: 0 });
+  }
+}
+
+const whatEnded = {
+  expired: 'Nobody answered in time:',
+  withdrawn: 'Nobody can answer any more, because this agent answers that chat no more:',
+} as const satisfies Record<QuestionEnd, string>;
