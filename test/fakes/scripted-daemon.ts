@@ -12,6 +12,8 @@ export class ScriptedDaemon {
   readonly listening: string[] = [];
   /** Called after each ack. At first it echoes and is done. */
   answer: (event: InboundEvent, messageId: string) => Promise<void>;
+  /** Called before each ack. */
+  beforeAck: (event: InboundEvent, messageId: string) => Promise<void> = () => Promise.resolve();
   /** The answer of the router; undefined: taken, and known when it comes again. */
   outcome: InboundOutcome | undefined;
   readonly #taken = new Set<string>();
@@ -30,7 +32,7 @@ export class ScriptedDaemon {
       drainTimeoutMs: 10,
     });
     await this.#channel.start({
-      onInbound: (event) => Promise.resolve(this.#take(event)),
+      onInbound: (event) => this.#take(event),
       onListening: ({ platformId }) => this.listening.push(platformId),
     });
   }
@@ -74,12 +76,13 @@ export class ScriptedDaemon {
     return [...this.#taken];
   }
 
-  #take(event: InboundEvent): InboundOutcome {
+  async #take(event: InboundEvent): Promise<InboundOutcome> {
     this.inbound.push(event);
     if (this.outcome !== undefined) return this.outcome;
     const messageId = `m-${event.platformMessageId}`;
     const kind = this.#taken.has(messageId) ? 'duplicate' : 'accepted';
     this.#taken.add(messageId);
+    await this.beforeAck(event, messageId);
     setImmediate(() => void this.answer(event, messageId));
     return { kind, messageId };
   }

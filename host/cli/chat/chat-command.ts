@@ -1,6 +1,7 @@
 import { describeIssue } from '../../../shared/protocol/plain-words.js';
 import { TerminalClient } from '../../channels/terminal/terminal-client.js';
 import { nameSchema } from '../../channels/terminal/terminal-protocol.js';
+import { readSaidText } from './said-text.js';
 import { runChat } from './chat.js';
 import { usageError, type AddCommands, type CommandContext } from '../command/command-context.js';
 import { ensureDaemon } from '../daemon/ensure-daemon.js';
@@ -11,15 +12,19 @@ interface ChatFlags {
   readonly chat: string;
   readonly thread?: string;
   readonly sender?: string;
+  readonly lines?: true;
 }
 
 export const addChatCommand: AddCommands = (program, act) => {
   program
     .command('chat [text...]')
-    .description('say something and print the answer; without a text, talk at a prompt')
+    .description(
+      'say something and print the answer; what is piped in is said with it; without both, talk at a prompt',
+    )
     .option('--chat <id>', 'which chat of the terminal', 'local')
     .option('--thread <id>', 'which thread of it')
     .option('--sender <name>', 'who speaks; by default your user name')
+    .option('--lines', 'each line that is piped in is a message of its own')
     .action(act(chat));
 };
 
@@ -38,16 +43,16 @@ async function chat(
   flags: ChatFlags,
 ): Promise<number> {
   const { config, output, edge } = context;
-  if (words.length > 0 && words.join(' ').trim() === '')
-    throw usageError('There is nothing to say.');
-  for (const [option, value] of Object.entries(flags)) assertName(option, String(value));
+  const { lines, ...named } = flags;
+  for (const [option, value] of Object.entries(named)) assertName(option, value);
+  const text = await findText(context, words, lines === true);
   await ensureDaemonQuietly(context);
   const interrupted = new AbortController();
   edge.onStopRequest(() => {
     interrupted.abort();
   });
   return runChat({
-    text: words.length === 0 ? undefined : words.join(' '),
+    text,
     platformId: flags.chat,
     threadId: flags.thread ?? null,
     sender: flags.sender ?? findOwnName(),
@@ -60,6 +65,27 @@ async function chat(
       interrupted: AbortSignal.any([interrupted.signal, output.closed]),
     },
   });
+}
+
+/** Undefined: what the input says, line by line. */
+async function findText(
+  { edge, output }: CommandContext,
+  words: readonly string[],
+  asLines: boolean,
+): Promise<string | undefined> {
+  if (asLines) {
+    if (words.length > 0) throw usageError('--lines takes no words: each line is a message.');
+    return undefined;
+  }
+  const text = await readSaidText({
+    words,
+    input: edge.stdin,
+    note: (remark) => {
+      output.note(remark);
+    },
+  });
+  if (text?.trim() === '') throw usageError('There is nothing to say.');
+  return text;
 }
 
 /** Says what a long start is doing, and aloud when nothing isolates the agents of the daemon that it started. */

@@ -24,7 +24,8 @@ export interface ConversationDeps {
 }
 
 export type ChatEvent =
-  | { readonly kind: 'spoken'; readonly line: SpokenLine }
+  /** `isAnswer`: to a message of ours. */
+  | { readonly kind: 'spoken'; readonly line: SpokenLine; readonly isAnswer: boolean }
   /** A message of ours is on disk. */
   | { readonly kind: 'taken' }
   /** A message of ours has been dealt with; `context`: kept, and nobody answers. */
@@ -47,6 +48,10 @@ export class Conversation {
   /** Those of them that are on disk, by the daemon's id. */
   readonly #taken = new Map<string, OwnMessage>();
   /** Messages that were done before we knew them by name. */
+  /** All that were ever on disk. */
+  readonly #own = new Set<string>();
+  /** Said before we knew all of ours by name. */
+  readonly #unplaced: SpokenLine[] = [];
   readonly #doneEarly = new Map<string, 'completed' | 'failed'>();
   #link: TerminalLink | undefined;
   #isEnding = false;
@@ -146,12 +151,14 @@ export class Conversation {
         // A daemon that is stopping: what it did not take is sent to the next one.
         if (line.code === 'shutting_down') return;
         if (line.id !== undefined) this.#open.delete(line.id);
+        if (this.unsent === 0) yield* this.#placeAll();
         yield { kind: 'refused', line };
         break;
       case 'reply':
       case 'edit':
       case 'react':
-        yield { kind: 'spoken', line };
+        if (this.unsent > 0 && !this.#isOwn(line)) this.#unplaced.push(line);
+        else yield { kind: 'spoken', line, isAnswer: this.#isOwn(line) };
         break;
     }
     this.#closeIfAllIsDone();
@@ -161,10 +168,22 @@ export class Conversation {
     const message = this.#open.get(ack.id ?? '');
     if (message === undefined) return;
     this.#taken.set(ack.messageId, message);
+    this.#own.add(ack.messageId);
     yield { kind: 'taken' };
+    if (this.unsent === 0) yield* this.#placeAll();
     const early = ack.contextOnly === true ? 'context' : this.#doneEarly.get(ack.messageId);
     this.#doneEarly.delete(ack.messageId);
     if (early !== undefined) yield* this.#finished(ack.messageId, message, early);
+  }
+
+  #isOwn({ inReplyTo }: SpokenLine): boolean {
+    return inReplyTo !== null && this.#own.has(inReplyTo);
+  }
+
+  *#placeAll(): Generator<ChatEvent, void> {
+    for (const line of this.#unplaced.splice(0)) {
+      yield { kind: 'spoken', line, isAnswer: this.#isOwn(line) };
+    }
   }
 
   *#done(messageId: string, status: 'completed' | 'failed'): Generator<ChatEvent, void> {

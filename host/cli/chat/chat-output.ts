@@ -19,16 +19,15 @@ export interface OutputStyle {
   readonly json: boolean;
   /** A terminal shows it, which would obey control characters. */
   readonly isTerminal: boolean;
+  /** A person sits at a prompt, and reads everything that is said in the chat. */
+  readonly isPrompt: boolean;
 }
 
 /** Undefined for what a person need not know. */
 export function describeEvent(event: ChatEvent, style: OutputStyle): Utterance | undefined {
   switch (event.kind) {
-    case 'spoken': {
-      if (style.json) return output(JSON.stringify(event.line));
-      const text = describeSpoken(event.line);
-      return output(style.isTerminal ? withoutControls(text) : text);
-    }
+    case 'spoken':
+      return describeLine(event, style);
     case 'refused': {
       if (style.json) return output(JSON.stringify(event.line));
       const { message, next } = event.line;
@@ -44,6 +43,16 @@ export function describeEvent(event: ChatEvent, style: OutputStyle): Utterance |
     case 'taken':
       return undefined;
   }
+}
+
+function describeLine(
+  { line, isAnswer }: Extract<ChatEvent, { kind: 'spoken' }>,
+  { json, isTerminal, isPrompt }: OutputStyle,
+): Utterance {
+  const tell = isAnswer || isPrompt ? output : remark;
+  if (json) return tell(JSON.stringify(line));
+  const text = describeSpoken(line);
+  return tell(isTerminal ? withoutControls(text) : text);
 }
 
 function describeEnd(status: 'completed' | 'failed' | 'context'): Utterance | undefined {

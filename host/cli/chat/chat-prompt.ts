@@ -38,7 +38,7 @@ export class ChatPrompt {
     const prompt = this.#open();
     try {
       for await (const event of conversation.events()) {
-        const utterance = describeEvent(event, { json, isTerminal: true });
+        const utterance = describeEvent(event, { isPrompt: true, json, isTerminal: true });
         if (utterance !== undefined) this.#print(utterance.text);
         if (this.#prompt === undefined && conversation.unsent === 0) void conversation.close();
       }

@@ -102,6 +102,24 @@ describe('runChat', () => {
       });
     });
 
+    it('prints what else is said in the chat apart from the replies', async () => {
+      daemon.answer = async (event, messageId) => {
+        await daemon.reply('by the way', null);
+        await daemon.reply('to somebody else', 'm-other');
+        await daemon.echo(event, messageId);
+      };
+      expect(await chat({ text: 'hello' })).toBe(0);
+      expect(printed()).toBe('echo: hello\n');
+      expect(remarked()).toBe('by the way\nto somebody else\n');
+    });
+
+    it('knows a reply that is faster than the acknowledgement', async () => {
+      daemon.beforeAck = (event, messageId) => daemon.echo(event, messageId);
+      daemon.answer = () => Promise.resolve();
+      expect(await chat({ text: 'hello' })).toBe(0);
+      expect(printed()).toBe('echo: hello\n');
+    });
+
     it('says so where the message is done and nothing was answered', async () => {
       daemon.answer = (_event, messageId) => {
         daemon.done(messageId);

@@ -8,7 +8,7 @@ import { ChatPrompt, keptWords } from './chat-prompt.js';
 import { QuietNote } from '../output/quiet-note.js';
 
 export interface ChatOptions {
-  /** A single message; without it the input's lines are the messages. */
+  /** A single message; without it the input's lines are the messages, or what a person types. */
   readonly text: string | undefined;
   readonly platformId: string;
   readonly threadId: string | null;
@@ -83,7 +83,7 @@ async function runLines(conversation: Conversation, options: ChatOptions): Promi
       quiet.touch();
       if (silence.isDue(event, options)) print(silence.note);
       if (isFailure(event)) code = 1;
-      const utterance = describeEvent(event, { json, isTerminal });
+      const utterance = describeEvent(event, { json, isTerminal, isPrompt: false });
       if (utterance !== undefined) print(utterance);
       if (conversation.unsent < unsentAtMost) reader?.resume();
     }
@@ -104,7 +104,7 @@ class SilenceNote {
 
   /** Where one message was said, and is over. */
   isDue(event: ChatEvent, { text }: ChatOptions): boolean {
-    if (event.kind === 'spoken') this.#isAnswered = true;
+    if (event.kind === 'spoken' && event.isAnswer) this.#isAnswered = true;
     const isOver = event.kind === 'finished' && event.status === 'completed';
     return isOver && !this.#isAnswered && text !== undefined;
   }
