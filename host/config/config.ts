@@ -317,7 +317,8 @@ function checkSetting(
   return { problem: result.error.issues.map(describeIssue).join('; ') };
 }
 
-function homePaths(home: string): HomePaths {
+/** Where things lie in a home. */
+export function homePaths(home: string): HomePaths {
   const dataDir = join(home, 'data');
   return {
     home,

@@ -8,6 +8,9 @@ const loopDelaySchema = z.object({ longestMs: z.number(), p99Ms: z.number() });
 
 export type LoopDelay = z.infer<typeof loopDelaySchema>;
 
+/** A setting that a daemon goes by, and where it came from. */
+const settingSchema = z.object({ value: z.string().nullable(), source: z.string() });
+
 /** The daemon says this about itself; the command line reads it. */
 export const daemonStateSchema = z.object({
   phase: z.enum(['starting', 'ready', 'stopping']),
@@ -38,6 +41,8 @@ export const daemonStateSchema = z.object({
   supervisor: z.string().nullable().default(null),
   /** The address of its container engine, where it uses one. */
   engine: z.string().nullable().default(null),
+  /** The settings that it goes by; null from an earlier version. */
+  settings: z.record(z.string(), settingSchema).nullable().default(null),
   /** Sentences that a person should read, and that are no problem. */
   remarks: z.array(z.string()).readonly().default([]),
 });

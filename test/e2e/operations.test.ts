@@ -135,3 +135,28 @@ it('lets an agent plan, list and end its tasks, and tells it what came of that',
   expect(wire.replies()[1]).toContain('There is no action "fly".');
   expect(await home.json('tasks', 'list')).toEqual([]);
 });
+
+it('tells the settings of the daemon that runs, and where they differ from those of the shell', async () => {
+  await using home = new BerthHome('process', {
+    BERTH_LOG_LEVEL: 'debug',
+    BERTH_MAX_CONTAINERS: '3',
+  });
+  await home.start();
+  const shell = new BerthHome('process', {}, { home: home.home });
+  const status = await shell.json<{
+    settings: Record<string, { value: string; source: string }>;
+    counts: { maxContainers: number };
+  }>('status');
+  expect(status.settings['BERTH_LOG_LEVEL']).toEqual({ value: 'debug', source: 'environment' });
+  expect(status.counts.maxContainers).toBe(3);
+  const { stdout } = await shell.berth('status');
+  expect(stdout).toContain('BERTH_LOG_LEVEL=debug (environment)');
+  const config = await shell.berth('config');
+  expect(config.stderr).toContain(
+    'The daemon that runs goes by BERTH_LOG_LEVEL=debug (environment).',
+  );
+  const settings = await shell.json<{ name: string; value: string; daemon: string }[]>('config');
+  expect(settings).toContainEqual(
+    expect.objectContaining({ name: 'BERTH_LOG_LEVEL', value: 'info', daemon: 'debug' }),
+  );
+});

@@ -77,6 +77,7 @@ async function findText(
     if (words.length > 0) throw usageError('--lines takes no words: each line is a message.');
     return undefined;
   }
+  if (words.length > 0 && words.join(' ').trim() === '') throw nothingSaid();
   const text = await readSaidText({
     words,
     input: edge.stdin,
@@ -84,8 +85,12 @@ async function findText(
       output.note(remark);
     },
   });
-  if (text?.trim() === '') throw usageError('There is nothing to say.');
+  if (text?.trim() === '') throw nothingSaid();
   return text;
+}
+
+function nothingSaid(): Error {
+  return usageError('There is nothing to say.');
 }
 
 /** Says what a long start is doing, and aloud when nothing isolates the agents of the daemon that it started. */

@@ -1,4 +1,6 @@
-import type { SettingValue } from '../../config/config.js';
+import { homePaths, type SettingValue } from '../../config/config.js';
+import type { DaemonState } from '../../store/daemon-state.js';
+import { findDaemon } from '../command/daemon-presence.js';
 import type { AddCommands, Inspection } from '../command/command-context.js';
 import { formatTable, type Column } from '../output/table.js';
 import { wrapWords } from '../output/word-wrap.js';
@@ -21,13 +23,32 @@ const columns: readonly Column<SettingValue>[] = [
 
 function list({ settings, notes, output }: Inspection): number {
   for (const note of notes) output.note(note);
-  output.result(settings, (width) => {
+  const ofDaemon = findDaemonSettings(settings);
+  for (const [name, { value, source }] of Object.entries(ofDaemon ?? {})) {
+    const own = settings.find((one) => one.name === name);
+    if (own === undefined || own.value === value) continue;
+    output.note(`The daemon that runs goes by ${name}=${value ?? ''} (${source}).`);
+  }
+  const facts = settings.map((one) =>
+    ofDaemon === undefined ? one : { ...one, daemon: ofDaemon[one.name]?.value ?? null },
+  );
+  output.result(facts, (width) => {
     const table = formatTable(columns, settings, Number.POSITIVE_INFINITY, '');
     return table.split('\n').every((line) => line.length <= width)
       ? table
       : inParagraphs(settings, width);
   });
   return settings.some(({ problem }) => problem !== undefined) ? 1 : 0;
+}
+
+/** Undefined where none runs, or where the home cannot be used. */
+function findDaemonSettings(
+  settings: readonly SettingValue[],
+): NonNullable<DaemonState['settings']> | undefined {
+  const home = settings.find(({ name }) => name === 'BERTH_HOME');
+  if (home?.value == null || home.problem !== undefined) return undefined;
+  const daemon = findDaemon(homePaths(home.value));
+  return daemon.kind === 'present' ? (daemon.state.settings ?? undefined) : undefined;
 }
 
 function describe({ about, problem }: SettingValue): string {

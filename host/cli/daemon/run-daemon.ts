@@ -202,7 +202,7 @@ function noteHome(
 
 /** The daemon says this about itself from the start. A start that fails does not forget where containers may be. */
 function describeSelf(
-  { config }: CommandContext,
+  { config, settings }: CommandContext,
   { isDetached }: RunOptions,
   { install, store }: Life,
 ): Partial<DaemonState> {
@@ -212,6 +212,9 @@ function describeSelf(
     homeFolder: { device, inode, born },
     supervisor: isDetached ? null : config.supervisor,
     engine: store.daemonState.find()?.engine ?? null,
+    settings: Object.fromEntries(
+      settings.map(({ name, value, source }) => [name, { value, source }]),
+    ),
     remarks: describeInstall(install),
   };
 }

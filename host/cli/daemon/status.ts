@@ -47,7 +47,7 @@ async function status(
   const { output, clock, config } = context;
   const daemon = findDaemon(config.paths);
   const state = daemon.kind === 'present' ? daemon.state : undefined;
-  const counts = count(context);
+  const counts = count(context, state);
   const answers = await asksBack(context, state);
   const zone = findInstallZone(context);
   // A daemon on a full disk cannot write that down.
@@ -165,8 +165,20 @@ function fieldsOf(state: DaemonState, nowMs: number, zone: InstallTimeZone): rea
     ['remark', [state.activity, zone.remark].filter((one) => one !== null).join(' ') || undefined],
     ...state.remarks.map((remark): Field => ['remark', remark]),
     ['channels', channels.join(', ') || 'none'],
+    ['settings', describeSettings(state)],
     ['event loop', describeLoopDelay(state.loopDelay)],
   ];
+}
+
+/** Those that somebody has set, but for the home. Undefined: none. */
+function describeSettings({ settings }: DaemonState): string | undefined {
+  const set = Object.entries(settings ?? {}).filter(
+    ([name, { source }]) => source !== 'default' && name !== 'BERTH_HOME',
+  );
+  return (
+    set.map(([name, { value, source }]) => `${name}=${value ?? ''} (${source})`).join(', ') ||
+    undefined
+  );
 }
 
 /** While no daemon runs: what the next one would go by. */
@@ -208,13 +220,15 @@ function describeContainers({ runningContainers, maxContainers, waitingSessions 
 }
 
 /** Undefined while the database is of another version than this program: the daemon's own word is shown all the same. */
-function count(context: CommandContext): Counts | undefined {
+function count(context: CommandContext, state: DaemonState | undefined): Counts | undefined {
   try {
     return readStore(context, (store) => ({
       activeSessions: store.sessions.countByStatus('active'),
       runningContainers: store.sessions.countByContainerStatus('running'),
       waitingSessions: store.sessions.countWaiting(isoAt(context.clock.now())),
-      maxContainers: context.config.maxContainers,
+      maxContainers: Number(
+        state?.settings?.['BERTH_MAX_CONTAINERS']?.value ?? context.config.maxContainers,
+      ),
       due: store.dueItems.countDue(isoAt(context.clock.now())),
       deadLetters: store.deadLetters.count(),
     }));
