@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { isoAt } from '../../shared/base/clock.js';
 import { BerthError } from '../../shared/base/errors.js';
+import { SessionLifecycle } from '../sessions/session-lifecycle.js';
 import type { Session } from '../store/sessions.js';
 import { removeEndedSessions } from './ended-sessions.js';
 import { inDaemon, onDatabase } from './operation.js';
@@ -19,7 +20,10 @@ export const closeSession = onDatabase({
     const wake = store.dueItems.find(session.id, 'wake');
     const now = isoAt(clock.now());
     if (session.status === 'active') {
-      store.sessions.setStatus(session.id, 'closed', 'closed with `berth sessions close`');
+      new SessionLifecycle({ store, clock }).close(
+        session.id,
+        'closed with `berth sessions close`',
+      );
       if (wake !== undefined) {
         store.dueItems.set({ sessionId: session.id, kind: 'wake', dueAt: now, attempts: 0 });
       }

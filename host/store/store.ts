@@ -14,6 +14,8 @@ import { NoticeStore } from './notices.js';
 import { ReceivedMessageStore } from './received-messages.js';
 import { RepairStore } from './repairs.js';
 import { RequestStore } from './requests.js';
+import { SessionEventStore } from './session-events.js';
+import { SealedStatus } from './session-status.js';
 import { SessionStore } from './sessions.js';
 import { SharedCommits } from '../../shared/base/sqlite/shared-commits.js';
 import { TaskStore } from './tasks.js';
@@ -33,12 +35,14 @@ export class Store {
   readonly destinations: DestinationStore;
   readonly dueItems: DueItemStore;
   readonly engagedThreads: EngagedThreadStore;
+  readonly events: SessionEventStore;
   readonly messagingGroups: MessagingGroupStore;
   readonly notices: NoticeStore;
   readonly received: ReceivedMessageStore;
   readonly repairs: RepairStore;
   readonly requests: RequestStore;
   readonly sessions: SessionStore;
+  readonly sessionStatus: SealedStatus;
   readonly tasks: TaskStore;
   readonly wirings: WiringStore;
   readonly #db: Db;
@@ -59,12 +63,14 @@ export class Store {
     this.destinations = new DestinationStore(statements);
     this.dueItems = new DueItemStore(statements);
     this.engagedThreads = new EngagedThreadStore(statements);
+    this.events = new SessionEventStore(statements);
     this.messagingGroups = new MessagingGroupStore(statements);
     this.notices = new NoticeStore(statements);
     this.received = new ReceivedMessageStore(statements);
     this.repairs = new RepairStore(statements);
     this.requests = new RequestStore(statements);
     this.sessions = new SessionStore(statements);
+    this.sessionStatus = new SealedStatus(statements);
     this.tasks = new TaskStore(statements);
     this.wirings = new WiringStore(statements);
   }

@@ -23,6 +23,7 @@ import { FakeClock } from './fake-clock.js';
 import { FakeRunner } from './fake-runner.js';
 import { inlineInbound, inlineOutbound } from './inline-files.js';
 import { nudgesWith } from './nudges.js';
+import { insertSession } from './session-rows.js';
 
 export interface InboundRow {
   readonly id: string;
@@ -157,7 +158,7 @@ export class TempHome implements Disposable {
       createdAt: this.clock.iso(),
       ...fields,
     };
-    this.store.sessions.insert(session);
+    insertSession(this.store, session);
     return session;
   }
 
