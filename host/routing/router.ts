@@ -14,6 +14,7 @@ import type { ReceivedMessage, Verdict } from '../store/received-messages.js';
 import type { Store } from '../store/store.js';
 import { openWiring, type Wiring } from '../store/wirings.js';
 import { decideWiring } from './decide-wiring.js';
+import { reasonOf, Refusals } from './refusals.js';
 import { SessionPoster, type SessionPosterDeps, type Written } from './session-poster.js';
 
 export interface RouterDeps extends SessionPosterDeps {
@@ -38,6 +39,7 @@ interface Delivery {
 export class Router {
   readonly #deps: RouterDeps;
   readonly #poster: SessionPoster;
+  readonly #refusals: Refusals;
   /** The decisions of each chat that are being made: messages of one chat are decided and queued in order. */
   readonly #tails = new Map<string, Promise<unknown>>();
   /** Messages that are not on disk yet. */
@@ -48,6 +50,7 @@ export class Router {
   constructor(deps: RouterDeps) {
     this.#deps = deps;
     this.#poster = new SessionPoster(deps);
+    this.#refusals = new Refusals(deps);
   }
 
   /** Rejects when the message could not be written; it is not accepted then and may be sent again. */
@@ -106,7 +109,12 @@ export class Router {
     deliveries: readonly Delivery[],
   ): Promise<InboundOutcome> {
     const { store, clock, nudges, log } = this.#deps;
-    const { verdicts, missed, isKnown } = await this.#awaitWrites(deliveries);
+    const { verdicts, missed, isKnown } = await this.#awaitWrites(deliveries).catch(
+      async (error: unknown) => {
+        await this.#refusals.noteUntaken(chat, messageId, error);
+        throw error;
+      },
+    );
     log.debug({ messageId }, 'message written');
     const receivedAt = isoAt(clock.now());
     const { platformMessageId } = event;
@@ -124,6 +132,7 @@ export class Router {
       }
       store.received.insert(received);
       for (const verdict of missed) this.#tellMissed(event, messageId, verdict, receivedAt);
+      this.#refusals.note(chat, messageId, { verdicts, missed });
     });
     if (missed.length > 0) nudges.notices();
     log.debug({ messageId }, 'message recorded');
@@ -191,10 +200,7 @@ export class Router {
     if (verdicts.some(({ verdict }) => verdict !== 'refused')) {
       return { kind: 'accepted', messageId, contextOnly: isContextOnly(verdicts) };
     }
-    const reason =
-      verdicts.length === 0
-        ? 'no agent is wired to this chat'
-        : verdicts.map((verdict) => verdict.reason).join('; ');
+    const reason = reasonOf(verdicts);
     log.info(
       { channel: chat.channelType, messagingGroup: chat.id, messageId, reason },
       'message refused',

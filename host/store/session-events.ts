@@ -17,6 +17,7 @@ export const eventNames = [
   'session.completed',
   'session.closed',
   'session.reopened',
+  'session.repaired',
   'session.quarantined',
   'session.removed',
   'message.refused',

@@ -249,6 +249,15 @@ export class TempHome implements Disposable {
     );
   }
 
+  /** What happened, without when: `container.ended s-1: it had nothing to do`. */
+  events(): readonly string[] {
+    return this.store.events
+      .listNewest(1_000)
+      .map(({ name, sessionId, messageId, detail: { why } }) =>
+        [name, messageId ?? sessionId ?? '-'].join(' ').concat(why === undefined ? '' : `: ${why}`),
+      );
+  }
+
   [Symbol.dispose](): void {
     this.store.close();
     rmSync(this.root, { recursive: true, force: true });
