@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { insertSession, setStatus } from '../../test/fakes/session-rows.js';
 import { TempHome } from '../../test/fakes/temp-home.js';
-import { settingsKey } from '../store/agent-groups.js';
 import { SessionLifecycle } from './session-lifecycle.js';
 import { decideTransition, sessionStatuses, type StatusChange } from './session-transitions.js';
 
@@ -59,7 +58,7 @@ describe('the life cycle of sessions', () => {
   }
 
   it('tells of each change with an event', () => {
-    lifecycle.begin('s-1', key, 'a message came');
+    lifecycle.begin('s-1', key);
     expect(lifecycle.close('s-1', 'by hand')).toBe(true);
     expect(lifecycle.reopen('s-1')).toBe(true);
     expect(home.store.sessions.find('s-1')).toMatchObject({ status: 'active', statusReason: null });
@@ -71,7 +70,7 @@ describe('the life cycle of sessions', () => {
     expect(lifecycle.remove('s-1', 'old')).toBe(true);
     expect(home.store.sessions.find('s-1')).toBeUndefined();
     expect(events()).toEqual([
-      's-1 session.created a message came',
+      's-1 session.created',
       's-1 session.closed by hand',
       's-1 session.reopened',
       's-1 session.quarantined bytes flipped',
@@ -96,7 +95,6 @@ describe('the life cycle of sessions', () => {
       's-2 session.removed',
     ]);
     expect(home.store.sessions.listPrewarmed()).toEqual([]);
-    expect(settingsKey(group)).not.toBe('');
   });
 
   it('changes nothing that the table does not allow, and tells of nothing then', () => {
@@ -123,7 +121,7 @@ describe('the life cycle of sessions', () => {
     expect(home.store.sessions.find('s-1')).toEqual(session);
     expect(events()).toEqual([]);
     expect(() => {
-      lifecycle.begin('s-1', key, 'twice');
+      lifecycle.begin('s-1', key);
     }).toThrow();
     expect(events()).toEqual([]);
   });

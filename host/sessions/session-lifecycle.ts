@@ -27,10 +27,10 @@ export class SessionLifecycle {
     this.#status = SealedStatus.open(deps.store.sessionStatus);
   }
 
-  /** A session for a conversation that has none. `why`: a clause. */
-  begin(id: string, key: SessionKey, why: string): Session {
+  /** A session for a conversation that has none. */
+  begin(id: string, key: SessionKey): Session {
     const session = this.#fresh({ ...key, id, status: 'active' });
-    this.#insert(session, null, 'session.created', why);
+    this.#insert(session, null, 'session.created', undefined);
     return session;
   }
 

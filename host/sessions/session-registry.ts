@@ -37,7 +37,7 @@ export class SessionRegistry {
       if (found !== undefined) return found;
       const prewarmed = this.#takePrewarmed(key);
       if (prewarmed !== undefined) return prewarmed;
-      return this.#lifecycle.begin(newId('s'), key, 'its conversation had none');
+      return this.#lifecycle.begin(newId('s'), key);
     });
   }
 

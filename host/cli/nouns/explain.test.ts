@@ -50,7 +50,7 @@ describe('berth explain', () => {
   }
 
   it('says at 80 columns what a session waits for, in one time zone, and what a person can do', async () => {
-    const id = addSession(cli);
+    const id = addSession(cli, { createdAt: at });
     writeConversation(cli, id, 2);
     cli.store((store) => {
       const why = 'a message waits';
@@ -64,7 +64,7 @@ describe('berth explain', () => {
       'Now',
       '  2 messages wait, and no daemon runs.',
     ]);
-    expect(printed[4]).toBe('    you can  `berth start --detach` starts it.');
+    expect(printed[4]).toBe('    next  `berth start --detach` starts it.');
     expect(printed).toContain('What happened (Asia/Tokyo)');
     expect(printed.join('\n')).toContain('2026-01-31 21:00  It was woken: a message waits.');
     expect(await explain(id.slice(0, 19))).toMatchObject({

@@ -58,7 +58,7 @@ function formatNow({ now, kind }: Explanation, { nowMs, timeZone, width }: Shown
               ? undefined
               : `${describeLocal(until, timeZone)} (${describeWait(until, nowMs)}; ${timeZone})`,
           ],
-          ['you can', next ?? undefined],
+          ['next', next ?? undefined],
         ],
         width - 2 * indent,
       );

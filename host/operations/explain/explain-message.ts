@@ -16,7 +16,7 @@ import {
   type Wait,
 } from './explanation.js';
 import { agentName, gatherSession } from './gather.js';
-import { decideSessionWaits, type SessionFacts } from './session-waits.js';
+import { decideReplyWaits, decideSessionWaits, type SessionFacts } from './session-waits.js';
 
 const shownEvents = 30;
 
@@ -29,7 +29,7 @@ export function explainMessage(
   const events = store.events.listForMessage(messageId, shownEvents);
   const letters = store.deadLetters.listForMessage(messageId);
   const notices = store.notices.listAbout(messageId);
-  const chat = chatOf(scope, received?.messagingGroupId ?? events.at(-1)?.messagingGroupId ?? null);
+  const chat = nameChat(scope, received?.messagingGroupId ?? findChatId(scope, events, letters));
   const now =
     received === undefined
       ? explainUnreceived(scope, messageId, { events, letters })
@@ -47,9 +47,20 @@ export function explainMessage(
   };
 }
 
-function chatOf({ store }: DatabaseScope, messagingGroupId: string | null): string {
-  const chat = store.messagingGroups.find(messagingGroupId ?? '');
-  return chat === undefined ? 'a chat that is not known any more' : chatName(chat);
+/** Of a message that no platform is known to have brought. */
+function findChatId(
+  { store }: DatabaseScope,
+  events: readonly SessionEvent[],
+  letters: readonly DeadLetter[],
+): string {
+  const last = events.at(-1);
+  const session = store.sessions.find(last?.sessionId ?? letters[0]?.sessionId ?? '');
+  return last?.messagingGroupId ?? session?.messagingGroupId ?? '';
+}
+
+function nameChat({ store }: DatabaseScope, messagingGroupId: string): string {
+  const chat = store.messagingGroups.find(messagingGroupId);
+  return chat === undefined ? 'a chat that is not known' : chatName(chat);
 }
 
 function byTime(a: Happening, b: Happening): number {
@@ -133,7 +144,7 @@ function explainInSession(
           ...about,
           next: `\`berth sessions messages ${sessionId}\` shows what was said.`,
         }),
-        ...decideSessionWaits({ ...facts, tasks: [] }).filter(({ what }) => isOfReplies(what)),
+        ...decideReplyWaits(facts),
       ];
     case 'failed':
       return [
@@ -153,11 +164,6 @@ function explainInSession(
         }),
       ];
   }
-}
-
-/** Of what a session waits for, that which keeps the answers to a message that is done with. */
-function isOfReplies(what: string): boolean {
-  return /\brepl(?:y|ies)\b/iu.test(what);
 }
 
 function statusOf({ inbound }: SessionFacts) {

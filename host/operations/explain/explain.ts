@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { shellWord } from '../../../shared/base/shell-words.js';
 import type { MessagingGroup } from '../../store/messaging-groups.js';
 import type { ReceivedMessage } from '../../store/received-messages.js';
+import type { EventName } from '../../store/session-events.js';
 import type { Session } from '../../store/sessions.js';
 import { onDatabase, type DatabaseScope } from '../operation.js';
 import { chatName } from '../references.js';
@@ -23,6 +24,12 @@ import { decideSessionWaits } from './session-waits.js';
 const shownEvents = 30;
 const shownMessages = 10;
 const shownSessions = 10;
+
+const beginnings: readonly EventName[] = [
+  'session.created',
+  'session.prewarmed',
+  'session.adopted',
+];
 
 export const explain = onDatabase({
   name: 'berth.explain',
@@ -54,16 +61,16 @@ function explainSession(scope: DatabaseScope, session: Session): Explanation {
   const chat = store.messagingGroups.find(session.messagingGroupId ?? '');
   const where = chat === undefined ? 'all chats of its agent' : chatName(chat);
   const thread = session.threadId === null ? '' : `, thread ${session.threadId}`;
-  const events = store.events.listForSession(session.id, shownEvents).map(happeningOf);
-  // Its events may be forgotten, or it may be older than they are.
+  const events = store.events.listForSession(session.id, shownEvents);
+  // Its first events may be forgotten, or it may be older than they are.
   const began = { at: session.createdAt, what: 'It was made.', until: null };
-  const isOlder = !events.some(({ at }) => at <= session.createdAt);
+  const hasBegun = events.some(({ name }) => beginnings.includes(name));
   return {
     kind: 'session',
     id: session.id,
     title: `The session ${session.id} of ${agentName(scope, session.agentGroupId)} in ${where}${thread}`,
     now: decideSessionWaits(gatherSession(scope, session)),
-    happened: isOlder ? [began, ...events] : events,
+    happened: [...(hasBegun ? [] : [began]), ...events.map(happeningOf)],
   };
 }
 

@@ -48,6 +48,16 @@ export function decideSessionWaits(facts: SessionFacts): readonly Wait[] {
   return (waits.length === 0 ? [idle] : waits).map((one) => ({ ...one, session: session.id }));
 }
 
+/** The part of it that keeps what was said from its chats. There may be none. */
+export function decideReplyWaits(facts: SessionFacts): readonly Wait[] {
+  const replies = facts.due.filter(({ kind }) => kind === 'deliver');
+  const waits = [
+    ...replies.flatMap((item) => waitsOfReplies(item, facts)),
+    ...waitsOfListeners(facts),
+  ];
+  return waits.map((one) => ({ ...one, session: facts.session.id }));
+}
+
 /** A new status does not compile until it is said here what it means. */
 const waitsOfStatus: Readonly<Record<SessionStatus, (facts: SessionFacts) => readonly Wait[]>> = {
   active: () => [],
