@@ -49,6 +49,15 @@ module.exports = {
       },
     ),
     rule(
+      'one-writer-of-session-status',
+      'A session begins, changes and ends in its life cycle only: the change is checked there, and its event written.',
+      {
+        pathNot:
+          '^host/(sessions/session-lifecycle|store/store)\\.ts$|^test/fakes/session-rows\\.ts$',
+      },
+      { path: '^host/store/session-status\\.ts$' },
+    ),
+    rule(
       'lowest-rooms-stand-alone',
       'config, store and channels know only shared.',
       { path: '^host/(config|store|channels)/' },

@@ -61,6 +61,10 @@ const modules: readonly CommandModule[] = [
     load: async () => (await import('./nouns/sessions.js')).addSessionCommands,
   },
   {
+    words: ['explain'],
+    load: async () => (await import('./nouns/explain.js')).addExplainCommand,
+  },
+  {
     words: ['dead-letters'],
     load: async () => (await import('./nouns/dead-letters.js')).addDeadLetterCommands,
   },

@@ -7,6 +7,7 @@ import type { OpenWork } from '../sessions/mailbox/open-work.js';
 import { parseContainerConfig } from '../store/container-config.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
+import { ContainerEvents } from './container-events.js';
 import { containerSpecFor } from './spec/container-spec.js';
 import { findLastError } from './last-error.js';
 import { formatFingerprint } from './spec/fingerprint.js';
@@ -60,6 +61,7 @@ const shortRunMs = 10_000;
 
 export class StepExecutor {
   readonly #deps: ApplyDeps;
+  readonly #events: ContainerEvents;
   /** Containers whose output this daemon follows. */
   readonly #attached = new Set<string>();
   /** By session: the messages that its container was stopped for. */
@@ -69,6 +71,7 @@ export class StepExecutor {
 
   constructor(deps: ApplyDeps) {
     this.#deps = deps;
+    this.#events = new ContainerEvents(deps);
   }
 
   get attached(): ReadonlySet<string> {
@@ -112,7 +115,7 @@ export class StepExecutor {
     const beganAt = performance.now();
     try {
       const spec = await this.#prepareSpec(session);
-      store.sessions.setContainerStatus(sessionId, 'starting');
+      this.#events.noteStarting(session);
       log.debug({ sessionId }, 'container starting');
       const containerId = await runtime.start(spec);
       this.#attached.add(containerId);
@@ -124,8 +127,8 @@ export class StepExecutor {
         exitCode: null,
         fingerprint: spec.fingerprint,
       });
-      store.sessions.setContainerStatus(sessionId, 'running');
       const durationMs = Math.round(performance.now() - beganAt);
+      this.#events.noteRunning(session, { containerId, durationMs });
       log.info({ sessionId, containerId, durationMs }, 'container started');
       // The wake had put the start off; a prewarmed session has no other work.
       if (session.status === 'warm') store.dueItems.clear(sessionId, 'wake');
@@ -162,14 +165,14 @@ export class StepExecutor {
   }
 
   #adopt(step: Extract<Step, { kind: 'adopt' }>): Promise<void> {
-    const { store, runtime, observed, log, logPath, onRunning } = this.#deps;
+    const { runtime, observed, log, logPath, onRunning } = this.#deps;
     const { sessionId, containerId } = step;
     const container = observed
       .listForSession(sessionId)
       .find((one) => one.containerId === containerId);
     if (container !== undefined) runtime.followLog(container, logPath(sessionId));
     this.#attached.add(containerId);
-    store.sessions.setContainerStatus(sessionId, 'running');
+    this.#events.noteAdopted(sessionId, containerId);
     log.info({ sessionId, containerId }, 'container adopted');
     onRunning(sessionId);
     return Promise.resolve();
@@ -204,10 +207,11 @@ export class StepExecutor {
     const triesBefore = session && (await openWork.countTries(session));
     const lastError = await this.#findLastError(sessionId);
     const why = this.#describeEnd(sessionId, lastError);
+    const howEnded = step.reason ?? this.#describeForEvent(sessionId, lastError);
     await onEnded(sessionId, this.#stoppedInTurn.get(sessionId) ?? new Set(), why);
     this.#stoppedInTurn.delete(sessionId);
     this.#stopReasons.delete(sessionId);
-    store.sessions.setContainerStatus(sessionId, 'stopped');
+    this.#events.noteEnded(sessionId, howEnded);
     startQueue.vacated(sessionId);
     if (session === undefined || wasExpected) return;
     log.warn({ sessionId, lastError }, 'container ended by itself');
@@ -223,6 +227,14 @@ export class StepExecutor {
     if (reason !== undefined) return `The agent was stopped in the middle of it: ${reason}.`;
     const how = describeExit(this.#findEnded(sessionId)?.exitCode ?? null);
     return lastError === undefined ? how : `${how} Its last error: ${lastError}.`;
+  }
+
+  #describeForEvent(sessionId: string, lastError: string | undefined): string {
+    const reason = this.#stopReasons.get(sessionId);
+    if (reason !== undefined) return reason;
+    const exitCode = this.#findEnded(sessionId)?.exitCode ?? null;
+    const how = exitCode === null ? '' : ` (exit code ${exitCode})`;
+    return `it ended by itself${how}${lastError === undefined ? '' : `: ${lastError}`}`;
   }
 
   /** Of a container that has ended by itself: what it was stopped for is known better. */

@@ -4,6 +4,7 @@ import { ContainerSetup } from '../../test/fakes/container-setup.js';
 import { settled, until } from '../../test/fakes/waiting.js';
 import { outboundDbPath } from '../../shared/protocol/workspace.js';
 import type { Session } from '../store/sessions.js';
+import { setStatus } from '../../test/fakes/session-rows.js';
 
 describe('places for containers', () => {
   let setup: ContainerSetup;
@@ -142,7 +143,7 @@ describe('places for containers', () => {
     const late = await setup.addWaitingSession();
     setup.reconciler.nudge(late.id);
     await settled();
-    setup.store.sessions.setStatus(late.id, 'closed', null);
+    setStatus(setup.store, late.id, 'closed', null);
     setup.reconciler.nudge(late.id);
     await until(() => {
       expect(setup.store.dueItems.find(late.id, 'wake')).toBeUndefined();

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ContainerSetup } from '../../test/fakes/container-setup.js';
 import { settled, until } from '../../test/fakes/waiting.js';
+import { setStatus } from '../../test/fakes/session-rows.js';
 
 describe('the end of sessions and of the daemon', () => {
   let setup: ContainerSetup;
@@ -19,7 +20,7 @@ describe('the end of sessions and of the daemon', () => {
     await until(() => {
       expect(setup.containerStatus(session)).toBe('running');
     });
-    setup.store.sessions.setStatus(session.id, 'closed', 'by hand');
+    setStatus(setup.store, session.id, 'closed', 'by hand');
     setup.reconciler.nudgeAll();
     await until(() => {
       expect(setup.runtime.removed).toHaveLength(1);
@@ -33,7 +34,7 @@ describe('the end of sessions and of the daemon', () => {
     setup.reconciler.start();
     setup.reconciler.nudgeAll();
     const session = await setup.addWaitingSession();
-    setup.store.sessions.setStatus(session.id, 'closed', 'by hand');
+    setStatus(setup.store, session.id, 'closed', 'by hand');
     setup.reconciler.nudge(session.id);
     await until(() => {
       expect(setup.messagesIn(session.id)).toMatchObject([{ status: 'failed' }]);

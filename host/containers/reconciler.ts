@@ -156,7 +156,9 @@ export class Reconciler {
           observed.noteExit(containerId);
           // The next daemon does what is left undone here.
           problem = 'stopped container not dealt with';
-          await executor.apply({ kind: 'settle', sessionId, wasExpected: true, startedAtMs: null });
+          const reason = 'the daemon stops';
+          const end = { sessionId, wasExpected: true, reason, startedAtMs: null };
+          await executor.apply({ kind: 'settle', ...end });
           await executor.apply({ kind: 'remove', sessionId, containerId });
         } catch (err) {
           log.error({ err, sessionId, containerId }, problem);

@@ -48,7 +48,12 @@ export class StartFailures {
       'disk_full',
       'resources_short',
     );
-    const attempts = this.#putOff(session.id);
+    const attempts = this.#putOff(session.id, (now) => {
+      const { id: sessionId, messagingGroupId } = session;
+      const detail = { why: error.message };
+      const event = { name: 'container.failed', sessionId, messagingGroupId, detail } as const;
+      this.#deps.store.events.addUnlessRepeated(event, now);
+    });
     const fields = { err: error, sessionId: session.id, attempt: attempts };
     // The engine's trouble is that of all sessions: it is said once.
     if (isEngines && error.message === this.#trouble) log.debug(fields, 'container not started');
@@ -87,12 +92,16 @@ export class StartFailures {
       await settlement.giveUp(session, `The agent ends right after its start${why}.`);
   }
 
-  #putOff(sessionId: string): number {
+  /** `tell` adds the event to the same transaction. */
+  #putOff(sessionId: string, tell: (now: string) => void = () => undefined): number {
     const { store, clock, chance } = this.#deps;
     const attempts = (store.dueItems.find(sessionId, 'wake')?.attempts ?? 0) + 1;
     const waitMs = Math.min(backoffMs(attempts, baseMs, chance()), longestWaitMs);
     const dueAt = isoAt(clock.now() + waitMs);
-    store.dueItems.set({ sessionId, kind: 'wake', dueAt, attempts });
+    store.transaction(() => {
+      store.dueItems.set({ sessionId, kind: 'wake', dueAt, attempts });
+      tell(isoAt(clock.now()));
+    });
     return attempts;
   }
 }

@@ -17,6 +17,8 @@ export type Step =
       readonly kind: 'settle';
       readonly sessionId: string;
       readonly wasExpected: boolean;
+      /** Why it has ended, where no step has stopped it; left out: it is found out. */
+      readonly reason?: string;
       /** Epoch milliseconds; null when the container is gone without a trace. */
       readonly startedAtMs: number | null;
     }

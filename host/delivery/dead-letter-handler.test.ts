@@ -5,6 +5,7 @@ import type { DeadLetterRef } from '../store/dead-letters.js';
 import type { Session } from '../store/sessions.js';
 import { inboxDir } from '../../shared/protocol/workspace.js';
 import { DeliverySetup } from '../../test/fakes/delivery-setup.js';
+import { setStatus } from '../../test/fakes/session-rows.js';
 
 const banned = { kind: 'failed', reason: 'you are banned', retryable: false } as const;
 
@@ -90,7 +91,7 @@ describe('a dead letter that is tried again', () => {
       const files = inboxDir(setup.folders.inDir(setup.session.id), 'm-1');
       mkdirSync(files, { recursive: true });
       writeFileSync(join(files, '1-a.txt'), 'hello');
-      setup.store.sessions.setStatus(setup.session.id, 'closed', null);
+      setStatus(setup.store, setup.session.id, 'closed', null);
       expect(await retry(refTo('m-1', 'in'))).toEqual(['retried']);
       const present = setup.store.sessions.findActive(setup.session)!;
       expect(setup.posted).toEqual([present.id]);
@@ -199,7 +200,7 @@ describe('a dead letter that is tried again', () => {
         db.exec('DELETE FROM messages_out');
       });
       expect(await retry(refTo('o-1', 'out'))).toEqual([expect.stringContaining('do not hold')]);
-      setup.store.sessions.setStatus(setup.session.id, 'set-aside', 'bytes flipped');
+      setStatus(setup.store, setup.session.id, 'set-aside', 'bytes flipped');
       expect(await retry(refTo('o-1', 'out'))).toEqual([expect.stringContaining('set aside')]);
     });
   });
@@ -215,7 +216,7 @@ describe('a dead letter that is tried again', () => {
 
   it('comes in its old order where its session was closed, also what no platform sent', async () => {
     await setup.post(setup.session, 'm-1', 'm-2', 'm-3');
-    setup.store.sessions.setStatus(setup.session.id, 'closed', null);
+    setStatus(setup.store, setup.session.id, 'closed', null);
     await setup.pass('ended');
     await retry(...['m-3', 'm-1', 'm-2'].map((id) => refTo(id, 'in')));
     const present = setup.store.sessions.findActive(setup.session)!;

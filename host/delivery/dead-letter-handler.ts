@@ -118,6 +118,10 @@ export class DeadLetterHandler {
     store.transaction(() => {
       store.dueItems.advance(session.id, 'deliver', dueAt);
       store.deadLetters.remove(letter);
+      const { id: sessionId, messagingGroupId } = session;
+      const detail = { why: 'somebody has asked for it' };
+      const of = { sessionId, messagingGroupId, messageId };
+      store.events.add({ name: 'reply.retried', ...of, detail }, dueAt);
     });
     loop.reopen(session.id, row.seq);
     return isGivenUp;

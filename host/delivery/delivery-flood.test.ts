@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RecoverySetup } from '../../test/fakes/recovery-setup.js';
+import { setStatus } from '../../test/fakes/session-rows.js';
 
 const later = '2030-01-01T00:00:00.000Z';
 
@@ -133,7 +134,7 @@ describe('a container that writes very many rows', () => {
   it('is not read to the end once its session is closed, but what was said before is sent', async () => {
     setup.runner.sayAll(Array.from({ length: 150 }, (_, index) => `o-${index}`));
     flood(5_000, '{"malformed":1}', 1_000);
-    setup.store.sessions.setStatus(setup.session.id, 'closed', 'enough');
+    setStatus(setup.store, setup.session.id, 'closed', 'enough');
     await setup.end();
     expect(setup.channel.sends).toHaveLength(150);
     expect(Object.keys(setup.deliveries(setup.session.id)).length).toBeLessThan(500);

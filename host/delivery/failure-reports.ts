@@ -8,6 +8,7 @@ import { cutText } from '../../shared/base/cut-text.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { OutboundRow } from '../../shared/protocol/mailbox/outbound-reader.js';
 import { encodeContent, parseOutboundContent } from '../../shared/protocol/session-message.js';
+import { recordDeadLetter } from '../sessions/dead-letter-record.js';
 import type { Mailbox } from '../sessions/mailbox/mailbox.js';
 import type { Nudges } from '../sessions/nudges.js';
 import type { DeadLetter } from '../store/dead-letters.js';
@@ -94,16 +95,13 @@ export class FailureReports {
   /** A letter that is there from before a crash keeps its time, and with it the ids of what was told. */
   #recordDeadLetter(session: Session, { row, reason, maybeSent }: Undelivered): DeadLetter {
     const { store, clock } = this.#deps;
-    const letter: DeadLetter = {
-      sessionId: session.id,
+    return recordDeadLetter(store, session, {
       direction: 'out',
       messageId: row.id,
       reason: cutText(reason, longestReason),
       createdAt: isoAt(clock.now()),
       maybeSent,
-    };
-    store.deadLetters.insert(letter);
-    return store.deadLetters.find(letter) ?? letter;
+    });
   }
 
   /**

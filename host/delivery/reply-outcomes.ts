@@ -127,7 +127,12 @@ export class ReplyOutcomes {
     const fields = { sessionId, messageId: messageOutId, attempt: failures };
     log.warn({ ...fields, waitMs, reason, maybeSent }, 'delivery will be tried again');
     const retry = { sessionId, messageOutId, attempts: failures, dueAt, reason, maybeSent };
-    store.deliveryRetries.set(retry);
+    store.transaction(() => {
+      store.deliveryRetries.set(retry);
+      const of = { sessionId, messagingGroupId: session.messagingGroupId, messageId: messageOutId };
+      const detail = { why: reason, attempt: failures, nextAt: dueAt };
+      store.events.add({ name: 'reply.retried', ...of, detail }, isoAt(clock.now()));
+    });
     return dueAt;
   }
 

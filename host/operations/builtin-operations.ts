@@ -3,7 +3,14 @@ import type { z } from 'zod';
 import { retryDeadLetter } from './dead-letters.js';
 import { addDestination, listDestinations, removeDestination } from './destinations.js';
 import type { DaemonOperation } from './operation.js';
-import { closeSession, deleteSession, restartSession } from './sessions.js';
+import { explain } from './explain/explain.js';
+import {
+  closeSession,
+  deleteSession,
+  listEvents,
+  reopenSession,
+  restartSession,
+} from './sessions.js';
 import { cancelTask, createTask, pauseTask, resumeTask, runTask } from './tasks.js';
 import { deleteWiring, testWirings } from './wirings.js';
 
@@ -11,6 +18,9 @@ export const operations = [
   closeSession,
   deleteSession,
   restartSession,
+  reopenSession,
+  listEvents,
+  explain,
   createTask,
   cancelTask,
   pauseTask,
@@ -35,6 +45,9 @@ export const accessOf: Readonly<Record<OperationName, 'operator'>> = {
   'sessions.close': 'operator',
   'sessions.delete': 'operator',
   'sessions.restart': 'operator',
+  'sessions.reopen': 'operator',
+  'sessions.events': 'operator',
+  'berth.explain': 'operator',
   'tasks.create': 'operator',
   'tasks.cancel': 'operator',
   'tasks.pause': 'operator',

@@ -1,4 +1,5 @@
 import { BerthError } from '../../shared/base/errors.js';
+import { SessionLifecycle } from '../sessions/session-lifecycle.js';
 import type { Session } from '../store/sessions.js';
 import type { DatabaseScope } from './operation.js';
 
@@ -14,7 +15,7 @@ export interface RemovalRequest {
  * one is active, has a container or something that is not settled, and when it was not asked for.
  */
 export function removeEndedSessions(
-  { store, discardFolder }: Pick<DatabaseScope, 'store' | 'discardFolder'>,
+  { store, clock, discardFolder }: Pick<DatabaseScope, 'store' | 'clock' | 'discardFolder'>,
   request: RemovalRequest,
 ): readonly string[] {
   const { subject, sessions, withSessions } = request;
@@ -41,7 +42,8 @@ export function removeEndedSessions(
       next: 'Add --with-sessions to delete them too, with their files.',
     });
   }
-  for (const { id } of sessions) store.sessions.delete(id);
+  const lifecycle = new SessionLifecycle({ store, clock });
+  for (const { id } of sessions) lifecycle.remove(id, 'somebody has deleted it');
   // Last: what is taken away here comes back with no transaction.
   for (const { id } of sessions) discardFolder(id);
   return sessions.map(({ id }) => id);

@@ -8,6 +8,7 @@ import { BerthError } from '../../shared/base/errors.js';
 import { describeIssues } from '../../shared/protocol/plain-words.js';
 import type { Clock } from '../../shared/base/clock.js';
 import type { NewId } from '../../shared/base/ids.js';
+import type { WaitingMessages } from '../../shared/protocol/mailbox/waiting-reader.js';
 import type { TaskPlans } from '../sessions/tasks/task-plans.js';
 import type { DeadLetterRef } from '../store/dead-letters.js';
 import type { Store } from '../store/store.js';
@@ -19,6 +20,12 @@ export interface DatabaseScope {
   readonly newId: NewId;
   /** Takes a session's folder away, for good. False: it had none. */
   readonly discardFolder: (sessionId: string) => boolean;
+  /** The messages that wait in a session, and the one that is asked for; undefined where it has no file yet. Never throws. */
+  readonly readWaiting: (
+    sessionId: string,
+    request: { readonly limit: number; readonly asked: string | null },
+  ) => WaitingMessages | { readonly problem: string } | undefined;
+  readonly isDaemonRunning: () => boolean;
 }
 
 /** The things that operations of the daemon work with. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RoutingSetup } from '../../test/fakes/routing-setup.js';
 import type { Verdict } from '../store/received-messages.js';
+import { deleteSession } from '../../test/fakes/session-rows.js';
 
 describe('the router', () => {
   let setup: RoutingSetup;
@@ -225,7 +226,7 @@ describe('the router', () => {
     const { messageId } = (await setup.router.route(event)) as { messageId: string };
     const [session] = setup.store.sessions.list();
     const sessionId = session!.id;
-    if (settled === 'completed') setup.store.sessions.delete(sessionId);
+    if (settled === 'completed') deleteSession(setup.store, sessionId);
     else {
       setup.inbound(sessionId, (db) => db.exec('DELETE FROM messages_in'));
       const letter = { sessionId, direction: 'in', messageId, reason: why } as const;

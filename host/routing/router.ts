@@ -14,6 +14,7 @@ import type { Wiring } from '../store/wirings.js';
 import { ChatRecorder, type ChatRecorderDeps } from './chat-recorder.js';
 import { decideWiring } from './decide-wiring.js';
 import { answerRow, findAnswer, type FoundAnswer } from './find-answer.js';
+import { reasonOf, Refusals } from './refusals.js';
 import { SessionPoster, type SessionPosterDeps, type Written } from './session-poster.js';
 
 export interface RouterDeps extends SessionPosterDeps, ChatRecorderDeps {
@@ -35,6 +36,7 @@ export class Router {
   readonly #deps: RouterDeps;
   readonly #poster: SessionPoster;
   readonly #chats: ChatRecorder;
+  readonly #refusals: Refusals;
   /** The decisions of each chat that are being made: messages of one chat are decided and queued in order. */
   readonly #tails = new Map<string, Promise<unknown>>();
   /** Messages that are not on disk yet. */
@@ -46,6 +48,7 @@ export class Router {
     this.#deps = deps;
     this.#poster = new SessionPoster(deps);
     this.#chats = new ChatRecorder(deps);
+    this.#refusals = new Refusals(deps);
   }
 
   /** Rejects when the message could not be written; it is not accepted then and may be sent again. */
@@ -117,7 +120,7 @@ export class Router {
     event: InboundEvent,
     messageId: string,
   ): Delivery {
-    const { store } = this.#deps;
+    const { store, clock } = this.#deps;
     const system = answerRow(question, answer, event.sender);
     const written = this.#poster.postAnswer(session, event, { messageId, system });
     // Where it could not be written, somebody may answer again.
@@ -129,6 +132,8 @@ export class Router {
       written,
       alongside: () => {
         store.questions.delete(question.id);
+        const of = { sessionId: session.id, messagingGroupId: session.messagingGroupId };
+        store.events.add({ name: 'question.answered', ...of, messageId }, isoAt(clock.now()));
       },
     };
   }
@@ -140,7 +145,12 @@ export class Router {
     deliveries: readonly Delivery[],
   ): Promise<InboundOutcome> {
     const { store, clock, nudges, log } = this.#deps;
-    const { verdicts, missed, isKnown } = await this.#awaitWrites(deliveries);
+    const { verdicts, missed, isKnown } = await this.#awaitWrites(deliveries).catch(
+      async (error: unknown) => {
+        await this.#refusals.noteUntaken(chat, messageId, error);
+        throw error;
+      },
+    );
     log.debug({ messageId }, 'message written');
     const receivedAt = isoAt(clock.now());
     const { platformMessageId } = event;
@@ -159,6 +169,7 @@ export class Router {
       store.received.insert(received);
       for (const verdict of missed) this.#tellMissed(event, messageId, verdict, receivedAt);
       for (const { alongside } of deliveries) alongside?.();
+      this.#refusals.note(chat, messageId, { verdicts, missed });
     });
     if (missed.length > 0) nudges.notices();
     log.debug({ messageId }, 'message recorded');
@@ -226,10 +237,7 @@ export class Router {
     if (verdicts.some(({ verdict }) => verdict !== 'refused')) {
       return { kind: 'accepted', messageId, contextOnly: isContextOnly(verdicts) };
     }
-    const reason =
-      verdicts.length === 0
-        ? 'no agent is wired to this chat'
-        : verdicts.map((verdict) => verdict.reason).join('; ');
+    const reason = reasonOf(verdicts);
     log.info(
       { channel: chat.channelType, messagingGroup: chat.id, messageId, reason },
       'message refused',

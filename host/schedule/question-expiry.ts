@@ -107,6 +107,9 @@ export class QuestionExpiry {
     }
     store.transaction(() => {
       store.questions.delete(id);
+      const { id: sessionId, messagingGroupId } = session;
+      const event = { name: 'question.ended', sessionId, messagingGroupId } as const;
+      store.events.add({ ...event, messageId: messageOutId, detail: { why: end } }, now);
       if (session.status === 'active') store.dueItems.advance(session.id, 'wake', now);
     });
     log.info({ sessionId: session.id, question: id, end }, 'question ended without an answer');

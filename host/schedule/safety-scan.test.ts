@@ -6,6 +6,7 @@ import { until } from '../../test/fakes/waiting.js';
 import type { Session } from '../store/sessions.js';
 import { SafetyScan } from './safety-scan.js';
 import { TaskCheck } from './task-check.js';
+import { setStatus } from '../../test/fakes/session-rows.js';
 
 const hour = 3_600_000;
 
@@ -139,7 +140,7 @@ describe('the safety scan', () => {
     setup.store.sessions.setContainerStatus(setup.session.id, 'running');
     await scan.checkNext();
     setup.store.sessions.setContainerStatus(setup.session.id, 'stopped');
-    setup.store.sessions.setStatus(setup.session.id, 'closed', 'closed');
+    setStatus(setup.store, setup.session.id, 'closed', 'closed');
     await scan.checkNext();
     await scan.checkNext();
     expect(found()).toEqual([]);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TaskSetup } from '../../test/fakes/task-setup.js';
+import { setStatus } from '../../test/fakes/session-rows.js';
 
 const hour = 3_600_000;
 
@@ -134,7 +135,7 @@ describe('the handler for tasks', () => {
 
   it('moves what was planned in a quarantined session into the one that follows', async () => {
     await setup.plan(hour, { recurrence: '0 * * * *' });
-    setup.store.sessions.setStatus(setup.session.id, 'set-aside', 'damaged');
+    setStatus(setup.store, setup.session.id, 'set-aside', 'damaged');
     await setup.handler.moveStranded();
     const [task] = setup.store.tasks.list();
     expect(task?.sessionId).not.toBe(setup.session.id);

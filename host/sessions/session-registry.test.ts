@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TempHome } from '../../test/fakes/temp-home.js';
 import { SessionRegistry } from './session-registry.js';
+import { setStatus } from '../../test/fakes/session-rows.js';
 
 describe('the session registry', () => {
   let home: TempHome;
@@ -33,7 +34,7 @@ describe('the session registry', () => {
   it.each(['closed', 'set-aside'] as const)('begins anew where the last one is %s', (status) => {
     const key = { agentGroupId: 'ag-1', messagingGroupId: 'mg-1', threadId: null };
     const first = registry.ensure(key);
-    home.store.sessions.setStatus(first.id, status, 'over');
+    setStatus(home.store, first.id, status, 'over');
     const second = registry.ensure(key);
     expect(second.id).not.toBe(first.id);
     expect(second).toMatchObject({ status: 'active', containerStatus: 'stopped' });

@@ -2,11 +2,11 @@ import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { NewId } from '../../shared/base/ids.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { Address, Destination } from '../../shared/protocol/session-message.js';
-import { settingsKey, type AgentGroup } from '../store/agent-groups.js';
+import type { AgentGroup } from '../store/agent-groups.js';
 import type { Session, SessionKey } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
-import { dropQuestions } from './question-ends.js';
 import { askerAddress } from './agent-conversation.js';
+import { SessionLifecycle } from './session-lifecycle.js';
 
 export interface SessionRegistryDeps {
   readonly store: Store;
@@ -20,14 +20,16 @@ export interface SessionRegistryDeps {
 /** Which conversation has which session. */
 export class SessionRegistry {
   readonly #deps: SessionRegistryDeps;
+  readonly #lifecycle: SessionLifecycle;
 
   constructor(deps: SessionRegistryDeps) {
     this.#deps = deps;
+    this.#lifecycle = new SessionLifecycle(deps);
   }
 
   /** The active session of a conversation, made when there is none. */
   ensure(key: SessionKey): Session {
-    const { store, clock, newId } = this.#deps;
+    const { store, newId } = this.#deps;
     // Nearly always there is one, and nothing to be locked for.
     const known = store.sessions.findActive(key);
     if (known !== undefined) return known;
@@ -36,48 +38,20 @@ export class SessionRegistry {
       if (found !== undefined) return found;
       const prewarmed = this.#takePrewarmed(key);
       if (prewarmed !== undefined) return prewarmed;
-      const session: Session = {
-        ...key,
-        id: newId('s'),
-        provider: null,
-        status: 'active',
-        statusReason: null,
-        containerStatus: 'stopped',
-        lastActive: null,
-        createdAt: isoAt(clock.now()),
-      };
-      store.sessions.insert(session);
-      return session;
+      return this.#lifecycle.begin(newId('s'), key);
     });
   }
 
   /** A session that waits for a conversation of this agent group. */
   prewarm(agentGroup: AgentGroup): Session {
-    const { store, clock, newId } = this.#deps;
-    const session: Session = {
-      id: newId('s'),
-      agentGroupId: agentGroup.id,
-      messagingGroupId: null,
-      threadId: null,
-      provider: null,
-      status: 'warm',
-      statusReason: null,
-      containerStatus: 'stopped',
-      lastActive: null,
-      createdAt: isoAt(clock.now()),
-    };
-    const madeFor = settingsKey(agentGroup);
-    store.transaction(() => {
-      store.sessions.insertPrewarmed({ ...session, madeFor });
-    });
-    return session;
+    return this.#lifecycle.prewarm(this.#deps.newId('s'), agentGroup);
   }
 
   #takePrewarmed(key: SessionKey): Session | undefined {
     const { store, log, onTaken } = this.#deps;
     const agentGroup = store.agentGroups.find(key.agentGroupId);
     if (agentGroup === undefined) return undefined;
-    const session = store.sessions.takePrewarmed(key, settingsKey(agentGroup));
+    const session = this.#lifecycle.take(key, agentGroup);
     if (session === undefined) return undefined;
     log.info({ sessionId: session.id }, 'prewarmed session taken');
     onTaken?.();
@@ -95,8 +69,7 @@ export class SessionRegistry {
       'Something is wrong with the files of this conversation. It begins afresh with your next message; what has not been answered, please send again.';
     const notice = { id: `aside-${sessionId}`, inReplyTo: null, text };
     store.transaction(() => {
-      store.sessions.setStatus(sessionId, 'set-aside', reason);
-      dropQuestions(store, sessionId, isoAt(clock.now()));
+      this.#lifecycle.quarantine(sessionId, reason);
       store.dueItems.clear(sessionId, 'wake');
       store.dueItems.clear(sessionId, 'deliver');
       if (routing === undefined) return;

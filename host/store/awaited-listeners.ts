@@ -25,6 +25,18 @@ export class AwaitedListenerStore {
     return found !== undefined;
   }
 
+  /** The chats that replies of the session wait for. */
+  listForSession(
+    sessionId: string,
+  ): readonly { readonly channelType: string; readonly platformId: string }[] {
+    return this.#statements
+      .prepare<[string], { channelType: string; platformId: string }>(
+        `SELECT channel_type AS channelType, platform_id AS platformId FROM awaited_listeners
+         WHERE session_id = ? ORDER BY channel_type, platform_id`,
+      )
+      .all(sessionId);
+  }
+
   /** Takes the chat off the list, and returns the sessions that had waited for it. */
   take(channelType: string, platformId: string): readonly string[] {
     return this.#statements

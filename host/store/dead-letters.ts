@@ -70,6 +70,16 @@ export class DeadLetterStore {
       .map(fromRow);
   }
 
+  /** Of one message, in every session; reads the whole table. */
+  listForMessage(messageId: string): readonly DeadLetter[] {
+    return this.#statements
+      .prepare<[string], Row>(
+        `SELECT ${columns} FROM dead_letters WHERE message_id = ? ORDER BY created_at`,
+      )
+      .all(messageId)
+      .map(fromRow);
+  }
+
   /** The newest first. */
   list(filter: DeadLetterFilter = {}): readonly DeadLetter[] {
     return this.#statements

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDatabase, withDatabase, type Db } from '../../shared/base/sqlite/sqlite.js';
 import { TempHome } from '../../test/fakes/temp-home.js';
 import { Store } from './store.js';
+import { deleteSession, insertSession } from '../../test/fakes/session-rows.js';
 
 const chat = {
   id: 'mg-1',
@@ -166,7 +167,7 @@ describe('the central database, however many sessions there are', () => {
   it.each(Object.entries(hotCalls))('reads no whole table when %s', (_, work) => {
     home.addAgentGroup({ id: 'ag-1' });
     home.store.messagingGroups.insert(chat);
-    home.store.sessions.insert(session);
+    insertSession(home.store, session);
     const statements = record(work);
     expect(statements.length).toBeGreaterThan(4);
     for (const sql of statements) {
@@ -186,7 +187,7 @@ describe('the central database, however many sessions there are', () => {
   it('compiles a statement when it is first used, and never again', () => {
     home.addAgentGroup({ id: 'ag-1' });
     home.store.messagingGroups.insert(chat);
-    home.store.sessions.insert(session);
+    insertSession(home.store, session);
     expect(record(() => undefined)).toEqual([]);
     const statements = record((store) => {
       for (let round = 0; round < 3; round += 1) {
@@ -219,7 +220,7 @@ describe('due items', () => {
     const { id } = home.addSession();
     home.store.dueItems.advance(id, 'wake', '2026-01');
     home.store.awaitedListeners.add(id, 'fake', 'chat-1');
-    home.store.sessions.delete(id);
+    deleteSession(home.store, id);
     expect(home.store.dueItems.listDue('2027', 10)).toEqual([]);
     expect(home.store.awaitedListeners.take('fake', 'chat-1')).toEqual([]);
   });

@@ -18,6 +18,13 @@ export interface Notice {
 /** The text to say, and whom to tell. */
 export type NewNotice = Pick<Notice, 'id' | 'address' | 'inReplyTo' | 'text'>;
 
+/** A notice, said or not. */
+export interface SaidNotice {
+  readonly text: string;
+  readonly status: 'pending' | 'sending' | 'sent' | 'failed';
+  readonly createdAt: string;
+}
+
 interface Row {
   id: string;
   channelType: string;
@@ -57,6 +64,29 @@ export class NoticeStore {
         now,
         now,
       );
+  }
+
+  /** The notices about a message, the oldest first; reads the whole table. */
+  listAbout(messageId: string): readonly SaidNotice[] {
+    return this.#statements
+      .prepare<[string], SaidNotice>(
+        `SELECT text, status, created_at AS createdAt FROM notices WHERE in_reply_to = ? ORDER BY created_at, id`,
+      )
+      .all(messageId);
+  }
+
+  /** How many a chat is still to be told, and when the next one is due; ISO-8601. */
+  findWaiting(
+    channelType: string,
+    platformId: string,
+  ): { readonly count: number; readonly dueAt: string | null } {
+    const found = this.#statements
+      .prepare<[string, string], { count: number; dueAt: string | null }>(
+        `SELECT count(*) AS count, min(due_at) AS dueAt FROM notices
+         WHERE ${open} AND channel_type = ? AND platform_id = ?`,
+      )
+      .get(channelType, platformId);
+    return found ?? { count: 0, dueAt: null };
   }
 
   /** Whether the same waits to be said in the same chat. */

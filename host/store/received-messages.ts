@@ -69,6 +69,28 @@ export class ReceivedMessageStore {
       .get(messageId, messagingGroupId);
   }
 
+  /** By our id or the beginning of it, `limit` at the most. */
+  listByIdPrefix(prefix: string, limit: number): readonly ReceivedMessage[] {
+    return this.#statements
+      .prepare<[string, string, number], Row>(
+        `SELECT * FROM received_messages WHERE message_id >= ? AND message_id < ? || char(1114111)
+         ORDER BY message_id LIMIT ?`,
+      )
+      .all(prefix, prefix, limit)
+      .map(fromRow);
+  }
+
+  /** By the platform's id, in every chat. */
+  listByPlatformId(platformMessageId: string): readonly ReceivedMessage[] {
+    return this.#statements
+      .prepare<[string], Row>(
+        `SELECT * FROM received_messages
+         WHERE messaging_group_id IN (SELECT id FROM messaging_groups) AND platform_message_id = ?`,
+      )
+      .all(platformMessageId)
+      .map(fromRow);
+  }
+
   insert(message: ReceivedMessage): void {
     this.#statements
       .prepare(

@@ -1,8 +1,9 @@
 import type { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
 
 /**
- * `active`: takes messages. `warm`: prewarmed, and waits for its conversation. `closed`: ended by a person.
- * `set-aside`: quarantined, because its files cannot be used; status_reason says why.
+ * `active`: takes messages. `warm`: prewarmed, and waits for its conversation. `closed`: ended; status_reason says by whom
+ * or why. `set-aside`: quarantined, because its files cannot be used; status_reason says why. Which follows which is
+ * said in host/sessions/session-transitions.ts: a new one does not compile until it has its place there.
  */
 export type SessionStatus = 'active' | 'warm' | 'closed' | 'set-aside';
 
@@ -46,6 +47,7 @@ const columns = `id, agent_group_id AS agentGroupId, messaging_group_id AS messa
   thread_id AS threadId, agent_provider AS provider, status, status_reason AS statusReason,
   container_status AS containerStatus, last_active AS lastActive, created_at AS createdAt`;
 
+/** Finds sessions, and notes what is seen of them. Their status is written in session-status.ts. */
 export class SessionStore {
   readonly #statements: StatementCache;
 
@@ -123,27 +125,6 @@ export class SessionStore {
       .all();
   }
 
-  insertPrewarmed({ madeFor, ...session }: PrewarmedSession): void {
-    this.insert(session);
-    this.#statements
-      .prepare('UPDATE sessions SET made_for = ? WHERE id = ?')
-      .run(madeFor, session.id);
-  }
-
-  /** Gives a prewarmed session with a running container to a conversation, if there is one made for these settings. */
-  takePrewarmed(key: SessionKey, madeFor: string): Session | undefined {
-    const taken = this.#statements
-      .pluck<[SessionKey & { madeFor: string }], string>(
-        `UPDATE sessions SET status = 'active', made_for = NULL,
-           messaging_group_id = @messagingGroupId, thread_id = @threadId
-         WHERE id = (SELECT id FROM sessions WHERE agent_group_id = @agentGroupId AND made_for = @madeFor
-                       AND status = 'warm' AND container_status = 'running' ORDER BY created_at, id LIMIT 1)
-         RETURNING id`,
-      )
-      .get({ ...key, madeFor });
-    return taken === undefined ? undefined : this.find(taken);
-  }
-
   /** Prewarmed sessions are not taken until their containers are noted as running again. */
   doubtPrewarmed(): void {
     this.#statements
@@ -151,30 +132,6 @@ export class SessionStore {
         `UPDATE sessions SET container_status = 'starting' WHERE status = 'warm' AND container_status = 'running'`,
       )
       .run();
-  }
-
-  insert(session: Session): void {
-    this.#statements
-      .prepare(
-        `INSERT INTO sessions (id, agent_group_id, messaging_group_id, thread_id, agent_provider, status,
-                               status_reason, container_status, last_active, created_at)
-         VALUES (@id, @agentGroupId, @messagingGroupId, @threadId, @provider, @status,
-                 @statusReason, @containerStatus, @lastActive, @createdAt)`,
-      )
-      .run(session);
-  }
-
-  setStatus(id: string, status: SessionStatus, reason: string | null): void {
-    this.#statements
-      .prepare('UPDATE sessions SET status = ?, status_reason = ? WHERE id = ?')
-      .run(status, reason, id);
-  }
-
-  /** Its row, and all rows that hang on it. Its folder stays. */
-  delete(id: string): void {
-    // The table of questions is older than the rule that rows go with their session.
-    this.#statements.prepare('DELETE FROM pending_questions WHERE session_id = ?').run(id);
-    this.#statements.prepare('DELETE FROM sessions WHERE id = ?').run(id);
   }
 
   /** Since when the session is known to have ended: ISO-8601, or null. */

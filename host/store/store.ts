@@ -16,6 +16,8 @@ import { QuestionStore } from './questions.js';
 import { ReceivedMessageStore } from './received-messages.js';
 import { RepairStore } from './repairs.js';
 import { RequestStore } from './requests.js';
+import { SessionEventStore } from './session-events.js';
+import { SealedStatus } from './session-status.js';
 import { SessionStore } from './sessions.js';
 import { SharedCommits } from '../../shared/base/sqlite/shared-commits.js';
 import { TaskStore } from './tasks.js';
@@ -36,6 +38,7 @@ export class Store {
   readonly destinations: DestinationStore;
   readonly dueItems: DueItemStore;
   readonly engagedThreads: EngagedThreadStore;
+  readonly events: SessionEventStore;
   readonly messagingGroups: MessagingGroupStore;
   readonly notices: NoticeStore;
   readonly questions: QuestionStore;
@@ -43,6 +46,7 @@ export class Store {
   readonly repairs: RepairStore;
   readonly requests: RequestStore;
   readonly sessions: SessionStore;
+  readonly sessionStatus: SealedStatus;
   readonly tasks: TaskStore;
   readonly wirings: WiringStore;
   readonly #db: Db;
@@ -64,6 +68,7 @@ export class Store {
     this.destinations = new DestinationStore(statements);
     this.dueItems = new DueItemStore(statements);
     this.engagedThreads = new EngagedThreadStore(statements);
+    this.events = new SessionEventStore(statements);
     this.messagingGroups = new MessagingGroupStore(statements);
     this.notices = new NoticeStore(statements);
     this.questions = new QuestionStore(statements);
@@ -71,6 +76,7 @@ export class Store {
     this.repairs = new RepairStore(statements);
     this.requests = new RequestStore(statements);
     this.sessions = new SessionStore(statements);
+    this.sessionStatus = new SealedStatus(statements);
     this.tasks = new TaskStore(statements);
     this.wirings = new WiringStore(statements);
   }

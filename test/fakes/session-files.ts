@@ -7,6 +7,7 @@ import { withDatabase } from '../../shared/base/sqlite/sqlite.js';
 import { InboundHandle } from '../../shared/protocol/mailbox/inbound-handle.js';
 import { InboundWriter } from '../../shared/protocol/mailbox/inbound-writer.js';
 import type { CommandLine } from './command-line.js';
+import { insertSession } from './session-rows.js';
 
 const migrations = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'migrations');
 
@@ -50,7 +51,7 @@ export function addSession(cli: CommandLine, fields: Partial<Session> = {}): str
       createdAt: now,
       ...fields,
     };
-    store.sessions.insert(session);
+    insertSession(store, session);
     return session.id;
   });
 }

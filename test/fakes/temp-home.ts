@@ -23,6 +23,7 @@ import { FakeClock } from './fake-clock.js';
 import { FakeRunner } from './fake-runner.js';
 import { inlineInbound, inlineOutbound } from './inline-files.js';
 import { nudgesWith } from './nudges.js';
+import { insertSession } from './session-rows.js';
 
 export interface InboundRow {
   readonly id: string;
@@ -158,7 +159,7 @@ export class TempHome implements Disposable {
       createdAt: this.clock.iso(),
       ...fields,
     };
-    this.store.sessions.insert(session);
+    insertSession(this.store, session);
     return session;
   }
 
@@ -247,6 +248,15 @@ export class TempHome implements Disposable {
         )
         .all(),
     );
+  }
+
+  /** What happened, without when: `container.ended s-1: it had nothing to do`. */
+  events(): readonly string[] {
+    return this.store.events
+      .listNewest(1_000)
+      .map(({ name, sessionId, messageId, detail: { why } }) =>
+        [name, messageId ?? sessionId ?? '-'].join(' ').concat(why === undefined ? '' : `: ${why}`),
+      );
   }
 
   [Symbol.dispose](): void {

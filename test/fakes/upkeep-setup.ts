@@ -15,6 +15,7 @@ import {
 } from '../../shared/protocol/workspace.js';
 import { DeliverySetup } from './delivery-setup.js';
 import { until } from './waiting.js';
+import { setStatus } from './session-rows.js';
 
 const dayMs = 86_400_000;
 
@@ -122,7 +123,7 @@ export class UpkeepSetup extends DeliverySetup {
     id = this.session.id,
   ): void {
     const { status, containerStatus } = fields;
-    if (status !== undefined) this.store.sessions.setStatus(id, status, null);
+    if (status !== undefined) setStatus(this.store, id, status, null);
     if (containerStatus !== undefined) this.store.sessions.setContainerStatus(id, containerStatus);
   }
 

@@ -1,6 +1,8 @@
 /** Has an operation done: on the database at once, by the daemon through a request. */
 import { join } from 'node:path';
 import type { z } from 'zod';
+import { toBerthError } from '../../../shared/base/errors.js';
+import { readWaitingMessages } from '../../../shared/protocol/mailbox/waiting-reader.js';
 import { moveToTrash } from '../../sessions/retention/trash.js';
 import {
   findOperation,
@@ -15,6 +17,7 @@ import {
   type DatabaseScope,
 } from '../../operations/operation.js';
 import type { Store } from '../../store/store.js';
+import { findDaemon } from './daemon-presence.js';
 import { askDaemon } from './ask-daemon.js';
 import type { CommandContext } from './command-context.js';
 import { readStore, writeStore } from './store-access.js';
@@ -73,5 +76,13 @@ export function scopeOf({ clock, newId, config }: CommandContext, store: Store):
     newId,
     discardFolder: (sessionId) =>
       moveToTrash(join(sessionsDir, '.trash'), join(sessionsDir, sessionId)),
+    readWaiting: (sessionId, request) => {
+      try {
+        return readWaitingMessages(join(sessionsDir, sessionId, 'in'), request);
+      } catch (error) {
+        return { problem: toBerthError(error).message };
+      }
+    },
+    isDaemonRunning: () => findDaemon(config.paths).kind !== 'absent',
   };
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CommandLine } from '../../../test/fakes/command-line.js';
 import { addSession } from '../../../test/fakes/session-files.js';
+import { setStatus } from '../../../test/fakes/session-rows.js';
 
 interface Group {
   readonly id: string;
@@ -182,7 +183,7 @@ describe('berth agent-groups', () => {
       expect(active.code).toBe('in_use');
       expect(active.message).toContain(id);
       cli.store((store) => {
-        store.sessions.setStatus(id, 'closed', null);
+        setStatus(store, id, 'closed', null);
         store.sessions.setContainerStatus(id, 'running');
       });
       const ending = await cli.failure('agent-groups', 'delete', 'main', '--with-sessions');

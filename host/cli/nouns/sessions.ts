@@ -9,15 +9,15 @@ import { askerOf } from '../../sessions/agent-conversation.js';
 import type { Store } from '../../store/store.js';
 import type { Task } from '../../store/tasks.js';
 import type { AddCommands, CommandContext } from '../command/command-context.js';
-import { parseCount } from '../command/option-values.js';
+import { parseCount, parseWhole } from '../command/option-values.js';
 import { chatName, getSession } from '../../operations/references.js';
+import { printEvents } from './session-events.js';
+import { sessionStatuses } from '../../sessions/session-transitions.js';
 import { printMessages } from './session-messages.js';
 import { performNow, performSoon } from '../command/perform.js';
 import { readStore } from '../command/store-access.js';
 import { formatFields, formatSection, formatTable } from '../output/table.js';
 import { describeAge, describeWait } from '../command/time-words.js';
-
-const statuses: readonly SessionStatus[] = ['active', 'warm', 'closed', 'set-aside'];
 
 /** How many of the newest are shown. */
 const shownRepairs = 10;
@@ -28,7 +28,7 @@ export const addSessionCommands: AddCommands = (program, act) => {
   noun
     .command('list')
     .description('list them, the last active first')
-    .addOption(new Option('--status <status>', 'only these').choices(statuses))
+    .addOption(new Option('--status <status>', 'only these').choices(sessionStatuses))
     .action(act(list));
   noun
     .command('show <session>')
@@ -39,6 +39,14 @@ export const addSessionCommands: AddCommands = (program, act) => {
     .description('print what was said, from both of its files')
     .addOption(new Option('--limit <n>', 'the newest ones').argParser(parseCount).default(50))
     .action(act(messages));
+  noun
+    .command('events [session]')
+    .description('print what happened to one, or to all and to what belongs to none')
+    .addOption(new Option('--limit <n>', 'so many').argParser(parseCount).default(50))
+    .addOption(
+      new Option('--after <seq>', 'those after that one; else the newest').argParser(parseWhole),
+    )
+    .action(act(printEvents));
   noun.command('path <session>').description('print where its files lie').action(act(path));
   noun
     .command('restart <session>')
@@ -48,6 +56,10 @@ export const addSessionCommands: AddCommands = (program, act) => {
     .command('close <session>')
     .description('end one; the next message begins another, the files stay')
     .action(act(close));
+  noun
+    .command('reopen <session>')
+    .description('take a closed one into use again')
+    .action(act(reopen));
   noun
     .command('delete <session>')
     .description('take one that has ended away, with its files, for good')
@@ -243,6 +255,15 @@ async function restart(context: CommandContext, reference: string): Promise<void
       ? `The container of ${id} ends; what waits is given to a new one.`
       : `The session ${id} has no container now. Its next message starts one.`;
   });
+}
+
+function reopen(context: CommandContext, reference: string): void {
+  const { session } = performNow(context, 'sessions.reopen', { session: reference });
+  context.output.result(
+    session,
+    () =>
+      `The session ${session.id} is ${session.status} again. Its tasks ended when it was closed.`,
+  );
 }
 
 function remove(context: CommandContext, reference: string): void {

@@ -2,11 +2,13 @@
  * Keeps as many sessions prewarmed as each agent group asks for: folder made, container running, waiting for its
  * conversation. A session that does not fit its agent group any more is taken away, and leaves nothing behind.
  */
+import type { Clock } from '../../../shared/base/clock.js';
 import type { Logger } from '../../../shared/base/logger.js';
 import { PollLoop } from '../../../shared/base/poll-loop.js';
 import type { Mailbox } from '../../sessions/mailbox/mailbox.js';
 import type { Nudges } from '../../sessions/nudges.js';
 import type { SessionFolders } from '../../sessions/session-folder.js';
+import { SessionLifecycle } from '../../sessions/session-lifecycle.js';
 import type { SessionRegistry } from '../../sessions/session-registry.js';
 import { settingsKey } from '../../store/agent-groups.js';
 import { readContainerConfig } from '../../store/container-config.js';
@@ -16,6 +18,7 @@ import type { Store } from '../../store/store.js';
 export interface PrewarmedPoolDeps {
   readonly store: Store;
   readonly sessions: SessionRegistry;
+  readonly clock: Clock;
   readonly mailbox: Mailbox;
   readonly folders: SessionFolders;
   readonly log: Logger;
@@ -30,10 +33,12 @@ export interface PrewarmedPoolDeps {
 export class PrewarmedPool {
   readonly #deps: PrewarmedPoolDeps;
   readonly #loop: PollLoop;
+  readonly #lifecycle: SessionLifecycle;
   #refill: NodeJS.Timeout | undefined;
 
   constructor(deps: PrewarmedPoolDeps) {
     this.#deps = deps;
+    this.#lifecycle = new SessionLifecycle(deps);
     this.#loop = new PollLoop({
       name: 'prewarmed sessions',
       poll: () => this.#poll(),
@@ -89,16 +94,16 @@ export class PrewarmedPool {
 
   /** First its container, then the rest. */
   async #takeAway({ id, status, containerStatus }: PrewarmedSession): Promise<void> {
-    const { store, folders, nudges, log } = this.#deps;
+    const { folders, nudges, log } = this.#deps;
     if (status === 'warm') {
-      store.sessions.setStatus(id, 'closed', 'not needed any more');
+      this.#lifecycle.expire(id, 'not needed any more');
       nudges.container(id);
       // Another poll finds whether its container is gone.
       return;
     }
     if (containerStatus !== 'stopped') return;
     await folders.remove(id);
-    store.sessions.delete(id);
+    this.#lifecycle.remove(id, 'nobody has used it');
     log.debug({ sessionId: id }, 'prewarmed session removed');
   }
 }

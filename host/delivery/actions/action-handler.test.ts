@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DeliverySetup } from '../../../test/fakes/delivery-setup.js';
 import { exampleOf, actions } from './builtin-actions.js';
+import { setStatus } from '../../../test/fakes/session-rows.js';
 
 interface AnswerRow {
   readonly id: string;
@@ -122,7 +123,7 @@ describe('an action that an agent asks for', () => {
 
   it('is not done for a conversation that has ended', async () => {
     ask('o-1', 'schedule_task', { text: 'water', every: '0 9 * * *' });
-    setup.store.sessions.setStatus(setup.session.id, 'closed', null);
+    setStatus(setup.store, setup.session.id, 'closed', null);
     await setup.deliver();
     expect(tasks()).toEqual([]);
     expect(setup.store.sessions.list({ status: 'active' })).toEqual([]);

@@ -59,6 +59,8 @@ export const askUserQuestion = action({
     store.transaction(() => {
       store.questions.insert(question);
       store.dueItems.advance(session.id, 'question', expiresAt);
+      const of = { sessionId: session.id, messagingGroupId: session.messagingGroupId };
+      store.events.add({ name: 'question.asked', ...of, messageId: rowId }, isoAt(now));
       note(outcome);
     });
     return Promise.resolve(outcome);

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DeliverySetup } from '../../../test/fakes/delivery-setup.js';
+import { setStatus } from '../../../test/fakes/session-rows.js';
 import type { FakeRunner } from '../../../test/fakes/fake-runner.js';
 import { until } from '../../../test/fakes/waiting.js';
 import { inboxDir, outboxRoot } from '../../../shared/protocol/workspace.js';
@@ -213,7 +214,7 @@ describe('agents that ask each other', () => {
     ask(setup.runner, 'o-1', 'hello');
     await setup.deliver();
     const [worker] = workers() as [Session];
-    setup.store.sessions.setStatus(setup.session.id, 'closed', null);
+    setStatus(setup.store, setup.session.id, 'closed');
     setup.runnerOf(worker.id).say('too late');
     await setup.deliver(worker);
     expect(setup.outDeadLetters(worker)).toEqual({

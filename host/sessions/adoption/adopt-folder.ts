@@ -15,6 +15,7 @@ import type { Mailbox } from '../mailbox/mailbox.js';
 import { isPending } from '../mailbox/open-work.js';
 import type { SessionFolders } from '../session-folder.js';
 import { sessionKeyFor } from '../session-key.js';
+import { SessionLifecycle } from '../session-lifecycle.js';
 import type { SessionRegistry } from '../session-registry.js';
 import { agentChannelType, workerKey } from '../agent-conversation.js';
 import { readFolderFacts } from './folder-facts.js';
@@ -91,14 +92,8 @@ async function takeEmpty(
     return;
   }
   await mailbox.ensure(sessionId);
-  const session = newRow(sessionId, agentGroup.id, clock);
-  store.transaction(() => {
-    store.sessions.insertPrewarmed({
-      ...session,
-      status: 'warm',
-      madeFor: settingsKey(agentGroup),
-    });
-  });
+  const session: Session = { ...newRow(sessionId, agentGroup.id, clock), status: 'warm' };
+  new SessionLifecycle({ store, clock }).adopt(session, settingsKey(agentGroup));
 }
 
 async function adopt(
@@ -124,7 +119,7 @@ async function adopt(
   };
   store.transaction(() => {
     ensureChat(deps, plan);
-    store.sessions.insert(session);
+    new SessionLifecycle({ store, clock }).adopt(session);
     // Whatever it has said and nobody has sent; what is open is compared with what was answered on the way.
     store.dueItems.advance(sessionId, 'deliver', now);
     if (present !== undefined) return;

@@ -1,6 +1,7 @@
 import { isoAt, type Clock } from '../../../shared/base/clock.js';
 import type { OpenInbound } from '../../../shared/protocol/mailbox/inbound-rows.js';
 import type { DueItem, DueKind } from '../../store/due-items.js';
+import type { NewEvent } from '../../store/session-events.js';
 import type { Session } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
 import { isPending } from '../mailbox/open-work.js';
@@ -12,6 +13,8 @@ export interface DueWork {
   readonly hasProgress: boolean;
   /** The time when replies are to be read again, ISO-8601; null: not at all; undefined: as it was. */
   readonly deliverAt: string | null | undefined;
+  /** The events that the pass has found, to be told with it; of what passes as it should there are none. */
+  readonly events?: readonly NewEvent[];
 }
 
 /** Writes down when a session is due next, and that it was used; in one transaction, and only what differs. */
@@ -49,6 +52,10 @@ export function planDueWork(
       dueAt === null ? undefined : { sessionId, kind: 'deliver', dueAt, attempts: 0 },
     );
   }
+  for (const event of work.events ?? [])
+    changes.push(() => {
+      store.events.add(event, now);
+    });
   if (changes.length === 0) return;
   store.transaction(() => {
     for (const change of changes) change();

@@ -6,9 +6,9 @@ import {
   inboundDbName,
   outboundDbName,
 } from '../../../shared/protocol/workspace.js';
-import type { DeadLetterRef } from '../../store/dead-letters.js';
 import type { MailboxFile, Repair } from '../../store/repairs.js';
 import type { Session } from '../../store/sessions.js';
+import { recordDeadLetter } from '../dead-letter-record.js';
 import { failureNoticeId } from '../settlement/settlement.js';
 import { findDamage } from './damage.js';
 import { FileSwap } from './file-swap.js';
@@ -109,12 +109,14 @@ export class SessionRepair {
   }
 
   /** Replies that were to be tried again, and are gone. */
-  async #giveUpLostReplies({ id: sessionId }: Session): Promise<void> {
-    const { store, mailbox } = this.#deps;
+  async #giveUpLostReplies(session: Session): Promise<void> {
+    const { id: sessionId } = session;
+    const { store, mailbox, clock } = this.#deps;
     const ids = [...store.deliveryRetries.list(sessionId).keys()];
     const kept = await mailbox.outbound(sessionId, 'findExisting', ids);
     for (const messageId of ids.filter((id) => !kept.has(id))) {
-      this.#giveUp({ sessionId, direction: 'out', messageId }, lostReason);
+      const letter = { direction: 'out', messageId, reason: lostReason } as const;
+      recordDeadLetter(store, session, { ...letter, createdAt: isoAt(clock.now()) });
       store.deliveryRetries.clear(sessionId, messageId);
     }
   }
@@ -130,18 +132,21 @@ export class SessionRepair {
     return new Set(due.map((message) => message.id));
   }
 
-  #tellLosses({ id: sessionId }: Session, { lost, unknown }: InboundLosses): void {
+  #tellLosses(session: Session, { lost, unknown }: InboundLosses): void {
     const { store, clock, nudges } = this.#deps;
+    const createdAt = isoAt(clock.now());
     store.transaction(() => {
       for (const { messageId, address } of lost) {
-        this.#giveUp({ sessionId, direction: 'in', messageId }, lostReason);
-        const id = failureNoticeId(sessionId, messageId);
+        const letter = { direction: 'in', messageId, reason: lostReason, createdAt } as const;
+        recordDeadLetter(store, session, letter);
+        const id = failureNoticeId(session.id, messageId);
         const text = 'Sorry, this message was lost with a damaged file. Please send it again.';
         const notice = { id, address, inReplyTo: messageId, text };
-        store.notices.insert(notice, isoAt(clock.now()));
+        store.notices.insert(notice, createdAt);
       }
       for (const messageId of unknown) {
-        this.#giveUp({ sessionId, direction: 'out', messageId }, unknownReason, true);
+        const letter = { direction: 'out', messageId, reason: unknownReason, createdAt } as const;
+        recordDeadLetter(store, session, { ...letter, maybeSent: true });
       }
     });
     if (lost.length > 0) nudges.notices();
@@ -160,14 +165,15 @@ export class SessionRepair {
     nudges.notices();
   }
 
-  #giveUp(letter: DeadLetterRef, reason: string, maybeSent = false): void {
-    const { store, clock } = this.#deps;
-    store.deadLetters.insert({ ...letter, reason, createdAt: isoAt(clock.now()), maybeSent });
-  }
-
-  #settle({ id }: Session, file: MailboxFile, action: Repair['action'], detail: string): void {
+  #settle(session: Session, file: MailboxFile, action: Repair['action'], detail: string): void {
     const { store, clock, log } = this.#deps;
-    store.repairs.settle(id, { file, action, detail, createdAt: isoAt(clock.now()) });
+    const { id, messagingGroupId } = session;
+    const now = isoAt(clock.now());
+    store.transaction(() => {
+      store.repairs.settle(id, { file, action, detail, createdAt: now });
+      const event = { name: 'session.repaired', sessionId: id, messagingGroupId } as const;
+      store.events.add({ ...event, detail: { why: `${file}: ${detail}` } }, now);
+    });
     const fields = { sessionId: id, file, detail };
     if (action === 'replaced') log.error(fields, 'session file replaced');
     else log.warn({ ...fields, action }, 'session file repaired');

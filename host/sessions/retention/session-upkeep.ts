@@ -9,6 +9,7 @@ import type { Store } from '../../store/store.js';
 import type { FileRetention } from './file-retention.js';
 import { dayMs, daysAgo, type RowRetention } from './row-retention.js';
 import type { SessionFolders } from '../session-folder.js';
+import { SessionLifecycle } from '../session-lifecycle.js';
 import type { Trash } from './trash.js';
 
 export interface SessionUpkeepDeps {
@@ -32,9 +33,11 @@ type Keep = Pick<ContainerConfig, 'keepFilesDays' | 'keepMessagesDays'>;
 
 export class SessionUpkeep {
   readonly #deps: SessionUpkeepDeps;
+  readonly #lifecycle: SessionLifecycle;
 
   constructor(deps: SessionUpkeepDeps) {
     this.#deps = deps;
+    this.#lifecycle = new SessionLifecycle(deps);
   }
 
   /** Rejects only when the next visit cannot be planned: what goes wrong in a session is left for the next one. */
@@ -120,9 +123,9 @@ export class SessionUpkeep {
 
   /** The folder first: with its row gone, nobody would find it any more. */
   async #remove({ id: sessionId, status }: Session): Promise<void> {
-    const { store, folders, trash, log } = this.#deps;
+    const { folders, trash, log } = this.#deps;
     trash.take(folders.folderOf(sessionId));
-    store.sessions.delete(sessionId);
+    this.#lifecycle.remove(sessionId, 'it had ended long ago');
     log.info({ sessionId, status }, 'ended session removed');
     await this.#removeLogs(sessionId);
   }

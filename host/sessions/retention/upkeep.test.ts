@@ -59,6 +59,20 @@ describe('upkeep', () => {
     expect(setup.store.requests.find('unsaid')).toBeDefined();
   });
 
+  it('forgets what happened three months ago, and of a session that is gone as well', async () => {
+    const add = (sessionId: string): void => {
+      setup.store.events.add({ name: 'session.removed', sessionId }, setup.clock.iso());
+    };
+    for (let count = 0; count < 60; count += 1) add(`s-gone-${count}`);
+    setup.advanceDays(60);
+    add('s-late');
+    await setup.upkeep();
+    expect(setup.store.events.listAfter(0, 100)).toHaveLength(61);
+    setup.advanceDays(31);
+    await setup.upkeep();
+    expect(setup.events()).toEqual(['session.removed s-late']);
+  });
+
   it('forgets threads that nobody writes in', async () => {
     const thread = (threadId: string) => ({
       messagingGroupId: setup.chat.id,

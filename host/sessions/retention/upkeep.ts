@@ -34,6 +34,8 @@ export interface UpkeepDeps {
 /** A message that its platform sends again within this time is known for a repeat. */
 const keepReceivedDays = 30;
 const keepSettledDays = 30;
+/** Webhooks, audits and people read what happened within this time; how many events there are has a limit of its own. */
+const keepEventsDays = 90;
 /** The time for what waits for a person who does not come back, and for threads that nobody writes in. */
 const keepUnusedDays = 365;
 
@@ -101,11 +103,13 @@ export class Upkeep {
     const { store, clock } = this.#deps;
     const received = daysAgo(clock, keepReceivedDays);
     const settled = daysAgo(clock, keepSettledDays);
+    const events = daysAgo(clock, keepEventsDays);
     const unused = daysAgo(clock, keepUnusedDays);
     const kinds: readonly ((limit: number) => number)[] = [
       (limit) => store.received.prune(received, limit),
       (limit) => store.notices.prune(settled, unused, limit),
       (limit) => store.requests.prune(settled, limit),
+      (limit) => store.events.prune(events, limit),
       (limit) => store.actionReceipts.prune(unused, limit),
       (limit) => store.agentMessages.prune(unused, limit),
       (limit) => store.engagedThreads.prune(unused, limit),

@@ -49,6 +49,10 @@ export async function retryInbound(
     store.transaction(() => {
       store.dueItems.set({ sessionId: target.id, kind: 'wake', dueAt, attempts: 0 });
       store.deadLetters.remove(letter);
+      const { id: sessionId, messagingGroupId } = target;
+      const of = { sessionId, messagingGroupId, messageId: message.id };
+      const detail = { why: 'somebody has asked for it' };
+      store.events.add({ name: 'message.retried', ...of, detail }, dueAt);
     });
   };
   if (!isInUse) {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readFacts } from '../pass/facts.js';
 import { OpenWork } from '../mailbox/open-work.js';
 import { SettlingSetup } from '../../../test/fakes/settling-setup.js';
+import { setStatus } from '../../../test/fakes/session-rows.js';
 
 const address = { channelType: 'fake', platformId: 'chat-1', threadId: null };
 
@@ -216,7 +217,7 @@ describe('settlement', () => {
     await setup.post(setup.session, 'answered', 'claimed', 'waiting');
     setup.runner.claim('answered', 'claimed');
     setup.runner.complete('answered');
-    setup.store.sessions.setStatus(setup.session.id, 'closed', 'by hand');
+    setStatus(setup.store, setup.session.id, 'closed', 'by hand');
     await setup.pass('ended');
     expect(setup.describe()).toEqual({
       answered: 'completed 0',
@@ -274,7 +275,7 @@ describe('settlement', () => {
       })),
       receivedAt: setup.clock.iso(),
     });
-    setup.store.sessions.setStatus(other.id, 'set-aside', 'damaged');
+    setStatus(setup.store, other.id, 'set-aside', 'damaged');
     setup.runner.complete('m-1');
     await setup.pass();
     expect(setup.settled).toMatchObject([{ messageId: 'm-1', status: 'failed' }]);

@@ -7,9 +7,11 @@ import { isoAt, type Clock } from '../../../shared/base/clock.js';
 import type { Logger } from '../../../shared/base/logger.js';
 import type { NewDeliveryRecord } from '../../../shared/protocol/mailbox/inbound-rows.js';
 import type { Address } from '../../../shared/protocol/session-message.js';
+import type { NewEvent } from '../../store/session-events.js';
 import type { Session } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
 import type { ClockJumps } from '../clock-jumps.js';
+import { recordDeadLetter } from '../dead-letter-record.js';
 import { failureText } from './failure-text.js';
 import type { Mailbox } from '../mailbox/mailbox.js';
 import type { Nudges } from '../nudges.js';
@@ -152,6 +154,7 @@ export class Settlement {
       open: openNow,
       hasProgress: outcomes.some(({ status }) => status !== 'reschedule'),
       deliverAt: delivery === undefined ? undefined : (delivery.dueAt ?? null),
+      events: listRetries(session, decisions, reasonOf),
     });
     if (decisions.length > 0) log.debug({ sessionId: session.id }, 'next pass planned');
     // A failed message is reported when the person has been told; see the notices.
@@ -191,15 +194,18 @@ export class Settlement {
       ({ outcome: { status } }) => status === 'failed' || status === 'cancelled',
     );
     if (ended.length === 0) return;
+    const { store, clock, mailbox } = this.#deps;
     // For context nobody waits: there is nobody to tell.
     const awaited = ended.filter(({ row }) => isPending(row));
     const ids = awaited.map(({ row }) => row.id);
     const texts =
       ids.length === 0
         ? new Map<string, string>()
-        : await this.#deps.mailbox.inbound(session.id, 'findTexts', ids);
+        : await mailbox.inbound(session.id, 'findTexts', ids);
     for (const { row, outcome } of ended) {
-      if (outcome.status === 'failed') this.#noteDeadLetter(session, row.id, reasonOf(row.id));
+      if (outcome.status !== 'failed') continue;
+      const letter = { direction: 'in', messageId: row.id, reason: reasonOf(row.id) } as const;
+      recordDeadLetter(store, session, { ...letter, createdAt: isoAt(clock.now()) });
     }
     for (const { row } of awaited) this.#tell(session, row, texts.get(row.id));
   }
@@ -237,17 +243,6 @@ export class Settlement {
     }
   }
 
-  #noteDeadLetter(session: Session, messageId: string, reason: string): void {
-    const { store, clock } = this.#deps;
-    store.deadLetters.insert({
-      sessionId: session.id,
-      direction: 'in',
-      messageId,
-      reason,
-      createdAt: isoAt(clock.now()),
-    });
-  }
-
   #tell(session: Session, row: Decision['row'], said: string | undefined): void {
     const { store, clock, nudges } = this.#deps;
     const { id: messageId, address } = row;
@@ -257,4 +252,18 @@ export class Settlement {
     store.notices.insert({ id, address, inReplyTo: messageId, text }, isoAt(clock.now()));
     nudges.notices();
   }
+}
+
+/** The events of what will be tried again. */
+function listRetries(
+  { id: sessionId, messagingGroupId }: Session,
+  decisions: readonly Decision[],
+  reasonOf: (messageId: string) => string,
+): readonly NewEvent[] {
+  return decisions.flatMap(({ row, outcome, failures = 1 }) => {
+    if (outcome.status !== 'retry') return [];
+    const detail = { why: reasonOf(row.id), attempt: failures, nextAt: outcome.processAfter };
+    const of = { sessionId, messagingGroupId, messageId: row.id };
+    return [{ name: 'message.retried', ...of, detail }];
+  });
 }

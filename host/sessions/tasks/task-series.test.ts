@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { TaskSetup } from '../../../test/fakes/task-setup.js';
+import { setStatus } from '../../../test/fakes/session-rows.js';
 
 const hour = 3_600_000;
 const daily = { recurrence: '0 13 * * *' };
@@ -168,7 +169,7 @@ describe('a recurring task', () => {
   it('ends with its session: what was planned is cancelled, and told', async () => {
     await setup.plan(0, daily);
     await setup.run();
-    setup.store.sessions.setStatus(setup.session.id, 'closed', 'closed');
+    setStatus(setup.store, setup.session.id, 'closed', 'closed');
     await setup.pass('ended');
     expect(setup.runs()).toEqual(['2026-01-31T12:00 completed', '2026-02-01T12:00 cancelled']);
     expect(setup.store.tasks.list()).toEqual([]);
