@@ -62,7 +62,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   status.say({ runtime: runtime.name, activity: remark, engine, remarks });
   const composed = new ComposedDaemon({ ...deps, handover: owners.handover }, runtime, status);
   await composed.open(lastTime);
-  status.say({ phase: 'ready', channels: composed.describeChannels() });
+  status.say({ phase: 'ready' });
   const loopWatch = new LoopWatch({
     checkIntervalMs: loopCheckIntervalMs,
     onChange: (loopDelay) => {

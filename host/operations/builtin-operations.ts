@@ -1,5 +1,13 @@
 /** Every operation that there is: one that is not here cannot be asked for. */
 import type { z } from 'zod';
+import {
+  addChannel,
+  disableChannel,
+  enableChannel,
+  listChannels,
+  removeChannel,
+  setChannel,
+} from './channels.js';
 import { retryDeadLetter } from './dead-letters.js';
 import type { DaemonOperation } from './operation.js';
 import { closeSession, deleteSession, restartSession } from './sessions.js';
@@ -17,6 +25,12 @@ export const operations = [
   runTask,
   retryDeadLetter,
   testWirings,
+  listChannels,
+  addChannel,
+  setChannel,
+  enableChannel,
+  disableChannel,
+  removeChannel,
 ] as const;
 
 export type Operation = (typeof operations)[number];
@@ -37,6 +51,12 @@ export const accessOf: Readonly<Record<OperationName, 'operator'>> = {
   'tasks.run': 'operator',
   'dead-letters.retry': 'operator',
   'wirings.test': 'operator',
+  'channels.list': 'operator',
+  'channels.add': 'operator',
+  'channels.set': 'operator',
+  'channels.enable': 'operator',
+  'channels.disable': 'operator',
+  'channels.remove': 'operator',
 };
 
 export function findOperation<Name extends OperationName>(name: Name): OperationNamed<Name>;

@@ -3,6 +3,7 @@ import { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
 import { ActionReceiptStore } from './action-receipts.js';
 import { AgentGroupStore } from './agent-groups.js';
 import { AwaitedListenerStore } from './awaited-listeners.js';
+import { ChannelStore } from './channels.js';
 import { DaemonStateStore } from './daemon-state.js';
 import { DeadLetterStore } from './dead-letters.js';
 import { DeliveryRetryStore } from './delivery-retries.js';
@@ -27,6 +28,7 @@ export class Store {
   readonly actionReceipts: ActionReceiptStore;
   readonly agentGroups: AgentGroupStore;
   readonly awaitedListeners: AwaitedListenerStore;
+  readonly channels: ChannelStore;
   readonly daemonState: DaemonStateStore;
   readonly deadLetters: DeadLetterStore;
   readonly deliveryRetries: DeliveryRetryStore;
@@ -53,6 +55,7 @@ export class Store {
     this.actionReceipts = new ActionReceiptStore(statements);
     this.agentGroups = new AgentGroupStore(statements);
     this.awaitedListeners = new AwaitedListenerStore(statements);
+    this.channels = new ChannelStore(statements);
     this.daemonState = new DaemonStateStore(statements);
     this.deadLetters = new DeadLetterStore(statements);
     this.deliveryRetries = new DeliveryRetryStore(statements);

@@ -24,13 +24,17 @@ export class ScriptedDaemon {
 
   async start(): Promise<void> {
     this.#channel = new TerminalChannel({
-      socketPath: this.socketPath,
+      id: 'terminal',
+      place: { path: this.socketPath, isHomesOwn: true },
       newId,
       log: silentLogger,
       drainTimeoutMs: 10,
     });
     await this.#channel.start({
-      onInbound: (event) => Promise.resolve(this.#take(event)),
+      onInbound: (event) =>
+        event.type === 'message'
+          ? Promise.resolve(this.#take(event))
+          : Promise.reject(new Error(`the terminal knows no ${event.type}`)),
       onListening: ({ platformId }) => this.listening.push(platformId),
     });
   }

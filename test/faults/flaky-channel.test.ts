@@ -11,6 +11,7 @@ async function settleDown(
   platform: FlakyPlatform,
   chats: readonly string[],
 ): Promise<DoomedDaemon> {
+  await home.addChannel('flaky');
   const daemon = await home.runUntilReady();
   for (const chat of chats) platform.say(chat);
   await platform.untilAnswered();

@@ -33,6 +33,12 @@ export type ChannelLine =
       readonly text: string;
     };
 
+/** For the daemon's environment. */
+export interface PlatformFacts {
+  readonly socketPath: string;
+  readonly sendsAreIdempotent: boolean;
+}
+
 /** How one send is met. `take-and-drop`: people see it, and the sender is not told of it. */
 export type Mood = 'take' | 'throw' | 'hang' | 'too-many' | 'drop' | 'take-and-drop';
 
@@ -98,7 +104,10 @@ export class FlakyPlatform implements AsyncDisposable {
 
   /** For the daemon's environment. */
   get env(): Record<string, string> {
-    const facts = { socketPath: this.#path, sendsAreIdempotent: this.#sendsAreIdempotent };
+    const facts: PlatformFacts = {
+      socketPath: this.#path,
+      sendsAreIdempotent: this.#sendsAreIdempotent,
+    };
     return { BERTH_TEST_PLATFORM: JSON.stringify(facts) };
   }
 

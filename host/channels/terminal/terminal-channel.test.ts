@@ -14,7 +14,8 @@ import { maxClientLineBytes } from './terminal-protocol.js';
 import { until } from '../../../test/fakes/waiting.js';
 
 function makeChannel(socketPath: string, more: Partial<TerminalChannelDeps> = {}): TerminalChannel {
-  return new TerminalChannel({ socketPath, newId, log: silentLogger, ...more });
+  const place = { path: socketPath, isHomesOwn: true };
+  return new TerminalChannel({ id: 'terminal', place, newId, log: silentLogger, ...more });
 }
 
 describe('TerminalChannel', () => {
@@ -46,6 +47,7 @@ describe('TerminalChannel', () => {
   async function start(which = channel): Promise<void> {
     await which.start({
       onInbound: (event) => {
+        if (event.type !== 'message') throw new Error(`the terminal knows no ${event.type}`);
         inbound.push(event);
         return answer(event);
       },
@@ -92,6 +94,7 @@ describe('TerminalChannel', () => {
     expect(await terminal.waitFor('ack')).toEqual([{ type: 'ack', id: 'c-1', messageId: 'm-c-1' }]);
     expect(inbound).toEqual([
       {
+        type: 'message',
         address: { channelType: 'terminal', platformId: 'local', threadId: 't' },
         platformMessageId: 'c-1',
         sender: { id: 'me' },

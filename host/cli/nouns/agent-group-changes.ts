@@ -15,6 +15,7 @@ import {
 import { removeEndedSessions } from '../../operations/ended-sessions.js';
 import { comparable, getAgentGroup } from '../../operations/references.js';
 import { parseName } from '../command/names.js';
+import { parseAssignments } from '../command/option-values.js';
 import { scopeOf } from '../command/perform.js';
 import { writeStore } from '../command/store-access.js';
 
@@ -129,21 +130,10 @@ function changeKeys(
     }
     config.delete(key);
   }
-  for (const word of set) {
-    const [, key, value] = /^([^=]+)=(.*)$/s.exec(word) ?? [];
-    if (key === undefined || value === undefined) {
-      throw new WrongValue(`${JSON.stringify(word)} sets nothing.`, {
-        next: 'Write it as key=value, like memoryMb=512.',
-      });
-    }
-    config.set(key.trim(), readValue(value.trim()));
+  for (const [key, value] of Object.entries(parseAssignments(set, 'memoryMb=512'))) {
+    config.set(key, value);
   }
   return config.size === 0 ? false : JSON.stringify(Object.fromEntries(config));
-}
-
-/** A number, or a text as it was typed. */
-function readValue(text: string): unknown {
-  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }
 
 function parseProvider(name: string): string {

@@ -67,24 +67,25 @@ function add(
   },
 ): void {
   const { displayName } = options;
-  const chat = parseChatName(`${options.channel}:${options.platformId}`);
-  const destination: Destination = {
-    ...chat,
+  const named = {
     name: parseDestinationName(name),
     displayName: displayName === undefined ? null : parseName(displayName),
     type: 'channel',
     agentGroupId: null,
-  };
-  writeStore(context, (store) => {
+  } as const;
+  const destination = writeStore(context, (store): Destination => {
+    const chat = parseChatName(`${options.channel}:${options.platformId}`, store);
     const group = getAgentGroup(store, reference);
     if (store.destinations.list(group.id).some((one) => one.name === name)) {
       throw new BerthError('already_exists', `${group.folder} has a destination ${name} already.`, {
         next: `Remove it first, with \`berth destinations remove ${group.folder} ${name}\`.`,
       });
     }
-    store.destinations.insert(group.id, destination, isoAt(context.clock.now()));
+    const added: Destination = { ...named, ...chat };
+    store.destinations.insert(group.id, added, isoAt(context.clock.now()));
+    return added;
   });
-  noteUnknownChannel(context, chat);
+  noteUnknownChannel(context, { channelType: options.channel });
   context.output.result(
     destination,
     () => `${reference} may send to ${name}: ${describeTarget(destination)}.`,
