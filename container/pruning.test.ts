@@ -164,7 +164,11 @@ describe('pruning outbound.db', () => {
         heartbeatIntervalMs: 10,
       },
       migrations: outboundMigrations,
-      provider: new EchoProvider({ heartbeatIntervalMs: 10, exit: () => undefined as never }),
+      provider: new EchoProvider({
+        prefix: 'echo: ',
+        heartbeatIntervalMs: 10,
+        exit: () => undefined as never,
+      }),
       clock: { now: () => Date.now() },
       newId,
       log: silentLogger,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   chatContent,
   describeProviderContract,
-  FakeTurnControl,
+  FakeAgentPort,
   turnInput,
   turnMessage,
 } from '../../test/contracts/provider-contract.js';
@@ -23,6 +23,7 @@ class Exited extends Error {
 function newEcho(): EchoProvider {
   return new EchoProvider({
     heartbeatIntervalMs: 10,
+    prefix: 'echo: ',
     exit: (code) => {
       throw new Exited(code);
     },
@@ -53,7 +54,7 @@ const helper: Destination = {
 
 function say(text: string, more: Partial<TurnInput> = {}): ReturnType<EchoProvider['runTurn']> {
   const input = { ...turnInput(turnMessage('m-1', chatContent(text))), ...more };
-  return newEcho().runTurn(input, new FakeTurnControl());
+  return newEcho().runTurn(input, new FakeAgentPort());
 }
 
 function textsOf(replies: readonly Reply[]): string[] {
@@ -94,10 +95,46 @@ describe('echo', () => {
     '!exit abc',
     '!send',
     '!send family',
+    '!remember',
+    '!remember color',
+    '!recall',
+    '!recall two words',
+    '!forget',
   ])('explains the command for %j', async (text) => {
     const [reply, ...others] = textsOf((await say(text)).replies);
     expect(reply).toMatch(/^Write ![a-z]+ <.+\.$/);
     expect(others).toEqual([]);
+  });
+
+  it('says what it is told after the prefix of its options', async () => {
+    const exit = (): never => {
+      throw new Error('exit');
+    };
+    const echo = new EchoProvider({ heartbeatIntervalMs: 10, exit, prefix: '> ' });
+    const input = turnInput(turnMessage('m-1', chatContent('hello')));
+    expect(textsOf((await echo.runTurn(input, new FakeAgentPort())).replies)).toEqual(['> hello']);
+  });
+
+  it('remembers, recalls and forgets', async () => {
+    const port = new FakeAgentPort();
+    const say = async (text: string): Promise<readonly string[]> => {
+      const input = turnInput(turnMessage('m-1', chatContent(text)));
+      return textsOf((await newEcho().runTurn(input, port)).replies);
+    };
+    expect(await say('!recall color')).toEqual(['I remember nothing of color.']);
+    expect(await say('!remember color dark blue')).toEqual(['echo: dark blue']);
+    expect(await say('!recall color')).toEqual(['echo: dark blue']);
+    expect(port.notes).toEqual(new Map([['color', 'dark blue']]));
+    expect(await say('!forget color')).toEqual(['echo: color']);
+    expect(port.notes.size).toBe(0);
+  });
+
+  it('asks for an action', async () => {
+    const port = new FakeAgentPort();
+    const input = turnInput(turnMessage('m-1', chatContent('!action list_tasks {"all":true}')));
+    expect(await newEcho().runTurn(input, port)).toEqual({ replies: [], failures: [] });
+    const action = { action: 'list_tasks', parameters: { all: true } };
+    expect(port.requests).toEqual([{ inReplyTo: 'm-1', action }]);
   });
 
   it('fails the message that asks for it, and no other', async () => {
@@ -106,7 +143,7 @@ describe('echo', () => {
       turnMessage('m-2', chatContent('!fail')),
       turnMessage('m-3', chatContent('three')),
     );
-    const { replies, failures } = await newEcho().runTurn(input, new FakeTurnControl());
+    const { replies, failures } = await newEcho().runTurn(input, new FakeAgentPort());
     expect(textsOf(replies)).toEqual(['echo: one', 'echo: three']);
     expect(failures).toEqual([{ messageId: 'm-2', reason: 'The message asked to fail.' }]);
   });
@@ -116,7 +153,7 @@ describe('echo', () => {
   });
 
   it('shows no sign of life after it has begun to hang', async () => {
-    const control = new FakeTurnControl();
+    const control = new FakeAgentPort();
     const input = turnInput(turnMessage('m-1', chatContent('!hang')));
     const turn = newEcho().runTurn(input, control);
     expect(await new Deadline(50).wait(turn)).toBe('late');
@@ -154,7 +191,7 @@ describe('echo', () => {
       turnMessage('m-2', { kind: 'webhook', webhook: { source: 'ci', event: 'done', payload: 1 } }),
       turnMessage('m-3', { kind: 'system', system: { event: 'note', text: 'x' } }),
     );
-    const { replies } = await newEcho().runTurn(input, new FakeTurnControl());
+    const { replies } = await newEcho().runTurn(input, new FakeAgentPort());
     expect(textsOf(replies)).toEqual(['echo: 1', 'echo: 2', 'echo: ci done']);
   });
 });

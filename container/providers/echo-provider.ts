@@ -3,13 +3,15 @@
  * order, and every reply goes with the acks: a turn that is cut off has said nothing.
  */
 import { Deadline, delay } from '../../shared/base/lifecycle.js';
+import type { ProviderOptions } from '../../shared/protocol/provider-table.js';
 import type { Destination, InboundMessage } from '../../shared/protocol/session-message.js';
-import { parseEchoCommand, type EchoCommand } from './echo-command.js';
+import { parseEchoCommand, type EchoCommand, type NoteCommand } from './echo-command.js';
 import type {
+  AgentPort,
   Provider,
   ProviderContext,
+  ProviderDefinition,
   Reply,
-  TurnControl,
   TurnInput,
   TurnResult,
 } from './provider.js';
@@ -19,7 +21,13 @@ type Answer =
   | { readonly kind: 'replies'; readonly replies: readonly Reply[] }
   | { readonly kind: 'failed'; readonly reason: string };
 
-export type EchoProviderDeps = Pick<ProviderContext, 'heartbeatIntervalMs' | 'exit'>;
+export type EchoProviderDeps = Pick<ProviderContext, 'heartbeatIntervalMs' | 'exit'> &
+  ProviderOptions<'echo'>;
+
+export const echoDefinition: ProviderDefinition<'echo'> = {
+  create: ({ heartbeatIntervalMs, exit }, options) =>
+    new EchoProvider({ heartbeatIntervalMs, exit, ...options }),
+};
 
 export class EchoProvider implements Provider {
   readonly #deps: EchoProviderDeps;
@@ -28,7 +36,7 @@ export class EchoProvider implements Provider {
     this.#deps = deps;
   }
 
-  async runTurn(turn: TurnInput, control: TurnControl): Promise<TurnResult> {
+  async runTurn(turn: TurnInput, control: AgentPort): Promise<TurnResult> {
     const replies: Reply[] = [];
     const failures: { messageId: string; reason: string }[] = [];
     for (const message of turn.messages) {
@@ -41,16 +49,16 @@ export class EchoProvider implements Provider {
     return { replies, failures };
   }
 
-  #answer(message: InboundMessage, turn: TurnInput, control: TurnControl): Promise<Answer> {
+  #answer(message: InboundMessage, turn: TurnInput, control: AgentPort): Promise<Answer> {
     const { content } = message;
     switch (content.kind) {
       case 'chat':
-        return this.#obey(message, parseEchoCommand(content.chat.text), turn, control);
+        return this.#follow(message, content.chat.text, turn, control);
       case 'task':
-        return this.#obey(message, parseEchoCommand(content.task.text), turn, control);
+        return this.#follow(message, content.task.text, turn, control);
       case 'webhook': {
         const { source, event } = content.webhook;
-        return say(message, `echo: ${event === undefined ? source : `${source} ${event}`}`);
+        return this.#echo(message, event === undefined ? source : `${source} ${event}`);
       }
       case 'system':
         // The answer to an action, which the next message would otherwise find as context.
@@ -60,26 +68,53 @@ export class EchoProvider implements Provider {
     }
   }
 
+  #follow(
+    message: InboundMessage,
+    text: string,
+    turn: TurnInput,
+    control: AgentPort,
+  ): Promise<Answer> {
+    const command = parseEchoCommand(text);
+    return command.kind === 'note'
+      ? this.#note(message, command, control)
+      : this.#obey(message, command, turn, control);
+  }
+
+  #note(message: InboundMessage, command: NoteCommand, { state }: AgentPort): Promise<Answer> {
+    const { verb, key } = command;
+    if (verb === 'remember') {
+      state.set(key, command.value);
+      return this.#echo(message, command.value);
+    }
+    if (verb === 'forget') {
+      state.delete(key);
+      return this.#echo(message, key);
+    }
+    const value = state.get(key);
+    if (value === undefined) return say(message, `I remember nothing of ${key}.`);
+    return this.#echo(message, value);
+  }
+
   async #obey(
     message: InboundMessage,
-    command: EchoCommand,
+    command: Exclude<EchoCommand, NoteCommand>,
     turn: TurnInput,
-    control: TurnControl,
+    control: AgentPort,
   ): Promise<Answer> {
     switch (command.kind) {
       case 'say':
-        return say(message, `echo: ${command.text}`);
+        return this.#echo(message, command.text);
       case 'sleep':
         await this.#sleep(command.ms, control);
-        return say(message, `echo: ${command.text}`);
+        return this.#echo(message, command.text);
       case 'quiet':
         control.progress(command.ms);
         await delay(command.ms, control.signal);
         control.signal.throwIfAborted();
         control.progress();
-        return say(message, `echo: ${command.text}`);
+        return this.#echo(message, command.text);
       case 'burst':
-        return say(message, ...countTo(command.count).map((number) => `echo: ${number}`));
+        return this.#echo(message, ...countTo(command.count).map(String));
       case 'fail':
         return { kind: 'failed', reason: 'The message asked to fail.' };
       case 'exit':
@@ -90,19 +125,20 @@ export class EchoProvider implements Provider {
         return sendTo(message, command, turn.destinations);
       case 'action': {
         const { name: action, parameters } = command;
-        const asked: Reply = {
-          inReplyTo: message.id,
-          content: { kind: 'system', system: { action, parameters } },
-        };
-        return { kind: 'replies', replies: [asked] };
+        control.tools.request(message.id, { action, parameters });
+        return { kind: 'replies', replies: [] };
       }
       case 'usage':
         return say(message, command.sentence);
     }
   }
 
+  #echo(message: InboundMessage, ...texts: readonly string[]): Promise<Answer> {
+    return say(message, ...texts.map((text) => `${this.#deps.prefix}${text}`));
+  }
+
   /** A long sleep is alive, and shows it. */
-  async #sleep(ms: number, control: TurnControl): Promise<void> {
+  async #sleep(ms: number, control: AgentPort): Promise<void> {
     const end = new Deadline(ms);
     while (end.remainingMs() > 0) {
       await delay(Math.min(end.remainingMs(), this.#deps.heartbeatIntervalMs), control.signal);

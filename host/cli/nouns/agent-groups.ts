@@ -46,7 +46,10 @@ export const addAgentGroupCommands: AddCommands = (program, act) => {
     .option('--container-config <json>', `${configHelp}; replaces all of it`)
     .option('--no-container-config', 'back to the defaults')
     .addOption(
-      new Option('--set <key=value...>', 'one of its limits, like memoryMb=512')
+      new Option(
+        '--set <key=value...>',
+        'one of its limits, like memoryMb=512, or of its provider’s options, like providerOptions.prefix=hi',
+      )
         .conflicts('containerConfig')
         .argParser(collectWords),
     )
@@ -174,6 +177,9 @@ function readLimits(group: AgentGroup): ContainerConfig | { readonly unusable: s
 
 function describeLimits(limits: object): string {
   return Object.entries(limits)
-    .map(([name, value]) => `${name} ${String(value)}`)
+    .map(
+      ([name, value]) =>
+        `${name} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
+    )
     .join(', ');
 }
