@@ -34,6 +34,8 @@ class Setup {
   readonly made = new Map<string, FakeChannel[]>();
   readonly reachable: string[] = [];
   readonly taken: string[] = [];
+  /** As it was told, the latest last. */
+  readonly told: Record<string, string>[] = [];
   readonly set: ChannelSet;
   make: (id: string, mood: string) => FakeChannel = (id) => new FakeChannel({ id });
 
@@ -56,7 +58,7 @@ class Setup {
       settings: { dataDir: '/nowhere' },
       newId,
       log: silentLogger,
-      onChange: () => undefined,
+      onChange: () => this.told.push(this.states()),
       startTimeoutMs: 20,
       stopTimeoutMs: 20,
       retry: { baseMs: 5, maxMs: 20 },
@@ -213,6 +215,20 @@ describe('ChannelSet', () => {
     await setup.start();
     setup.row('new');
     expect(await setup.send('new')).toBe('nobody-listening');
+  });
+
+  it('tells of every state, also of a channel that is disabled from the beginning', async () => {
+    setup = new Setup().row('off', { enabled: false });
+    await setup.start();
+    setup.row('one');
+    setup.set.nudge();
+    await setup.become({ off: 'disabled', one: 'running' });
+    expect(setup.told).toEqual([
+      { off: 'disabled' },
+      { off: 'disabled', one: 'stopped' },
+      { off: 'disabled', one: 'starting' },
+      { off: 'disabled', one: 'running' },
+    ]);
   });
 
   it('tells when a channel runs again, so that what was kept can be sent', async () => {

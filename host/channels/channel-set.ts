@@ -113,8 +113,10 @@ export class ChannelSet {
   #readRows(): void {
     try {
       const rows = new Map(this.#deps.listDesired().map((row) => [row.id, row]));
-      for (const id of rows.keys()) if (!this.#instances.has(id)) this.#add(id);
+      const added = [...rows.keys()].filter((id) => !this.#instances.has(id));
+      for (const id of added) this.#add(id);
       for (const [id, instance] of this.#instances) instance.want(rows.get(id));
+      if (added.length > 0) this.#deps.onChange();
     } catch (err) {
       this.#deps.log.error({ err }, 'channels could not be read');
     }

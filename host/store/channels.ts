@@ -21,9 +21,10 @@ export class ChannelStore {
     this.#statements = statements;
   }
 
+  /** In the order in which they were added. */
   list(): readonly ChannelRow[] {
     return this.#statements
-      .prepare<[], Stored>(`SELECT ${columns} FROM channels ORDER BY created_at, id`)
+      .prepare<[], Stored>(`SELECT ${columns} FROM channels ORDER BY rowid`)
       .all()
       .map(fromStored);
   }

@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -399,6 +409,35 @@ describe('TerminalChannel', () => {
     terminal.write({ type: 'message', platformId: 'local', text: 'hi' });
     expect(await terminal.waitFor('ack')).toHaveLength(1);
     await new Promise((resolve) => dead.close(resolve));
+  });
+
+  it('elsewhere, leaves a socket alone that still answers, and takes the place of a dead one', async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(socketPath, resolve));
+    const elsewhere = { place: { path: socketPath, isHomesOwn: false } };
+    const refused = makeChannel(socketPath, elsewhere);
+    await expect(start(refused)).rejects.toMatchObject({ code: 'in_use' });
+    await refused.stop();
+    expect(existsSync(socketPath)).toBe(true);
+    renameSync(socketPath, `${socketPath}.kept`);
+    await new Promise((resolve) => other.close(resolve));
+    renameSync(`${socketPath}.kept`, socketPath);
+    chmodSync(folder, 0o755);
+    channel = makeChannel(socketPath, elsewhere);
+    await start();
+    expect(statSync(socketPath).mode & 0o777).toBe(0o600);
+    expect(statSync(folder).mode & 0o777).toBe(0o755);
+    await open();
+  });
+
+  it('takes away nothing that has the name of its private folder', async () => {
+    const precious = join(folder, '.bashrc');
+    writeFileSync(precious, 'precious');
+    channel = makeChannel(join(folder, 'bashrc'), {
+      place: { path: join(folder, 'bashrc'), isHomesOwn: false },
+    });
+    await expect(start()).rejects.toMatchObject({ code: 'in_use' });
+    expect(readFileSync(precious, 'utf8')).toBe('precious');
   });
 
   it('leaves a file alone that is no socket', async () => {
