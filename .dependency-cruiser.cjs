@@ -79,7 +79,11 @@ module.exports = {
       'operations-stand-on-rows-and-rules',
       'What can be asked of Berth reads and writes rows, and asks pure rules; what only the daemon can do is handed in.',
       { path: '^host/operations/' },
-      { path: '^host/', pathNot: '^host/(operations|store|sessions|routing)/' },
+      {
+        path: '^host/',
+        pathNot:
+          '^host/(operations|store|sessions|routing)/|^host/channels/(builtin-channels|channel-type)\\.ts$',
+      },
     ),
     rule(
       'only-the-daemon-composes',
@@ -134,6 +138,15 @@ module.exports = {
       'routing and delivery see the contract, never an adapter.',
       { path: '^host/(routing|containers|delivery|schedule)/' },
       { path: '^host/channels/', pathNot: '^host/channels/(channel|channel-set)\\.ts$' },
+    ),
+    rule(
+      'one-door-to-a-channel',
+      'What is outside knows the types of channels, and never what one is made of.',
+      { path: '^host/', pathNot: '^host/(channels|cli)/' },
+      {
+        path: '^host/channels/',
+        pathNot: '^host/channels/(channel|channel-set|channel-type|builtin-channels)\\.ts$',
+      },
     ),
     rule(
       'one-door-dockerode',

@@ -17,7 +17,7 @@ export function processTree(pid: number): readonly number[] {
 
 /** An agent that runs as a plain process: it stands for a container, and is not counted with the daemon. */
 function isRunner(pid: number): boolean {
-  return /\brunner\.c?js\0/.test(read(`/proc/${pid}/cmdline`) ?? '');
+  return /\brunner(?:-[a-z0-9-]+)?\.c?js\0/.test(read(`/proc/${pid}/cmdline`) ?? '');
 }
 
 /** A daemon and its children without the agents' processes and what these started. */

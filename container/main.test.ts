@@ -12,9 +12,9 @@ import {
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { build } from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { chatRow, FakeHost } from '../test/fakes/fake-host.js';
+import { bundleRunner } from '../test/fakes/runner-bundle.js';
 import { settlementOf } from '../test/fakes/settle-rows.js';
 import { runnerConfigPath, workspaceVariables } from '../shared/protocol/workspace.js';
 import { until } from '../test/fakes/waiting.js';
@@ -26,12 +26,10 @@ describe('the runner process', () => {
 
   beforeAll(async () => {
     bundleDir = mkdtempSync(join(tmpdir(), 'berth-bundle-'));
-    await build({
-      entryPoints: ['container/main.ts'],
-      outfile: join(bundleDir, 'runner.cjs'),
-      bundle: true,
-      platform: 'node',
-      format: 'cjs',
+    await bundleRunner({
+      container: 'container',
+      provider: 'echo',
+      outfile: join(bundleDir, 'runner-echo.cjs'),
       alias: { bindings: resolve('scripts/bundled-addon.cjs') },
     });
     const sqlite = dirname(createRequire(import.meta.url).resolve('better-sqlite3/package.json'));
@@ -63,7 +61,8 @@ describe('the runner process', () => {
 
   function writeConfig(more: Record<string, unknown>): void {
     const agentGroup = { id: 'ag-1', name: 'Test' };
-    const config = { protocol: 1, sessionId: 's-1', agentGroup, provider: 'echo', ...more };
+    const provider = { name: 'echo', options: {} };
+    const config = { protocol: 2, sessionId: 's-1', agentGroup, provider, ...more };
     writeFileSync(runnerConfigPath(host.workspace.inDir), JSON.stringify(config));
   }
 
@@ -80,7 +79,7 @@ describe('the runner process', () => {
       [workspaceVariables.agentDir]: workspace.agentDir,
       [workspaceVariables.homeDir]: workspace.homeDir,
     };
-    const child = spawn(process.execPath, [join(bundleDir, 'runner.cjs')], {
+    const child = spawn(process.execPath, [join(bundleDir, 'runner-echo.cjs')], {
       env,
       stdio: ['ignore', stdout, 'pipe'],
     });
@@ -118,6 +117,51 @@ describe('the runner process', () => {
     child.kill('SIGTERM');
     expect(await exitOf(child)).toBe(0);
     expect(await host.listTexts()).toEqual(['echo: one', 'echo: two']);
+  });
+
+  it.each([
+    ['of an earlier daemon', { protocol: 1, provider: 'echo' }, 'echo: hi'],
+    [
+      'of a later daemon',
+      { protocol: 99, provider: { name: 'echo', options: {}, mood: 'sunny' }, weather: 'fine' },
+      'echo: hi',
+    ],
+    ['with options', { provider: { name: 'echo', options: { prefix: 'said ' } } }, 'said hi'],
+  ])('goes on with the settings %s', async (_title, settings, answer) => {
+    writeConfig(settings);
+    await host.post(chatRow('m-1', 'hi'));
+    start();
+    await expectStatus('m-1', 'completed');
+    expect(await host.listTexts()).toEqual([answer]);
+  });
+
+  it('keeps what its provider notes, however it ends, and nothing of a turn that does not count', async () => {
+    await host.post(chatRow('m-1', '!remember color blue'));
+    const first = start();
+    await expectStatus('m-1', 'completed');
+    await host.post(chatRow('m-2', '!remember color red'), chatRow('m-3', '!hang'));
+    await expectStatus('m-3', 'processing');
+    first.child.kill('SIGKILL');
+    await exitOf(first.child);
+    await host.write((inbound) => {
+      const open = inbound.listOpen().filter(({ id }) => id !== 'm-1');
+      inbound.settle(
+        settlementOf(open, [
+          { id: 'm-3', status: 'failed' },
+          { id: 'm-2', status: 'failed' },
+        ]),
+      );
+    });
+    await host.post(chatRow('m-4', '!recall color'), chatRow('m-5', '!forget color'));
+    await host.post(chatRow('m-6', '!recall color'));
+    start();
+    await expectStatus('m-6', 'completed');
+    expect(await host.listTexts()).toEqual([
+      'echo: blue',
+      'echo: blue',
+      'echo: color',
+      'I remember nothing of color.',
+    ]);
   });
 
   it.skipIf(!existsSync('/dev/full'))('goes on when its log cannot be written', async () => {
@@ -195,7 +239,13 @@ describe('the runner process', () => {
     [
       'without its provider',
       () => {
-        writeConfig({ provider: 'oracle' });
+        writeConfig({ provider: { name: 'oracle' } });
+      },
+    ],
+    [
+      'with an option that its provider does not take',
+      () => {
+        writeConfig({ provider: { name: 'echo', options: { volume: 11 } } });
       },
     ],
     [

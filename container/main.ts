@@ -6,6 +6,7 @@ import { BerthError } from '../shared/base/errors.js';
 import { newId } from '../shared/base/ids.js';
 import { createLogger, type Logger, type LogLevel } from '../shared/base/logger.js';
 import { readMigrations } from '../shared/base/sqlite/migrate.js';
+import { isProviderName } from '../shared/protocol/provider-table.js';
 import { runnerConfigSchema, type RunnerConfig } from '../shared/protocol/runner-config.js';
 import {
   containerWorkspace,
@@ -13,8 +14,8 @@ import {
   workspaceVariables,
   type Workspace,
 } from '../shared/protocol/workspace.js';
-import { builtinProviders } from './providers/builtin-providers.js';
-import type { ProviderDefinition } from './providers/provider.js';
+import { builtinProviders, noProvider } from './providers/builtin-providers.js';
+import type { Provider, ProviderContext } from './providers/provider.js';
 import { Runner } from './runner.js';
 
 /** How long a turn may take to end once the runner was told to leave, in milliseconds. */
@@ -27,7 +28,7 @@ const umask = 0o022;
 
 const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
 
-function main(): void {
+async function main(): Promise<void> {
   process.umask(umask);
   const { env } = process;
   const level = logLevels.find((name) => name === env['BERTH_LOG_LEVEL']) ?? 'info';
@@ -37,15 +38,15 @@ function main(): void {
   try {
     const workspace = readWorkspace(env);
     const config = loadRunnerConfig(runnerConfigPath(workspace.inDir));
-    run(workspace, config, log.child({ sessionId: config.sessionId }));
+    await run(workspace, config, log.child({ sessionId: config.sessionId }));
   } catch (err) {
     log.error({ err }, 'runner failed to start');
     process.exitCode = 1;
   }
 }
 
-function run(workspace: Workspace, config: RunnerConfig, log: Logger): void {
-  const provider = getProvider(config.provider).create({
+async function run(workspace: Workspace, config: RunnerConfig, log: Logger): Promise<void> {
+  const provider = await createProvider(config.provider, {
     workspace,
     heartbeatIntervalMs: config.heartbeatIntervalMs,
     exit: (code) => process.exit(code),
@@ -80,7 +81,11 @@ function run(workspace: Workspace, config: RunnerConfig, log: Logger): void {
   // Only now: whoever sees it at work may end it.
   runner.start();
   log.info(
-    { provider: config.provider, durationMs: Math.round(performance.now()) },
+    {
+      provider: config.provider.name,
+      protocol: config.protocol,
+      durationMs: Math.round(performance.now()),
+    },
     'runner ready',
   );
 }
@@ -107,13 +112,12 @@ function loadRunnerConfig(path: string): RunnerConfig {
   }
 }
 
-function getProvider(name: string): ProviderDefinition {
-  const definition = builtinProviders.find((candidate) => candidate.name === name);
-  if (definition !== undefined) return definition;
-  const names = builtinProviders.map((candidate) => candidate.name).join(', ');
-  throw new BerthError('config_invalid', `This runner has no provider ${JSON.stringify(name)}.`, {
-    next: `Choose one of: ${names}.`,
-  });
+async function createProvider(
+  { name, options }: RunnerConfig['provider'],
+  context: ProviderContext,
+): Promise<Provider> {
+  if (!isProviderName(name)) throw noProvider(name);
+  return await builtinProviders[name](context, options);
 }
 
 /** Beside the bundle, or in the project when it is run from its sources. */
@@ -123,4 +127,4 @@ function findMigrations(): string {
   return existsSync(bundled) ? bundled : join(dirname(folder), 'migrations', 'outbound');
 }
 
-main();
+void main();

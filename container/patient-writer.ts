@@ -5,7 +5,7 @@ import type { Logger } from '../shared/base/logger.js';
 import type { InboundReader } from '../shared/protocol/mailbox/inbound-reader.js';
 import type { OutboundCommit, OutboundWriter } from '../shared/protocol/mailbox/outbound-writer.js';
 
-export type Draft = Pick<OutboundCommit, 'rows' | 'acks'>;
+export type Draft = Pick<OutboundCommit, 'rows' | 'acks' | 'state'>;
 
 export interface PatientWriterDeps {
   readonly inbound: InboundReader;

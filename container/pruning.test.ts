@@ -168,6 +168,7 @@ describe('pruning outbound.db', () => {
         heartbeatIntervalMs: 10,
         exit: () => undefined as never,
         clock: systemClock,
+        prefix: 'echo: ',
       }),
       clock: { now: () => Date.now() },
       newId,

@@ -27,6 +27,7 @@ describe('a runner that cannot use a file', () => {
       },
       migrations: outboundMigrations,
       provider: new EchoProvider({
+        prefix: 'echo: ',
         heartbeatIntervalMs: 10,
         exit: () => {
           throw new Error('exit');

@@ -12,7 +12,7 @@ import { OutboundWriter } from '../shared/protocol/mailbox/outbound-writer.js';
 import { heartbeatPath, inboundDbPath, outboundDbPath } from '../shared/protocol/workspace.js';
 import { Intake } from './intake.js';
 import { EchoProvider } from './providers/echo-provider.js';
-import type { Provider, Reply, TurnControl, TurnInput, TurnResult } from './providers/provider.js';
+import type { AgentPort, Provider, Reply, TurnInput, TurnResult } from './providers/provider.js';
 import { Runner, type RunnerDeps } from './runner.js';
 import { until } from '../test/fakes/waiting.js';
 
@@ -33,6 +33,7 @@ describe('the runner', () => {
   });
 
   const echo = new EchoProvider({
+    prefix: 'echo: ',
     heartbeatIntervalMs: 10,
     exit: () => {
       throw new Error('exit');
@@ -72,12 +73,12 @@ describe('the runner', () => {
     readonly turns: {
       readonly ids: readonly string[];
       readonly context: readonly string[];
-      readonly control: TurnControl;
+      readonly control: AgentPort;
       readonly finish: () => void;
       readonly fail: (reason: string) => void;
     }[] = [];
 
-    runTurn(turn: TurnInput, control: TurnControl): Promise<TurnResult> {
+    runTurn(turn: TurnInput, control: AgentPort): Promise<TurnResult> {
       return new Promise((resolve, reject) => {
         const ids = turn.messages.map(({ id }) => id);
         this.turns.push({

@@ -212,6 +212,7 @@ export class Runner {
       {
         provider,
         takeMore: (contextIds) => this.#takeMore(contextIds),
+        findState: (key) => this.#outbound.findState(key),
         sendNow: (rows) => this.#writer.commit({ rows, acks: [] }, turn.inboundMaxSeq(), signal),
         onProgress: this.#onProgress,
         inDir: workspace.inDir,

@@ -5,17 +5,23 @@
 import { BerthError, toBerthError } from '../shared/base/errors.js';
 import type { NewId } from '../shared/base/ids.js';
 import type { Logger } from '../shared/base/logger.js';
-import type { FinalAck, NewOutboundRow } from '../shared/protocol/mailbox/outbound-writer.js';
+import type {
+  FinalAck,
+  NewOutboundRow,
+  StateChange,
+} from '../shared/protocol/mailbox/outbound-writer.js';
 import { encodeContent, type Address } from '../shared/protocol/session-message.js';
 import type { Batch } from './intake.js';
 import { renderPrompt } from './prompt.js';
-import type { Provider, Reply, TurnMessages, TurnResult } from './providers/provider.js';
+import type { AgentPort, Provider, Reply, TurnMessages, TurnResult } from './providers/provider.js';
+import { TurnState } from './turn-state.js';
 
 export type TurnEnd =
   | {
       readonly kind: 'ended';
       readonly rows: readonly NewOutboundRow[];
       readonly acks: readonly FinalAck[];
+      readonly state: readonly StateChange[];
     }
   /** Cut off by the signal: nothing of it counts. */
   | { readonly kind: 'abandoned' };
@@ -24,6 +30,8 @@ export interface TurnDeps {
   readonly provider: Provider;
   /** Claims what has come since, if it can be read now. */
   readonly takeMore: (contextIds: ReadonlySet<string>) => Batch | undefined;
+  /** The provider's note of that key, as it is written. */
+  readonly findState: (key: string) => string | undefined;
   /** Writes rows ahead of the acks. */
   readonly sendNow: (rows: readonly NewOutboundRow[]) => Promise<void>;
   readonly onProgress: (silenceMs?: number) => void;
@@ -36,12 +44,16 @@ export class Turn {
   readonly #deps: TurnDeps;
   readonly #signal: AbortSignal;
   readonly #batches: Batch[];
+  readonly #state: TurnState;
+  /** Actions that were asked for. */
+  readonly #requests: NewOutboundRow[] = [];
   #isOver = false;
 
   constructor(deps: TurnDeps, batch: Batch, signal: AbortSignal) {
     this.#deps = deps;
     this.#signal = signal;
     this.#batches = [batch];
+    this.#state = new TurnState(deps.findState);
   }
 
   /** The ids of all messages that are claimed for this turn. */
@@ -62,11 +74,13 @@ export class Turn {
   async run(): Promise<TurnEnd> {
     try {
       const result = await this.#ask();
-      return this.#isOver ? { kind: 'abandoned' } : this.#end(result, () => undefined);
+      if (this.#isOver) return { kind: 'abandoned' };
+      const ended = this.#end(result, this.#requests, () => undefined);
+      return { ...ended, state: this.#state.changes() };
     } catch (err) {
       if (this.#isOver || this.#signal.aborted) return { kind: 'abandoned' };
       this.#deps.log.warn({ err, messageIds: this.claimedIds() }, 'turn failed');
-      return this.#end(nothingSaid, () => toBerthError(err).message);
+      return { ...this.#end(nothingSaid, [], () => toBerthError(err).message), state: [] };
     } finally {
       this.#isOver = true;
     }
@@ -76,20 +90,32 @@ export class Turn {
     const [first] = this.#batches;
     if (first === undefined || first.messages.length === 0) return nothingSaid;
     const { destinations, routing } = first;
-    const { provider, onProgress, sendNow } = this.#deps;
+    const { provider, onProgress } = this.#deps;
     onProgress();
-    return await provider.runTurn(
-      { ...this.#forProvider(first), destinations, routing },
-      {
-        signal: this.#signal,
-        progress: onProgress,
-        send: async (reply) => {
-          if (this.#isOver) throw new BerthError('provider_failed', 'The turn is over.');
-          await sendNow([this.#toRow(reply)]);
-        },
-        takeFollowUps: () => this.#takeFollowUps(),
+    const input = { ...this.#forProvider(first), destinations, routing };
+    return await provider.runTurn(input, this.#port());
+  }
+
+  #port(): AgentPort {
+    return {
+      signal: this.#signal,
+      progress: this.#deps.onProgress,
+      send: async (reply) => {
+        if (this.#isOver) throw new BerthError('provider_failed', 'The turn is over.');
+        const row = this.#toRow(reply);
+        await this.#deps.sendNow([row]);
+        return row.id;
       },
-    );
+      takeFollowUps: () => this.#takeFollowUps(),
+      state: this.#state,
+      tools: {
+        request: (inReplyTo, system) => {
+          const row = this.#toRow({ inReplyTo, content: { kind: 'system', system } });
+          this.#requests.push(row);
+          return row.id;
+        },
+      },
+    };
   }
 
   #takeFollowUps(): TurnMessages {
@@ -106,7 +132,11 @@ export class Turn {
   }
 
   /** `findReason` tells why a message that nothing else is said about has failed, if it has. */
-  #end({ replies, failures }: TurnResult, findReason: () => string | undefined): TurnEnd {
+  #end(
+    { replies, failures }: TurnResult,
+    requests: readonly NewOutboundRow[],
+    findReason: () => string | undefined,
+  ): Omit<Extract<TurnEnd, { kind: 'ended' }>, 'state'> {
     const unreadable = this.#batches.flatMap((batch) => batch.unreadable);
     const reasons = new Map([
       ...failures.map(({ messageId, reason }) => [messageId, reason] as const),
@@ -121,11 +151,13 @@ export class Turn {
       }),
     );
     // A reply to a failed message would be said again at its next try; its context is for that try too.
-    const rows = replies.filter(({ inReplyTo }) => !reasons.has(inReplyTo ?? ''));
+    const rows = [...replies.map((reply) => this.#toRow(reply)), ...requests].filter(
+      ({ inReplyTo }) => !reasons.has(inReplyTo ?? ''),
+    );
     const hasCompleted = acks.some(({ status }) => status === 'completed');
     return {
       kind: 'ended',
-      rows: rows.map((reply) => this.#toRow(reply)),
+      rows,
       acks: hasCompleted ? [...acks, ...this.#contextAcks()] : acks,
     };
   }

@@ -5,6 +5,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { bundleRunner, listProviders } from './runner-bundle.cjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = join(root, 'dist', 'agent-image');
@@ -13,19 +14,14 @@ const sqlite = dirname(createRequire(import.meta.url).resolve('better-sqlite3/pa
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 
-// The runner becomes one file, so that it starts fast; the SQLite addon lies beside it.
-await build({
-  entryPoints: [join(root, 'container', 'main.ts')],
-  outfile: join(out, 'runner.cjs'),
-  bundle: true,
-  platform: 'node',
-  format: 'cjs',
-  target: 'node20',
-  minifySyntax: true,
-  // better-sqlite3 looks for its addon through this package; here it always lies beside the bundle.
-  alias: { bindings: join(root, 'scripts', 'bundled-addon.cjs') },
-  logLevel: 'warning',
-});
+// better-sqlite3 looks for its addon through this package; here it always lies beside the bundle.
+const alias = { bindings: join(root, 'scripts', 'bundled-addon.cjs') };
+const container = join(root, 'container');
+for (const provider of listProviders(container)) {
+  await bundleRunner({ container, provider, outfile: join(out, `runner-${provider}.cjs`), alias });
+}
+// A daemon of before, which runs on while this is built, starts its runner by this name.
+writeFileSync(join(out, 'runner.cjs'), "require('./runner-echo.cjs');\n");
 
 cpSync(join(sqlite, 'build', 'Release', 'better_sqlite3.node'), join(out, 'better_sqlite3.node'));
 cpSync(join(root, 'migrations', 'outbound'), join(out, 'migrations', 'outbound'), {

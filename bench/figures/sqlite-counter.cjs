@@ -19,7 +19,7 @@ const output = fs.openSync(
   0o644,
 );
 /** Agents are counted by nobody: they are not part of the daemon. */
-const runner = /\brunner\.c?js$/;
+const runner = /\brunner(?:-[a-z0-9-]+)?\.c?js$/;
 
 function tell(event, database) {
   const now = (performance.timeOrigin + performance.now()).toFixed(3);

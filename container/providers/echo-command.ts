@@ -13,8 +13,14 @@ export type EchoCommand =
   | { readonly kind: 'send'; readonly destination: string; readonly text: string }
   /** Asks the host for an action. */
   | { readonly kind: 'action'; readonly name: string; readonly parameters: Record<string, unknown> }
+  | NoteCommand
   /** A command that cannot be carried out as it was written. */
   | { readonly kind: 'usage'; readonly sentence: string };
+
+/** About what the agent keeps. */
+export type NoteCommand = { readonly kind: 'note'; readonly key: string } & (
+  { readonly verb: 'remember'; readonly value: string } | { readonly verb: 'recall' | 'forget' }
+);
 
 const maxSleepMs = 3_600_000;
 const maxBurst = 1_000;
@@ -28,6 +34,7 @@ const exitUsage = 'Write !exit <code>, where <code> is a whole number from 0 to 
 const actionUsage = 'Write !action <name> <parameters>, where <parameters> is a JSON object.';
 const askUsage = 'Write !ask <question> | <option> | <option>.';
 const sendUsage = 'Write !send <destination> <text>.';
+const rememberUsage = 'Write !remember <key> <value>.';
 
 const parsers: Readonly<Record<string, (rest: string) => EchoCommand>> = {
   '!sleep': (rest) => parsePause('sleep', rest, sleepUsage),
@@ -40,6 +47,9 @@ const parsers: Readonly<Record<string, (rest: string) => EchoCommand>> = {
   '!send': parseSend,
   '!ask': parseAsk,
   '!action': parseAction,
+  '!remember': parseRemember,
+  '!recall': (rest) => parseKey('recall', rest),
+  '!forget': (rest) => parseKey('forget', rest),
 };
 
 export function parseEchoCommand(text: string): EchoCommand {
@@ -90,6 +100,18 @@ function parseAction(rest: string): EchoCommand {
   const parameters = parseObject(json === '' ? '{}' : json);
   if (name === '' || parameters === undefined) return { kind: 'usage', sentence: actionUsage };
   return { kind: 'action', name, parameters };
+}
+
+function parseRemember(rest: string): EchoCommand {
+  const [key, value] = splitFirstWord(rest);
+  if (key === '' || value === '') return { kind: 'usage', sentence: rememberUsage };
+  return { kind: 'note', verb: 'remember', key, value };
+}
+
+function parseKey(verb: 'recall' | 'forget', rest: string): EchoCommand {
+  const [key, more] = splitFirstWord(rest);
+  if (key === '' || more !== '') return { kind: 'usage', sentence: `Write !${verb} <key>.` };
+  return { kind: 'note', verb, key };
 }
 
 function parseObject(json: string): Record<string, unknown> | undefined {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import {
   chatContent,
   describeProviderContract,
-  FakeTurnControl,
+  FakeAgentPort,
   turnInput,
   turnMessage,
 } from '../../test/contracts/provider-contract.js';
@@ -20,13 +20,16 @@ class Exited extends Error {
   }
 }
 
+const clock = { now: () => Date.UTC(2030, 0, 31, 9) };
+
 function newEcho(): EchoProvider {
   return new EchoProvider({
     heartbeatIntervalMs: 10,
+    prefix: 'echo: ',
     exit: (code) => {
       throw new Exited(code);
     },
-    clock: { now: () => Date.UTC(2030, 0, 31, 9) },
+    clock,
   });
 }
 
@@ -54,7 +57,7 @@ const helper: Destination = {
 
 function say(text: string, more: Partial<TurnInput> = {}): ReturnType<EchoProvider['runTurn']> {
   const input = { ...turnInput(turnMessage('m-1', chatContent(text))), ...more };
-  return newEcho().runTurn(input, new FakeTurnControl());
+  return newEcho().runTurn(input, new FakeAgentPort());
 }
 
 function textsOf(replies: readonly Reply[]): string[] {
@@ -99,10 +102,46 @@ describe('echo', () => {
     '!later soon hello',
     '!send',
     '!send family',
+    '!remember',
+    '!remember color',
+    '!recall',
+    '!recall two words',
+    '!forget',
   ])('explains the command for %j', async (text) => {
     const [reply, ...others] = textsOf((await say(text)).replies);
     expect(reply).toMatch(/^Write ![a-z]+ <.+\.$/);
     expect(others).toEqual([]);
+  });
+
+  it('says what it is told after the prefix of its options', async () => {
+    const exit = (): never => {
+      throw new Error('exit');
+    };
+    const echo = new EchoProvider({ heartbeatIntervalMs: 10, exit, clock, prefix: '> ' });
+    const input = turnInput(turnMessage('m-1', chatContent('hello')));
+    expect(textsOf((await echo.runTurn(input, new FakeAgentPort())).replies)).toEqual(['> hello']);
+  });
+
+  it('remembers, recalls and forgets', async () => {
+    const port = new FakeAgentPort();
+    const say = async (text: string): Promise<readonly string[]> => {
+      const input = turnInput(turnMessage('m-1', chatContent(text)));
+      return textsOf((await newEcho().runTurn(input, port)).replies);
+    };
+    expect(await say('!recall color')).toEqual(['I remember nothing of color.']);
+    expect(await say('!remember color dark blue')).toEqual(['echo: dark blue']);
+    expect(await say('!recall color')).toEqual(['echo: dark blue']);
+    expect(port.notes).toEqual(new Map([['color', 'dark blue']]));
+    expect(await say('!forget color')).toEqual(['echo: color']);
+    expect(port.notes.size).toBe(0);
+  });
+
+  it('asks for an action', async () => {
+    const port = new FakeAgentPort();
+    const input = turnInput(turnMessage('m-1', chatContent('!action list_tasks {"all":true}')));
+    expect(await newEcho().runTurn(input, port)).toEqual({ replies: [], failures: [] });
+    const action = { action: 'list_tasks', parameters: { all: true } };
+    expect(port.requests).toEqual([{ inReplyTo: 'm-1', action }]);
   });
 
   it('fails the message that asks for it, and no other', async () => {
@@ -111,7 +150,7 @@ describe('echo', () => {
       turnMessage('m-2', chatContent('!fail')),
       turnMessage('m-3', chatContent('three')),
     );
-    const { replies, failures } = await newEcho().runTurn(input, new FakeTurnControl());
+    const { replies, failures } = await newEcho().runTurn(input, new FakeAgentPort());
     expect(textsOf(replies)).toEqual(['echo: one', 'echo: three']);
     expect(failures).toEqual([{ messageId: 'm-2', reason: 'The message asked to fail.' }]);
   });
@@ -121,7 +160,7 @@ describe('echo', () => {
   });
 
   it('shows no sign of life after it has begun to hang', async () => {
-    const control = new FakeTurnControl();
+    const control = new FakeAgentPort();
     const input = turnInput(turnMessage('m-1', chatContent('!hang')));
     const turn = newEcho().runTurn(input, control);
     expect(await new Deadline(50).wait(turn)).toBe('late');
@@ -158,14 +197,14 @@ describe('echo', () => {
   });
 
   it('asks the host to pass on what it sends to an agent', async () => {
-    const { replies } = await say('!send helper hi', { destinations: [helper] });
-    expect(replies).toEqual([
+    const port = new FakeAgentPort();
+    const message = turnMessage('m-1', chatContent('!send helper hi'));
+    const turn = { ...turnInput(message), destinations: [helper] };
+    expect((await newEcho().runTurn(turn, port)).replies).toEqual([]);
+    expect(port.requests).toEqual([
       {
         inReplyTo: 'm-1',
-        content: {
-          kind: 'system',
-          system: { action: 'send_to_agent', parameters: { to: 'helper', text: 'hi' } },
-        },
+        action: { action: 'send_to_agent', parameters: { to: 'helper', text: 'hi' } },
       },
     ]);
   });
@@ -176,7 +215,7 @@ describe('echo', () => {
       turnMessage('m-2', { kind: 'webhook', webhook: { source: 'ci', event: 'done', payload: 1 } }),
       turnMessage('m-3', { kind: 'system', system: { event: 'note', text: 'x' } }),
     );
-    const { replies } = await newEcho().runTurn(input, new FakeTurnControl());
+    const { replies } = await newEcho().runTurn(input, new FakeAgentPort());
     expect(textsOf(replies)).toEqual(['echo: 1', 'echo: 2', 'echo: ci done']);
   });
 });

@@ -4,13 +4,15 @@
  */
 import { isoAt } from '../../shared/base/clock.js';
 import { Deadline, delay } from '../../shared/base/lifecycle.js';
+import type { ProviderOptions } from '../../shared/protocol/provider-table.js';
 import type { Destination, InboundMessage } from '../../shared/protocol/session-message.js';
-import { parseEchoCommand, type EchoCommand } from './echo-command.js';
+import { parseEchoCommand, type EchoCommand, type NoteCommand } from './echo-command.js';
 import type {
+  AgentPort,
   Provider,
   ProviderContext,
+  ProviderDefinition,
   Reply,
-  TurnControl,
   TurnInput,
   TurnResult,
 } from './provider.js';
@@ -20,7 +22,13 @@ type Answer =
   | { readonly kind: 'replies'; readonly replies: readonly Reply[] }
   | { readonly kind: 'failed'; readonly reason: string };
 
-export type EchoProviderDeps = Pick<ProviderContext, 'heartbeatIntervalMs' | 'exit' | 'clock'>;
+export type EchoProviderDeps = Pick<ProviderContext, 'heartbeatIntervalMs' | 'exit' | 'clock'> &
+  ProviderOptions<'echo'>;
+
+export const echoDefinition: ProviderDefinition<'echo'> = {
+  create: ({ heartbeatIntervalMs, exit, clock }, options) =>
+    new EchoProvider({ heartbeatIntervalMs, exit, clock, ...options }),
+};
 
 export class EchoProvider implements Provider {
   readonly #deps: EchoProviderDeps;
@@ -29,7 +37,7 @@ export class EchoProvider implements Provider {
     this.#deps = deps;
   }
 
-  async runTurn(turn: TurnInput, control: TurnControl): Promise<TurnResult> {
+  async runTurn(turn: TurnInput, control: AgentPort): Promise<TurnResult> {
     const replies: Reply[] = [];
     const failures: { messageId: string; reason: string }[] = [];
     for (const message of turn.messages) {
@@ -42,16 +50,16 @@ export class EchoProvider implements Provider {
     return { replies, failures };
   }
 
-  #answer(message: InboundMessage, turn: TurnInput, control: TurnControl): Promise<Answer> {
+  #answer(message: InboundMessage, turn: TurnInput, control: AgentPort): Promise<Answer> {
     const { content } = message;
     switch (content.kind) {
       case 'chat':
-        return this.#obey(message, parseEchoCommand(content.chat.text), turn, control);
+        return this.#follow(message, content.chat.text, turn, control);
       case 'task':
-        return this.#obey(message, parseEchoCommand(content.task.text), turn, control);
+        return this.#follow(message, content.task.text, turn, control);
       case 'webhook': {
         const { source, event } = content.webhook;
-        return say(message, `echo: ${event === undefined ? source : `${source} ${event}`}`);
+        return this.#echo(message, event === undefined ? source : `${source} ${event}`);
       }
       case 'system':
         // The answer to an action or a question, which the next message would otherwise find as context.
@@ -62,26 +70,53 @@ export class EchoProvider implements Provider {
     }
   }
 
+  #follow(
+    message: InboundMessage,
+    text: string,
+    turn: TurnInput,
+    control: AgentPort,
+  ): Promise<Answer> {
+    const command = parseEchoCommand(text);
+    return command.kind === 'note'
+      ? this.#note(message, command, control)
+      : this.#obey(message, command, turn, control);
+  }
+
+  #note(message: InboundMessage, command: NoteCommand, { state }: AgentPort): Promise<Answer> {
+    const { verb, key } = command;
+    if (verb === 'remember') {
+      state.set(key, command.value);
+      return this.#echo(message, command.value);
+    }
+    if (verb === 'forget') {
+      state.delete(key);
+      return this.#echo(message, key);
+    }
+    const value = state.get(key);
+    if (value === undefined) return say(message, `I remember nothing of ${key}.`);
+    return this.#echo(message, value);
+  }
+
   async #obey(
     message: InboundMessage,
-    command: EchoCommand,
+    command: Exclude<EchoCommand, NoteCommand>,
     turn: TurnInput,
-    control: TurnControl,
+    control: AgentPort,
   ): Promise<Answer> {
     switch (command.kind) {
       case 'say':
-        return say(message, `echo: ${command.text}`);
+        return this.#echo(message, command.text);
       case 'sleep':
         await this.#sleep(command.ms, control);
-        return say(message, `echo: ${command.text}`);
+        return this.#echo(message, command.text);
       case 'quiet':
         control.progress(command.ms);
         await delay(command.ms, control.signal);
         control.signal.throwIfAborted();
         control.progress();
-        return say(message, `echo: ${command.text}`);
+        return this.#echo(message, command.text);
       case 'burst':
-        return say(message, ...countTo(command.count).map((number) => `echo: ${number}`));
+        return this.#echo(message, ...countTo(command.count).map(String));
       case 'fail':
         return { kind: 'failed', reason: 'The message asked to fail.' };
       case 'exit':
@@ -94,16 +129,20 @@ export class EchoProvider implements Provider {
         return { kind: 'replies', replies: [reply] };
       }
       case 'send':
-        return sendTo(message, command, turn.destinations);
+        return sendTo(message, command, turn, control);
       case 'action':
-        return ask(message, command.name, command.parameters);
+        return ask(message, command.name, command.parameters, control);
       case 'usage':
         return say(message, command.sentence);
     }
   }
 
+  #echo(message: InboundMessage, ...texts: readonly string[]): Promise<Answer> {
+    return say(message, ...texts.map((text) => `${this.#deps.prefix}${text}`));
+  }
+
   /** A long sleep is alive, and shows it. */
-  async #sleep(ms: number, control: TurnControl): Promise<void> {
+  async #sleep(ms: number, control: AgentPort): Promise<void> {
     const end = new Deadline(ms);
     while (end.remainingMs() > 0) {
       await delay(Math.min(end.remainingMs(), this.#deps.heartbeatIntervalMs), control.signal);
@@ -122,22 +161,24 @@ function ask(
   message: InboundMessage,
   action: string,
   parameters: Record<string, unknown>,
+  { tools }: AgentPort,
 ): Promise<Answer> {
-  const content: Reply['content'] = { kind: 'system', system: { action, parameters } };
-  return Promise.resolve({ kind: 'replies', replies: [{ inReplyTo: message.id, content }] });
+  tools.request(message.id, { action, parameters });
+  return Promise.resolve({ kind: 'replies', replies: [] });
 }
 
 function sendTo(
   message: InboundMessage,
   { destination: name, text }: Extract<EchoCommand, { kind: 'send' }>,
-  destinations: readonly Destination[],
+  { destinations }: TurnInput,
+  port: AgentPort,
 ): Promise<Answer> {
   const destination = destinations.find((candidate) => candidate.name === name);
   if (destination === undefined) return say(message, unknownDestination(name, destinations));
   const { channelType, platformId } = destination;
   if (channelType === null || platformId === null) {
     const parameters = { to: name, text };
-    return ask(message, 'send_to_agent', parameters);
+    return ask(message, 'send_to_agent', parameters, port);
   }
   const address = { channelType, platformId, threadId: null };
   return Promise.resolve({

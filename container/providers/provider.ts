@@ -9,11 +9,13 @@
  */
 import type { Clock } from '../../shared/base/clock.js';
 import type { Logger } from '../../shared/base/logger.js';
+import type { ProviderName, ProviderOptions } from '../../shared/protocol/provider-table.js';
 import type {
   Address,
   Destination,
   InboundMessage,
   OutboundContent,
+  SystemOut,
 } from '../../shared/protocol/session-message.js';
 import type { Workspace } from '../../shared/protocol/workspace.js';
 
@@ -50,22 +52,44 @@ export interface TurnResult {
   readonly failures: readonly { readonly messageId: string; readonly reason: string }[];
 }
 
-/** A provider may do this while its turn runs. */
-export interface TurnControl {
+/** Notes of the provider's own, by key: they outlive the container. Nobody else reads them. */
+export interface AgentState {
+  get(key: string): string | undefined;
+  /** Is read back at once, and written with the acks of this turn, or not at all. Throws provider_failed where it is too long. */
+  set(key: string, value: string): void;
+  delete(key: string): void;
+}
+
+/** Berth does this for an agent that asks: see docs/protocol.md, "Actions". */
+export interface AgentTools {
+  /**
+   * Asks for an action, with the acks of this turn, or not at all; not where the message that it answers fails. Returns the id
+   * of the request: the answer comes as a message of kind system that names it as `requestId`.
+   */
+  request(inReplyTo: string | null, action: SystemOut): string;
+}
+
+/** A provider is given this for a turn. */
+export interface AgentPort {
   readonly signal: AbortSignal;
   /**
    * A sign of life. Cheap: call it at every step, token or chunk. Before a step that shows none for long, such as a
    * tool call with a timeout of its own, announce how long that may take at the most, in milliseconds.
    */
   progress(silenceMs?: number): void;
-  /** Sends at once, ahead of the acks. The text stays said even when the turn fails later and is run again. */
-  send(reply: Reply): Promise<void>;
+  /**
+   * Sends at once, ahead of the acks. The text stays said even when the turn fails later and is run again. Resolves with the
+   * message's id, by which an edit or a reaction names it.
+   */
+  send(reply: Reply): Promise<string>;
   /** Takes messages that have come since into this turn; they are acked when it ends. Often empty. */
   takeFollowUps(): TurnMessages;
+  readonly state: AgentState;
+  readonly tools: AgentTools;
 }
 
 export interface Provider {
-  runTurn(turn: TurnInput, control: TurnControl): Promise<TurnResult>;
+  runTurn(turn: TurnInput, port: AgentPort): Promise<TurnResult>;
 }
 
 /** A provider is made from this. */
@@ -79,8 +103,6 @@ export interface ProviderContext {
   readonly log: Logger;
 }
 
-export interface ProviderDefinition {
-  /** As in runner.json. */
-  readonly name: string;
-  readonly create: (context: ProviderContext) => Provider;
+export interface ProviderDefinition<Name extends ProviderName> {
+  readonly create: (context: ProviderContext, options: ProviderOptions<Name>) => Provider;
 }

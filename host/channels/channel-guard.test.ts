@@ -1,23 +1,28 @@
 import { describe, expect, it } from 'vitest';
 import { silentLogger } from '../../shared/base/logger.js';
 import { guardEvents } from './channel-guard.js';
-import type { ChannelEvents, InboundEvent, InboundOutcome } from './channel.js';
+import type { ChannelEvent, ChannelEvents, InboundEvent, InboundOutcome } from './channel.js';
 
-const event: InboundEvent = {
+const event = {
+  type: 'message',
   address: { channelType: 'fake', platformId: 'chat-1', threadId: null },
   platformMessageId: 'p-1',
   sender: { id: 'u-1', name: 'Ann' },
   text: 'hi',
   isGroup: false,
   isMention: false,
-};
+} satisfies ChannelEvent;
 
 /** Returns what the guard lets through. */
-function knock(more: Partial<InboundEvent>): {
+function knock(more: Partial<InboundEvent>): ReturnType<typeof hand> {
+  return hand({ ...event, ...more });
+}
+
+function hand(given: ChannelEvent): {
   outcome: Promise<InboundOutcome>;
-  taken: InboundEvent[];
+  taken: ChannelEvent[];
 } {
-  const taken: InboundEvent[] = [];
+  const taken: ChannelEvent[] = [];
   const events: ChannelEvents = {
     onInbound: (one) => {
       taken.push(one);
@@ -25,7 +30,7 @@ function knock(more: Partial<InboundEvent>): {
     },
     onListening: () => undefined,
   };
-  return { outcome: guardEvents(events, silentLogger).onInbound({ ...event, ...more }), taken };
+  return { outcome: guardEvents(events, silentLogger).onInbound(given), taken };
 }
 
 describe('the guard of all channels', () => {
@@ -53,6 +58,33 @@ describe('the guard of all channels', () => {
         files: [{ name: '\ufffd.png', path: '/tmp/x' }],
       },
     ]);
+  });
+
+  const about = {
+    address: event.address,
+    platformMessageId: 'p-1',
+    sender: { id: 'u-1', name: '\ud83d' },
+  };
+
+  it.each<[ChannelEvent, object]>([
+    [{ type: 'action', ...about, actionId: 'a\ud83d' }, { actionId: 'a\ufffd' }],
+    [{ type: 'reaction', ...about, emoji: '\udc4d', isRemoved: false }, { emoji: '\ufffd' }],
+    [{ type: 'edit', ...about, text: 'b\0' }, { text: 'b\ufffd' }],
+    [{ type: 'receipt', ...about, status: 'read' }, { status: 'read' }],
+  ])('makes what else came well-formed, too: %j', (given, expected) => {
+    const sender = { id: 'u-1', name: '\ufffd' };
+    expect(hand(given).taken).toEqual([{ ...given, ...expected, sender }]);
+  });
+
+  it('refuses the ids of every type of event', async () => {
+    const { outcome, taken } = hand({
+      type: 'receipt',
+      ...about,
+      platformMessageId: '',
+      status: 'read',
+    });
+    expect(await outcome).toMatchObject({ kind: 'refused' });
+    expect(taken).toEqual([]);
   });
 
   it.each<[string, Partial<InboundEvent>, string]>([

@@ -1,7 +1,9 @@
 /** Guards what every channel hands over: text that can be stored, and ids that come back as they were. */
 import type { Logger } from '../../shared/base/logger.js';
 import { findStorageProblem, toWellFormed } from '../../shared/base/well-formed.js';
-import type { ChannelEvents, InboundEvent, InboundOutcome } from './channel.js';
+import type { ChannelEvent, ChannelEvents, ChannelEventType, InboundOutcome } from './channel.js';
+
+type EventOf<Type extends ChannelEventType> = Extract<ChannelEvent, { readonly type: Type }>;
 
 /** In UTF-16 units; ids of platforms are far shorter. */
 const longestId = 1_024;
@@ -29,7 +31,7 @@ function refusal(problem: string): InboundOutcome {
 }
 
 /** A sentence without its full stop. */
-function findIdProblem({ address, platformMessageId, sender }: InboundEvent): string | undefined {
+function findIdProblem({ address, platformMessageId, sender }: ChannelEvent): string | undefined {
   return (
     problemOf('the chat’s id', address.platformId) ??
     problemOf('the thread’s id', address.threadId) ??
@@ -48,15 +50,29 @@ function findLengthProblem(id: string): string | undefined {
   return id.length > longestId ? `is longer than ${longestId} characters` : undefined;
 }
 
-function withStorableText(event: InboundEvent): InboundEvent {
-  const { sender, chatName, replyTo, files } = event;
+/** By the type of an event: the same with text that can be stored. */
+const storable: {
+  readonly [Type in ChannelEventType]: (event: EventOf<Type>) => EventOf<Type>;
+} = {
+  message: messageWithStorableText,
+  action: (event) => ({ ...event, actionId: toWellFormed(event.actionId) }),
+  reaction: (event) => ({ ...event, emoji: toWellFormed(event.emoji) }),
+  edit: (event) => ({ ...event, text: toWellFormed(event.text) }),
+  receipt: (event) => event,
+};
+
+function withStorableText(event: ChannelEvent): ChannelEvent {
+  const make = storable[event.type] as (event: ChannelEvent) => ChannelEvent;
+  const { sender } = event;
+  if (sender.name === undefined) return make(event);
+  return make({ ...event, sender: { ...sender, name: toWellFormed(sender.name) } });
+}
+
+function messageWithStorableText(event: EventOf<'message'>): EventOf<'message'> {
+  const { chatName, replyTo, files } = event;
   return {
     ...event,
     text: toWellFormed(event.text),
-    sender: {
-      ...sender,
-      ...(sender.name === undefined ? {} : { name: toWellFormed(sender.name) }),
-    },
     ...(chatName === undefined ? {} : { chatName: toWellFormed(chatName) }),
     ...(replyTo === undefined ? {} : { replyTo: toWellFormed(replyTo) }),
     ...(files === undefined

@@ -1,116 +1,154 @@
-/** All channels of the daemon. Trouble with one of them leaves the others alone. */
-import { BerthError, toBerthError } from '../../shared/base/errors.js';
-import { Deadline } from '../../shared/base/lifecycle.js';
+/** All channels that rows ask for, each brought about by itself: trouble with one of them leaves the others alone. */
+import { BerthError } from '../../shared/base/errors.js';
+import type { Deadline } from '../../shared/base/lifecycle.js';
 import type { Logger } from '../../shared/base/logger.js';
-import type { Channel, ChannelEvents } from './channel.js';
+import type { NewId } from '../../shared/base/ids.js';
+import { SingleFlight } from '../../shared/base/single-flight.js';
+import type { ChannelEvents, ChannelPort } from './channel.js';
 import { guardEvents } from './channel-guard.js';
+import { ChannelInstance } from './channel-instance.js';
+import type { ActualChannel, DesiredChannel, RetryLimits } from './channel-plan.js';
+import type { ChannelHost, ChannelType } from './channel-type.js';
 
 export interface ChannelStatus {
-  readonly type: string;
-  readonly state: 'stopped' | 'starting' | 'running' | 'failed';
-  /** Why it failed. */
-  readonly reason?: string;
+  readonly id: string;
+  readonly state: ActualChannel['state'] | 'disabled';
+  /** Why its last start failed, also where a later one did not. */
+  readonly lastError?: string;
 }
 
 export interface ChannelSetDeps {
-  readonly channels: readonly Channel[];
+  readonly types: readonly ChannelType[];
+  /** Reads the rows. */
+  readonly listDesired: () => readonly DesiredChannel[];
+  readonly settings: ChannelHost['settings'];
+  readonly newId: NewId;
   readonly log: Logger;
-  /** The longest that the start of the others waits for one. */
+  /** Another state than before: `status` tells. */
+  readonly onChange: () => void;
+  /** The longest that a start, or a stop before another start, is waited for, in milliseconds. */
   readonly startTimeoutMs?: number;
+  readonly stopTimeoutMs?: number;
+  readonly retry?: RetryLimits;
 }
+
+export interface ChannelSetEvents extends ChannelEvents {
+  /** A channel runs whose chats need no listener: what was kept for them can be sent. */
+  readonly onReachable: (channel: { readonly id: string }) => void;
+}
+
+const usualRetry: RetryLimits = { baseMs: 1_000, maxMs: 300_000 };
 
 export class ChannelSet {
   readonly #deps: ChannelSetDeps;
-  readonly #states = new Map<string, ChannelStatus>();
+  readonly #instances = new Map<string, ChannelInstance>();
+  readonly #flights: SingleFlight;
+  #events: ChannelSetEvents | undefined;
+  #isRefusing = false;
 
   constructor(deps: ChannelSetDeps) {
     this.#deps = deps;
+    this.#flights = new SingleFlight((id) => this.#reconcile(id));
   }
 
   /** Resolves when each has started, has failed or is late; one that is late may still come up. */
-  async start(events: ChannelEvents): Promise<void> {
-    const types = this.#deps.channels.map((channel) => channel.type);
-    const twice = types.find((type, index) => types.indexOf(type) !== index);
-    if (twice !== undefined) throw new BerthError('internal', `Two channels are of type ${twice}.`);
-    const guarded = guardEvents(events, this.#deps.log);
-    await Promise.all(this.#deps.channels.map((channel) => this.#startOne(channel, guarded)));
+  async start(events: ChannelSetEvents): Promise<void> {
+    this.#events = events;
+    this.#readRows();
+    await Promise.all([...this.#instances.keys()].map((id) => this.#flights.request(id)));
   }
 
-  /** Also while it does not run: sending to it is an outcome then, not an error. */
-  find(type: string): Channel | undefined {
-    return this.#deps.channels.find((channel) => channel.type === type);
+  /** The rows may have changed. */
+  nudge(): void {
+    if (this.#events === undefined || this.#isRefusing) return;
+    this.#readRows();
+    for (const id of this.#instances.keys()) void this.#flights.request(id);
+  }
+
+  /** Also while it does not run: sending to it is an outcome then, not an error. Undefined: there is no row. */
+  find(id: string): ChannelPort | undefined {
+    // A row that was written a moment ago counts.
+    if (this.#instances.get(id)?.desired === undefined) this.#readRows();
+    const instance = this.#instances.get(id);
+    return instance?.desired === undefined ? undefined : instance;
   }
 
   status(): readonly ChannelStatus[] {
-    return this.#deps.channels.map(
-      ({ type }) => this.#states.get(type) ?? { type, state: 'stopped' },
-    );
-  }
-
-  /** By type: how each is, or why it is not well. */
-  describe(): Readonly<Record<string, string>> {
-    return Object.fromEntries(
-      this.status().map(({ type, state, reason }) => [type, reason ?? state] as const),
-    );
+    return [...this.#instances.values()]
+      .filter(({ desired }) => desired !== undefined)
+      .map(({ id, desired, state, lastError }) => ({
+        id,
+        state: desired?.enabled === false && state === 'stopped' ? 'disabled' : state,
+        ...(lastError === undefined ? {} : { lastError }),
+      }));
   }
 
   /** None receives any more; sends go on. */
   refuse(): void {
-    for (const channel of this.#deps.channels) {
-      try {
-        channel.refuse();
-      } catch (err) {
-        this.#deps.log.warn({ channel: channel.type, err }, 'channel did not refuse');
-      }
-    }
+    this.#isRefusing = true;
+    for (const instance of this.#instances.values()) instance.refuse();
   }
 
-  /** Stops them side by side; who is late is left behind, and named in the log. */
+  /** Stops them side by side. */
   async stop(deadline: Deadline): Promise<void> {
-    await Promise.all(this.#deps.channels.map((channel) => this.#stopOne(channel, deadline)));
+    this.refuse();
+    await Promise.all([...this.#instances.values()].map((instance) => instance.stop(deadline)));
   }
 
-  async #startOne(channel: Channel, events: ChannelEvents): Promise<void> {
-    const { log, startTimeoutMs = 10_000 } = this.#deps;
-    const { type } = channel;
-    this.#states.set(type, { type, state: 'starting' });
-    const started = this.#attempt(() => channel.start(events)).then((error) => {
-      if (this.#states.get(type)?.state !== 'starting') return;
-      if (error === undefined) {
-        this.#states.set(type, { type, state: 'running' });
-        log.info({ channel: type }, 'channel started');
-        return;
-      }
-      const { code, message } = toBerthError(error);
-      this.#states.set(type, { type, state: 'failed', reason: message });
-      log.error({ channel: type, code, err: error }, 'channel not started');
-    });
-    if ((await new Deadline(startTimeoutMs).wait(started)) === 'late') {
-      log.warn({ channel: type, waitedMs: startTimeoutMs }, 'channel start takes long');
-    }
-  }
-
-  async #stopOne(channel: Channel, deadline: Deadline): Promise<void> {
-    const { log } = this.#deps;
-    const { type } = channel;
-    const failed = this.#states.get(type)?.state === 'failed';
-    const stopped = this.#attempt(() => channel.stop()).then((err) => {
-      if (err !== undefined) log.warn({ channel: type, err }, 'channel stop failed');
-    });
-    if ((await deadline.wait(stopped)) === 'late') {
-      log.warn({ channel: type }, 'channel not stopped in time');
-      return;
-    }
-    if (!failed) this.#states.set(type, { type, state: 'stopped' });
-  }
-
-  /** Returns what the work threw, at once or later. */
-  async #attempt(work: () => Promise<void>): Promise<unknown> {
+  async #reconcile(id: string): Promise<void> {
+    const instance = this.#instances.get(id);
+    if (instance === undefined || this.#isRefusing) return;
     try {
-      await work();
-      return undefined;
-    } catch (error) {
-      return error;
+      await instance.reconcile();
+    } catch (err) {
+      this.#deps.log.error({ channel: id, err }, 'channel not reconciled');
     }
+    if (instance.desired === undefined && instance.state === 'stopped') {
+      this.#instances.delete(id);
+      this.#deps.onChange();
+    }
+  }
+
+  /** Where they cannot be read now, what was read last counts. */
+  #readRows(): void {
+    try {
+      const rows = new Map(this.#deps.listDesired().map((row) => [row.id, row]));
+      const added = [...rows.keys()].filter((id) => !this.#instances.has(id));
+      for (const id of added) this.#add(id);
+      for (const [id, instance] of this.#instances) instance.want(rows.get(id));
+      if (added.length > 0) this.#deps.onChange();
+    } catch (err) {
+      this.#deps.log.error({ err }, 'channels could not be read');
+    }
+  }
+
+  #add(id: string): void {
+    const { types, settings, newId, log, onChange, retry = usualRetry } = this.#deps;
+    const { startTimeoutMs = 10_000, stopTimeoutMs = 5_000 } = this.#deps;
+    const findType = (name: string): ChannelType | undefined =>
+      types.find(({ type }) => type === name);
+    const instance = new ChannelInstance({
+      id,
+      findType,
+      build: (type, ofId, config) => type.build({ id: ofId, settings, newId, log }, config),
+      openEvents: () => this.#openEvents(),
+      startTimeoutMs,
+      stopTimeoutMs,
+      retry,
+      onRetryDue: () => void this.#flights.request(id),
+      onChange,
+      onRunning: () => {
+        if (findType(instance.desired?.type ?? '')?.hasListeners === false) {
+          this.#events?.onReachable({ id });
+        }
+      },
+      log,
+    });
+    this.#instances.set(id, instance);
+  }
+
+  #openEvents(): ChannelEvents {
+    if (this.#events === undefined) throw new BerthError('internal', 'No channel is open yet.');
+    return guardEvents(this.#events, this.#deps.log);
   }
 }

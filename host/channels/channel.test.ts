@@ -10,6 +10,7 @@ channelContract('fake', () => {
       .filter((event) => event.address.platformId === platformId)
       .map(({ chat }) => (chat.operation === 'post' ? chat.text : chat.operation));
   const harness: ChannelHarness = {
+    id: channel.id,
     channel,
     async write(platformId, { id, text }) {
       const answer = await channel.receive({ text, platformMessageId: id }, platformId);

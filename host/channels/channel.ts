@@ -1,5 +1,6 @@
 /**
  * The contract between Berth and a platform. For implementers:
+ * - `channelType` of every address is the instance's own id, `ChannelHost.id`: two instances of a type are two channels.
  * - `onInbound` resolves when the message is on disk: acknowledge to the platform only then.
  * - `send` never reports `sent` for what the platform did not take, and never throws for what a platform says: a
  *   refusal is an outcome. An error that it throws all the same counts as `unknown`: answer `failed` where nothing was
@@ -41,6 +42,51 @@ export interface InboundEvent {
   readonly answers?: string;
 }
 
+/** Something that happened to a message that is there already. */
+interface EventAbout {
+  readonly address: Address;
+  /** The platform's id of that message. */
+  readonly platformMessageId: string;
+  readonly sender: { readonly id: string; readonly name?: string };
+}
+
+/** A person has pressed something that the message offers. */
+export interface ActionEvent extends EventAbout {
+  /** The id that the offer was sent with. */
+  readonly actionId: string;
+}
+
+export interface ReactionEvent extends EventAbout {
+  readonly emoji: string;
+  /** The reaction was taken back. */
+  readonly isRemoved: boolean;
+}
+
+/** The message has another text from now on. */
+export interface EditEvent extends EventAbout {
+  readonly text: string;
+}
+
+/** The message has reached a person, or was read. */
+export interface ReceiptEvent extends EventAbout {
+  readonly status: 'delivered' | 'read';
+}
+
+/** The event that belongs to each type: who adds one says what becomes of it, or does not compile. */
+export interface ChannelEventTable {
+  readonly message: InboundEvent;
+  readonly action: ActionEvent;
+  readonly reaction: ReactionEvent;
+  readonly edit: EditEvent;
+  readonly receipt: ReceiptEvent;
+}
+
+export type ChannelEventType = keyof ChannelEventTable;
+
+export type ChannelEvent = {
+  readonly [Type in ChannelEventType]: { readonly type: Type } & ChannelEventTable[Type];
+}[ChannelEventType];
+
 export type InboundOutcome =
   /** On disk in at least one session, or kept as context. */
   | {
@@ -63,7 +109,7 @@ export type InboundOutcome =
   /** Recorded, and nobody will answer; or named so that it cannot be recorded. */
   | { readonly kind: 'refused'; readonly reason: string; readonly next?: string };
 
-export type OnInbound = (event: InboundEvent) => Promise<InboundOutcome>;
+export type OnInbound = (event: ChannelEvent) => Promise<InboundOutcome>;
 
 /** A file to send. */
 export interface OutboundFile {
@@ -126,12 +172,8 @@ export interface ChannelEvents {
   readonly onListening: (chat: { channelType: string; platformId: string }) => void;
 }
 
+/** A running instance. Its row in central.db says that it is to run, and with which config. */
 export interface Channel {
-  readonly type: string;
-  /** A message sent twice under the same messageId is shown once. */
-  readonly sendsAreIdempotent: boolean;
-  /** An unknown chat's first message wires it to the default agent group. */
-  readonly wiresItself: boolean;
   start(events: ChannelEvents): Promise<void>;
   /** Receives nothing more; sends go on until stop. */
   refuse(): void;
@@ -139,6 +181,24 @@ export interface Channel {
   /** Tells that a message has been dealt with: all its replies were sent, or it failed for good. */
   settled?(event: SettledEvent): void;
   stop(): Promise<void>;
+}
+
+/** The facts about a type of channel that the rooms beside it go by. */
+export interface ChannelFacts {
+  /** A message sent twice under the same messageId is shown once. */
+  readonly sendsAreIdempotent: boolean;
+  /** An unknown chat's first message wires it to the default agent group. */
+  readonly wiresItself: boolean;
+}
+
+/**
+ * A channel as the rooms that send see it: it stays, while the instance behind it is started, replaced and stopped. Where
+ * none runs, nobody is listening; `onListening` or `onRunning` says when to try again.
+ */
+export interface ChannelPort extends ChannelFacts {
+  readonly id: string;
+  send(event: OutboundEvent): Promise<SendOutcome>;
+  settled(event: SettledEvent): void;
 }
 
 export interface SettledEvent {

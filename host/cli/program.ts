@@ -53,6 +53,10 @@ const modules: readonly CommandModule[] = [
     load: async () => (await import('./nouns/wirings.js')).addWiringCommands,
   },
   {
+    words: ['channels'],
+    load: async () => (await import('./nouns/channels.js')).addChannelCommands,
+  },
+  {
     words: ['destinations'],
     load: async () => (await import('./nouns/destinations.js')).addDestinationCommands,
   },

@@ -2,7 +2,7 @@
 import { availableParallelism, totalmem } from 'node:os';
 import { z } from 'zod';
 import { isTimeZone } from '../../shared/base/clock.js';
-import { providerNames } from '../../shared/protocol/provider-names.js';
+import { isProviderName, providerNames } from '../../shared/protocol/provider-table.js';
 
 /** Up to a day: a timer that is told to wait longer than 24 days does not wait at all. */
 const milliseconds = z.coerce.number().int().min(1).max(86_400_000);
@@ -28,10 +28,7 @@ export const settings = {
     about: 'What thinks in agent groups that name no provider',
     schema: z
       .string()
-      .refine(
-        (name) => providerNames.includes(name),
-        `there is no such provider; there is ${providerNames.join(', ')}`,
-      ),
+      .refine(isProviderName, `there is no such provider; there is ${providerNames.join(', ')}`),
     fallback: 'echo',
   },
   DOCKER_HOST: {

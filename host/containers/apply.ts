@@ -4,6 +4,7 @@ import { BerthError, toBerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { SessionFolders } from '../sessions/session-folder.js';
 import type { OpenWork } from '../sessions/mailbox/open-work.js';
+import { isProviderName, parseProviderOptions } from '../../shared/protocol/provider-table.js';
 import { parseContainerConfig } from '../store/container-config.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
@@ -149,7 +150,9 @@ export class StepExecutor {
       throw new BerthError('not_found', 'The agent group of this session is gone.');
     const config = parseContainerConfig(group.containerConfig);
     const runner = fingerprints.runnerConfigOf(session, group);
-    assertProviderAllowed(runner.provider, this.#deps.runtime, this.#deps.unisolatedProviders);
+    const { name: provider, options } = runner.provider;
+    assertProviderAllowed(provider, this.#deps.runtime, this.#deps.unisolatedProviders);
+    if (isProviderName(provider)) parseProviderOptions(provider, options);
     const workspace = await folders.ensureWorkspace(session.id, group.folder, runner);
     assertMountsAllowed(workspace, { sessionDir: folders.folderOf(session.id), groupsDir });
     return containerSpecFor({
@@ -157,6 +160,7 @@ export class StepExecutor {
       session,
       workspace,
       config,
+      provider,
       user,
       logPath: logPath(session.id),
       // After its folders were made: it is started with these.

@@ -66,7 +66,7 @@ describe('the reconciler', () => {
     const json = readFileSync(join(spec!.workspace.inDir, 'runner.json'), 'utf8');
     expect(runnerConfigSchema.parse(JSON.parse(json))).toMatchObject({
       sessionId: session.id,
-      provider: 'echo',
+      provider: { name: 'echo', options: {} },
     });
   });
 

@@ -2,8 +2,7 @@
 import { join } from 'node:path';
 import { BerthError } from '../../shared/base/errors.js';
 import { Deadline } from '../../shared/base/lifecycle.js';
-import { builtinChannels } from './builtin-channels.js';
-import { ChannelSet } from '../channels/channel-set.js';
+import type { ChannelSet } from '../channels/channel-set.js';
 import { buildContainers, type Containers } from '../containers/build-containers.js';
 import type { Reconciler } from '../containers/reconciler.js';
 import type { ContainerRuntime } from '../containers/runtime/container-runtime.js';
@@ -23,7 +22,9 @@ import { failureNoticePrefix, type SettledMessage } from '../sessions/settlement
 import { Upkeep } from '../sessions/retention/upkeep.js';
 import type { DaemonStatus } from '../store/daemon-status.js';
 import { handleDue } from './due-handlers.js';
-import { listenAgain } from './listen-again.js';
+import { handleChannelEvent } from './channel-events.js';
+import { joinChannels } from './join-channels.js';
+import { listenAgain, reachAgain } from './listen-again.js';
 import { joinAdoption } from './join-adoption.js';
 import { joinLocks } from './join-locks.js';
 import { nudgesFor } from './nudges.js';
@@ -81,10 +82,8 @@ export class ComposedDaemon {
         onBlocked: joinLocks(deps.log, runtime, () => this.#reconciler),
       },
     );
-    const { config, store, log, newId } = deps;
-    const parts = { terminalSocketPath: config.paths.socket, newId, log };
-    const channels = builtinChannels.map((make) => make(parts));
-    this.#channels = new ChannelSet({ channels, log });
+    const { config, store, log } = deps;
+    this.#channels = joinChannels(this.#core);
     this.#schedule = buildSchedule({
       ...deps,
       ...this.#core,
@@ -130,12 +129,9 @@ export class ComposedDaemon {
         this.#nudges.notices();
         this.#reconciler.nudgeAll();
         this.#prewarmedPool.nudge();
+        this.#channels.nudge();
       },
     });
-  }
-
-  describeChannels(): Readonly<Record<string, string>> {
-    return this.#channels.describe();
   }
 
   /** `lastTime`: when the last daemon of this home wrote something, ISO-8601. */
@@ -156,9 +152,12 @@ export class ComposedDaemon {
     this.#schedule.dueIndex.start();
     this.#nudges.schedule();
     await this.#channels.start({
-      onInbound: (event) => this.#router.route(event),
+      onInbound: (event) => handleChannelEvent(event, (message) => this.#router.route(message)),
       onListening: (chat) => {
         listenAgain(this.#core.deps, this.#nudges, chat);
+      },
+      onReachable: (channel) => {
+        reachAgain(this.#core.deps, this.#nudges, channel);
       },
     });
     // A person who waits for the start is told of an engine that is away.
@@ -314,6 +313,6 @@ export class ComposedDaemon {
   }
 
   readonly #onSettled = (message: SettledMessage): void => {
-    this.#channels.find(message.address.channelType)?.settled?.(message);
+    this.#channels.find(message.address.channelType)?.settled(message);
   };
 }

@@ -8,7 +8,8 @@ import {
   type RuntimeSettings,
 } from '../containers/runtime/build-runtime.js';
 import { describeBuildStep } from '../containers/runtime/build-progress.js';
-import type { ContainerRuntime } from '../containers/runtime/container-runtime.js';
+import { runnerFileOf, type ContainerRuntime } from '../containers/runtime/container-runtime.js';
+import { providerNames } from '../../shared/protocol/provider-table.js';
 import { letAllPass } from '../../shared/base/private-file.js';
 import type { DaemonDeps } from './core.js';
 import { ComposedDaemon, type ContainersAtStop } from './compose.js';
@@ -62,7 +63,7 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   status.say({ runtime: runtime.name, activity: remark, engine, remarks });
   const composed = new ComposedDaemon({ ...deps, handover: owners.handover }, runtime, status);
   await composed.open(lastTime);
-  status.say({ phase: 'ready', channels: composed.describeChannels() });
+  status.say({ phase: 'ready' });
   const loopWatch = new LoopWatch({
     checkIntervalMs: loopCheckIntervalMs,
     onChange: (loopDelay) => {
@@ -121,7 +122,9 @@ function runtimeSettings(
     ranContainers: last?.runtime === 'docker',
     lastEngine: last?.engine ?? null,
     agentImageDir,
-    runnerPath: join(agentImageDir, 'runner.cjs'),
+    runners: Object.fromEntries(
+      providerNames.map((name) => [name, join(agentImageDir, runnerFileOf(name))]),
+    ),
     processesDir: config.paths.processesDir,
     installId,
     clock,

@@ -13,3 +13,14 @@ export function listenAgain(
   const waiting = store.awaitedListeners.take(channelType, platformId);
   for (const sessionId of waiting) nudges.delivery(sessionId);
 }
+
+/** Says what waited for a channel to run again. */
+export function reachAgain(
+  { store, clock }: Pick<DaemonDeps, 'store' | 'clock'>,
+  nudges: Pick<Nudges, 'notices' | 'delivery'>,
+  { id }: { readonly id: string },
+): void {
+  store.notices.rescheduleChannel(id, isoAt(clock.now()));
+  nudges.notices();
+  for (const sessionId of store.awaitedListeners.takeChannel(id)) nudges.delivery(sessionId);
+}

@@ -1,5 +1,5 @@
 import { isoAt } from '../../shared/base/clock.js';
-import type { Channel } from '../channels/channel.js';
+import type { ChannelPort } from '../channels/channel.js';
 import type { DeliveryRecord } from '../../shared/protocol/mailbox/inbound-rows.js';
 import type { OutboundRow } from '../../shared/protocol/mailbox/outbound-reader.js';
 import { parseOutboundMessage } from '../../shared/protocol/outbound-message.js';
@@ -23,7 +23,7 @@ export interface DeliveryFacts {
   /** The agent may write there. */
   readonly isAllowed: boolean;
   /** The channel of that address; undefined where there is none. */
-  readonly channel: Channel | undefined;
+  readonly channel: ChannelPort | undefined;
   /** The policy for that channel. */
   readonly unknownSends: UnknownSends;
 }
@@ -34,7 +34,7 @@ export type DeliveryDecision =
   | { readonly kind: 'not-yet'; readonly dueAt: string }
   | {
       readonly kind: 'send';
-      readonly channel: Channel;
+      readonly channel: ChannelPort;
       readonly address: Address;
       readonly chat: ChatOut;
       /** The message may have arrived before; the chat says so. */
@@ -82,7 +82,7 @@ export function decideChat(
 /** Nothing stands against it, unless it may have been sent before. */
 function decideSend(
   chat: ChatOut,
-  channel: Channel,
+  channel: ChannelPort,
   address: Address,
   { record, maybeSent, unknownSends }: DeliveryFacts,
 ): Extract<DeliveryDecision, { kind: 'send' | 'refuse' }> {

@@ -112,9 +112,9 @@ describe('what the host itself has to say', () => {
   });
 
   it('is said by one channel while another hangs, or throws', async () => {
-    const hanging = setup.addChannel({ type: 'hanging' });
+    const hanging = setup.addChannel({ id: 'hanging' });
     hanging.alwaysAnswers({ kind: 'hangs' });
-    const broken = setup.addChannel({ type: 'broken' });
+    const broken = setup.addChannel({ id: 'broken' });
     broken.send = (): never => {
       throw new Error('a bug');
     };

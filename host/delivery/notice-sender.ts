@@ -7,7 +7,7 @@ import type { Logger } from '../../shared/base/logger.js';
 import { PollLoop } from '../../shared/base/poll-loop.js';
 import { SingleFlight } from '../../shared/base/single-flight.js';
 import type { ChatOut } from '../../shared/protocol/session-message.js';
-import type { Channel } from '../channels/channel.js';
+import type { ChannelPort } from '../channels/channel.js';
 import type { RetryLimits } from '../sessions/retry-policy.js';
 import type { Notice } from '../store/notices.js';
 import type { Store } from '../store/store.js';
@@ -23,7 +23,7 @@ import {
 
 export interface NoticeSenderDeps {
   readonly store: Store;
-  readonly findChannel: (channelType: string) => Channel | undefined;
+  readonly findChannel: (channelType: string) => ChannelPort | undefined;
   readonly clock: Clock;
   readonly chance: () => number;
   readonly retry: RetryLimits;
@@ -116,14 +116,14 @@ export class NoticeSender {
   }
 
   /** A notice is a post. */
-  #policyOf(channel: Channel): Pick<BeforeSend, 'showsTwice' | 'unknownSends'> {
+  #policyOf(channel: ChannelPort): Pick<BeforeSend, 'showsTwice' | 'unknownSends'> {
     return {
       showsTwice: wouldShowTwice(channel, 'post'),
-      unknownSends: this.#deps.unknownSendsOf(channel.type),
+      unknownSends: this.#deps.unknownSendsOf(channel.id),
     };
   }
 
-  async #send(notice: Notice, channel: Channel, isRepeat: boolean): Promise<void> {
+  async #send(notice: Notice, channel: ChannelPort, isRepeat: boolean): Promise<void> {
     const { store, clock, chance, retry, sendTimeoutMs, log } = this.#deps;
     const { id, address, inReplyTo, tries } = notice;
     const text = isRepeat ? asRepeatText(notice.text) : notice.text;

@@ -84,7 +84,7 @@ export class ReplyOutcomes {
       limits: () => retryLimitsOf(store, session),
       isRepeat,
       showsTwice: wouldShowTwice(channel, chat.operation),
-      unknownSends: unknownSendsOf(channel.type),
+      unknownSends: unknownSendsOf(channel.id),
       chance,
     });
   }

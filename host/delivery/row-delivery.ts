@@ -6,7 +6,7 @@ import type { DeliveryRecord } from '../../shared/protocol/mailbox/inbound-rows.
 import type { OutboundPage, OutboundRow } from '../../shared/protocol/mailbox/outbound-reader.js';
 import type { Address } from '../../shared/protocol/session-message.js';
 import { outboundDbName } from '../../shared/protocol/workspace.js';
-import type { Channel, QuestionView } from '../channels/channel.js';
+import type { ChannelPort, QuestionView } from '../channels/channel.js';
 import type { Mailbox } from '../sessions/mailbox/mailbox.js';
 import type { SessionRegistry } from '../sessions/session-registry.js';
 import type { DeliveryRetry } from '../store/delivery-retries.js';
@@ -36,7 +36,7 @@ export interface RowDeliveryDeps {
   readonly sessions: SessionRegistry;
   readonly batch: DeliveryBatch;
   readonly actions: ActionHandler;
-  readonly findChannel: (channelType: string) => Channel | undefined;
+  readonly findChannel: (channelType: string) => ChannelPort | undefined;
   readonly unknownSendsOf: (channelType: string) => UnknownSends;
   readonly clock: Clock;
   readonly log: Logger;

@@ -1,5 +1,13 @@
 /** Every operation that there is: one that is not here cannot be asked for. */
 import type { z } from 'zod';
+import {
+  addChannel,
+  disableChannel,
+  enableChannel,
+  listChannels,
+  removeChannel,
+  setChannel,
+} from './channels.js';
 import { retryDeadLetter } from './dead-letters.js';
 import { addDestination, listDestinations, removeDestination } from './destinations.js';
 import type { DaemonOperation } from './operation.js';
@@ -32,6 +40,12 @@ export const operations = [
   listDestinations,
   addDestination,
   removeDestination,
+  listChannels,
+  addChannel,
+  setChannel,
+  enableChannel,
+  disableChannel,
+  removeChannel,
 ] as const;
 
 export type Operation = (typeof operations)[number];
@@ -59,6 +73,12 @@ export const accessOf: Readonly<Record<OperationName, 'operator'>> = {
   'destinations.list': 'operator',
   'destinations.add': 'operator',
   'destinations.remove': 'operator',
+  'channels.list': 'operator',
+  'channels.add': 'operator',
+  'channels.set': 'operator',
+  'channels.enable': 'operator',
+  'channels.disable': 'operator',
+  'channels.remove': 'operator',
 };
 
 export function findOperation<Name extends OperationName>(name: Name): OperationNamed<Name>;

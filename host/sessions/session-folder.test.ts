@@ -24,7 +24,7 @@ const config: RunnerConfig = {
   protocol: 1,
   sessionId: 's-1',
   agentGroup: { id: 'ag-1', name: 'Main' },
-  provider: 'echo',
+  provider: { name: 'echo', options: {} },
   batchSize: 20,
   pollIntervalMs: 1_000,
   heartbeatIntervalMs: 1_000,
@@ -87,7 +87,10 @@ describe('the folders of a session', () => {
     }
     const path = join(workspace.inDir, 'runner.json');
     expect(runnerConfigSchema.parse(JSON.parse(readFileSync(path, 'utf8')))).toEqual(config);
-    await folders.ensureWorkspace('s-1', 'main', { ...config, provider: 'claude' });
+    await folders.ensureWorkspace('s-1', 'main', {
+      ...config,
+      provider: { name: 'claude', options: {} },
+    });
     expect(readFileSync(path, 'utf8')).toContain('claude');
   });
 

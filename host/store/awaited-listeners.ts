@@ -45,4 +45,14 @@ export class AwaitedListenerStore {
       )
       .all(channelType, platformId);
   }
+
+  /** As take, for every chat of a channel. */
+  takeChannel(channelType: string): readonly string[] {
+    const sessions = this.#statements
+      .pluck<[string], string>(
+        'DELETE FROM awaited_listeners WHERE channel_type = ? RETURNING session_id',
+      )
+      .all(channelType);
+    return [...new Set(sessions)];
+  }
 }

@@ -24,6 +24,8 @@ export const containerConfigSchema = z.strictObject({
   silenceTimeoutMs: milliseconds.default(120_000),
   /** No turn lasts longer, lively or not. */
   turnTimeoutMs: milliseconds.default(1_800_000),
+  /** As the provider's own schema has them: see shared/protocol/provider-table.ts. */
+  providerOptions: z.record(z.string(), z.unknown()).default({}),
   /** How many prewarmed sessions are kept running, so that a new conversation finds its container there. */
   warmSessions: z.number().int().min(0).max(20).default(0),
   /** How long files that came with messages or were sent are kept, and logs of sessions that are not used any more. */

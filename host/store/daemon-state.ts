@@ -25,7 +25,10 @@ export const daemonStateSchema = z.object({
   disk: z.string().nullable().default(null),
   /** A sentence where the daemon is short of file descriptors, memory or processes. */
   shortage: z.string().nullable().default(null),
+  /** By id: `running`, `starting`, `stopped`, `disabled`, or why it failed. */
   channels: z.record(z.string(), z.string()),
+  /** By id: why its last start failed, also where a later one did not. */
+  channelErrors: z.record(z.string(), z.string()).default({}),
   loopDelay: loopDelaySchema.nullable().default(null),
   /** IANA name of the install's time zone: what commands and the next daemon go by. Null: an older version's word. */
   timeZone: z.string().nullable().default(null),

@@ -36,6 +36,7 @@ export class DaemonStatus {
       disk: null,
       shortage: null,
       channels: {},
+      channelErrors: {},
       loopDelay: null,
       timeZone: deps.timeZone?.name ?? null,
       timeZoneRemark: deps.timeZone?.remark ?? null,

@@ -166,6 +166,15 @@ export class NoticeStore {
       .run(now, channelType, platformId);
   }
 
+  /** As reschedule, for every chat of a channel. */
+  rescheduleChannel(channelType: string, now: string): void {
+    this.#statements
+      .prepare(
+        `UPDATE notices SET due_at = ? WHERE ${open} AND status = 'pending' AND channel_type = ?`,
+      )
+      .run(now, channelType);
+  }
+
   /**
    * Forgets notices that were settled and made before the first time, and those that were made before the second and
    * never found anybody; `limit` at the most. Returns how many.

@@ -4,6 +4,7 @@ import { ActionReceiptStore } from './action-receipts.js';
 import { AgentGroupStore } from './agent-groups.js';
 import { AgentMessageStore } from './agent-messages.js';
 import { AwaitedListenerStore } from './awaited-listeners.js';
+import { ChannelStore } from './channels.js';
 import { DaemonStateStore } from './daemon-state.js';
 import { DeadLetterStore } from './dead-letters.js';
 import { DeliveryRetryStore } from './delivery-retries.js';
@@ -32,6 +33,7 @@ export class Store {
   readonly agentMessages: AgentMessageStore;
   readonly agentGroups: AgentGroupStore;
   readonly awaitedListeners: AwaitedListenerStore;
+  readonly channels: ChannelStore;
   readonly daemonState: DaemonStateStore;
   readonly deadLetters: DeadLetterStore;
   readonly deliveryRetries: DeliveryRetryStore;
@@ -62,6 +64,7 @@ export class Store {
     this.agentMessages = new AgentMessageStore(statements);
     this.agentGroups = new AgentGroupStore(statements);
     this.awaitedListeners = new AwaitedListenerStore(statements);
+    this.channels = new ChannelStore(statements);
     this.daemonState = new DaemonStateStore(statements);
     this.deadLetters = new DeadLetterStore(statements);
     this.deliveryRetries = new DeliveryRetryStore(statements);

@@ -74,6 +74,7 @@ describe('container configs', () => {
     silenceTimeoutMs: 120_000,
     turnTimeoutMs: 1_800_000,
     warmSessions: 0,
+    providerOptions: {},
     keepFilesDays: 30,
     keepMessagesDays: 365,
   };

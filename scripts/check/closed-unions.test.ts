@@ -100,6 +100,20 @@ const unions: readonly (Change & {
     to: `const invented = { ...testWirings, name: 'invented' } as const;\nexport const operations = [invented, `,
     mustKnow: ['host/operations/builtin-operations.ts'],
   },
+  {
+    what: 'a provider',
+    path: 'shared/protocol/provider-table.ts',
+    from: `\n  echo: {`,
+    to: `\n  invented: { runsTools: true, options: z.strictObject({}) },\n  echo: {`,
+    mustKnow: ['container/providers/builtin-providers.ts'],
+  },
+  {
+    what: 'a type of channel event',
+    path: 'host/channels/channel.ts',
+    from: `\n  readonly receipt: ReceiptEvent;`,
+    to: `\n  readonly receipt: ReceiptEvent;\n  readonly invented: EditEvent;`,
+    mustKnow: ['host/channels/channel-guard.ts', 'host/daemon/channel-events.ts'],
+  },
 ];
 
 describe('a union that is closed', () => {

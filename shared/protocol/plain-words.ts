@@ -3,8 +3,11 @@ import type { z } from 'zod';
 type Issue = z.core.$ZodIssue;
 
 /** Tells people what is wrong with a value: `memoryMb must be at least 64; there is no bogus`. */
-export function describeIssues(error: z.ZodError, whole: string): string {
-  return error.issues
+export function describeIssues(
+  { issues }: { readonly issues: readonly Issue[] },
+  whole: string,
+): string {
+  return issues
     .map((issue) => `${issue.path.join('.') || whole} ${describeIssue(issue)}`)
     .join('; ');
 }

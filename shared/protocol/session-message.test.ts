@@ -80,7 +80,7 @@ describe('the settings of a runner', () => {
     protocol: 1,
     sessionId: 's-1',
     agentGroup: { id: 'a', name: 'b' },
-    provider: 'echo',
+    provider: { name: 'echo', options: {} },
   };
 
   it('have defaults', () => {
@@ -92,10 +92,27 @@ describe('the settings of a runner', () => {
     });
   });
 
-  it.each([{ protocol: 2 }, { batchSize: 0 }, { pollIntervalMs: 1.5 }, { provider: null }])(
-    'are refused with %j',
-    (more) => {
-      expect(runnerConfigSchema.safeParse({ ...least, ...more }).success).toBe(false);
-    },
-  );
+  it('of version 1 name their provider, which has no options', () => {
+    expect(runnerConfigSchema.parse({ ...least, provider: 'echo' }).provider).toEqual(
+      least.provider,
+    );
+  });
+
+  it('of a later version are taken as far as they are known', () => {
+    const later = { ...least, protocol: 99, moods: ['sunny'] };
+    expect(runnerConfigSchema.parse(later)).toEqual({
+      ...runnerConfigSchema.parse(least),
+      protocol: 99,
+    });
+  });
+
+  it.each([
+    { protocol: 0 },
+    { batchSize: 0 },
+    { pollIntervalMs: 1.5 },
+    { provider: null },
+    { provider: { options: {} } },
+  ])('are refused with %j', (more) => {
+    expect(runnerConfigSchema.safeParse({ ...least, ...more }).success).toBe(false);
+  });
 });

@@ -1,4 +1,4 @@
-/** Keys of session_state that both sides read. Their values came from a container. */
+/** Keys of session_state. The host reads what is noted about messages; the values came from a container. */
 
 /** Why a message failed, for a person; at most maxReasonLength characters are kept. */
 export function failureKey(messageId: string): string {
@@ -11,6 +11,11 @@ export function failureKey(messageId: string): string {
  */
 export function triesKey(messageId: string): string {
   return `tries:${messageId}`;
+}
+
+/** A provider's own note. The host reads none of them. */
+export function agentStateKey(key: string): string {
+  return `agent:${key}`;
 }
 
 /** The message that such a key is about; undefined where it is another key. */

@@ -2,8 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type {
   Channel,
+  ChannelEvent,
   ChannelEvents,
-  InboundEvent,
   InboundOutcome,
   OnInbound,
   OutboundEvent,
@@ -26,6 +26,8 @@ export interface Peer {
 
 /** The platform's side, as a test plays it. */
 export interface ChannelHarness {
+  /** The instance's own, as it was told. */
+  readonly id: string;
   readonly channel: Channel;
   /** Writes in the chat as a person, under the platform's id. */
   write(platformId: string, message: { id: string; text: string }): Promise<Acknowledgement>;
@@ -42,7 +44,7 @@ export interface ChannelHarness {
 export function channelContract(name: string, makeHarness: () => Promise<ChannelHarness>): void {
   describe(`the ${name} channel keeps the channel contract`, () => {
     let harness: ChannelHarness;
-    let inbound: InboundEvent[];
+    let inbound: ChannelEvent[];
     let onInbound: OnInbound;
 
     const events: ChannelEvents = {
@@ -69,7 +71,7 @@ export function channelContract(name: string, makeHarness: () => Promise<Channel
       await harness.write('chat', { id: 'p-1', text: 'grüß dich 👋' });
       expect(inbound).toHaveLength(1);
       expect(inbound[0]).toMatchObject({
-        address: { channelType: harness.channel.type, platformId: 'chat' },
+        address: { channelType: harness.id, platformId: 'chat' },
         platformMessageId: 'p-1',
         text: 'grüß dich 👋',
       });
@@ -122,7 +124,7 @@ export function channelContract(name: string, makeHarness: () => Promise<Channel
       const peer = await harness.join('chat');
       const other = await harness.join('other');
       for (const text of ['one', 'two', 'three']) {
-        expect(await harness.channel.send(postTo(harness.channel, 'chat', text))).toMatchObject({
+        expect(await harness.channel.send(postTo(harness, 'chat', text))).toMatchObject({
           kind: 'sent',
         });
       }
@@ -134,7 +136,7 @@ export function channelContract(name: string, makeHarness: () => Promise<Channel
 
     it('never says sent where nobody is', async () => {
       await harness.channel.start(events);
-      const outcome = await harness.channel.send(postTo(harness.channel, 'nobody-here', 'hello?'));
+      const outcome = await harness.channel.send(postTo(harness, 'nobody-here', 'hello?'));
       expect(outcome.kind).not.toBe('sent');
     });
 
@@ -143,9 +145,9 @@ export function channelContract(name: string, makeHarness: () => Promise<Channel
       const broken = await harness.join('broken');
       const healthy = await harness.join('healthy');
       await broken.break();
-      const outcome = await harness.channel.send(postTo(harness.channel, 'broken', 'hello?'));
+      const outcome = await harness.channel.send(postTo(harness, 'broken', 'hello?'));
       expect(outcome.kind).not.toBe('sent');
-      await harness.channel.send(postTo(harness.channel, 'healthy', 'hello!'));
+      await harness.channel.send(postTo(harness, 'healthy', 'hello!'));
       await until(() => {
         expect(healthy.received).toEqual(['hello!']);
       });
@@ -154,14 +156,14 @@ export function channelContract(name: string, makeHarness: () => Promise<Channel
     it('carries edits and reactions out, or fails for good with a reason', async () => {
       await harness.channel.start(events);
       await harness.join('chat');
-      const posted = await harness.channel.send(postTo(harness.channel, 'chat', 'tpyo'));
+      const posted = await harness.channel.send(postTo(harness, 'chat', 'tpyo'));
       const target = posted.kind === 'sent' ? posted.platformMessageId : null;
       const changes: ChatOut[] = [
         { operation: 'edit', messageId: 'o-tpyo', text: 'typo' },
         { operation: 'react', messageId: 'o-tpyo', emoji: '👍' },
       ];
       for (const chat of changes) {
-        const event = { ...postTo(harness.channel, 'chat', ''), chat, targetPlatformId: target };
+        const event = { ...postTo(harness, 'chat', ''), chat, targetPlatformId: target };
         expectDoneOrRefused(await harness.channel.send(event));
       }
     });
@@ -170,7 +172,7 @@ export function channelContract(name: string, makeHarness: () => Promise<Channel
       await harness.channel.start(events);
       await harness.join('chat');
       const outcome = await harness.channel.send({
-        ...postTo(harness.channel, 'chat', ''),
+        ...postTo(harness, 'chat', ''),
         chat: { operation: 'edit', messageId: 'o-unknown', text: 'new' },
         targetPlatformId: null,
       });
@@ -194,14 +196,14 @@ export function channelContract(name: string, makeHarness: () => Promise<Channel
         kind: 'not-acknowledged',
       });
       expect(inbound).toEqual([]);
-      await harness.channel.send(postTo(harness.channel, 'chat', 'goodbye'));
+      await harness.channel.send(postTo(harness, 'chat', 'goodbye'));
       await until(() => {
         expect(peer.received).toEqual(['goodbye']);
       });
     });
 
     it('may be sent to before start and after stop, which sends nothing', async () => {
-      const event = postTo(harness.channel, 'chat', 'anybody?');
+      const event = postTo(harness, 'chat', 'anybody?');
       expect((await harness.channel.send(event)).kind).not.toBe('sent');
       await harness.channel.start(events);
       await harness.join('chat');
@@ -240,9 +242,9 @@ function acceptAll(): OnInbound {
   };
 }
 
-function postTo(channel: Channel, platformId: string, text: string): OutboundEvent {
+function postTo({ id }: ChannelHarness, platformId: string, text: string): OutboundEvent {
   return {
-    address: { channelType: channel.type, platformId, threadId: null },
+    address: { channelType: id, platformId, threadId: null },
     messageId: `o-${text}`,
     inReplyTo: null,
     chat: { operation: 'post', text, files: [] },

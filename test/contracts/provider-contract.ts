@@ -1,13 +1,17 @@
 /** States what every provider must keep to, as in container/providers/provider.ts. Run it against each of them. */
 import { describe, expect, it } from 'vitest';
 import type {
+  AgentPort,
   Provider,
-  TurnControl,
   TurnInput,
   TurnMessages,
   TurnResult,
 } from '../../container/providers/provider.js';
-import type { InboundContent, InboundMessage } from '../../shared/protocol/session-message.js';
+import type {
+  InboundContent,
+  InboundMessage,
+  SystemOut,
+} from '../../shared/protocol/session-message.js';
 import { until } from '../fakes/waiting.js';
 
 export interface ProviderCandidate {
@@ -32,17 +36,28 @@ export function turnInput(...messages: InboundMessage[]): TurnInput {
   return { messages, context: [], prompt: '', destinations: [], routing: null };
 }
 
-export class FakeTurnControl implements TurnControl {
+export class FakeAgentPort implements AgentPort {
   readonly aborting = new AbortController();
   readonly signal = this.aborting.signal;
   progressCount = 0;
+  /** The provider's notes, and what it has asked for. */
+  readonly notes = new Map<string, string>();
+  readonly requests: { readonly inReplyTo: string | null; readonly action: SystemOut }[] = [];
+  readonly state: AgentPort['state'] = {
+    get: (key) => this.notes.get(key),
+    set: (key, value) => void this.notes.set(key, value),
+    delete: (key) => void this.notes.delete(key),
+  };
+  readonly tools: AgentPort['tools'] = {
+    request: (inReplyTo, action) => `o-${this.requests.push({ inReplyTo, action })}`,
+  };
 
   progress(): void {
     this.progressCount += 1;
   }
 
-  send(): Promise<void> {
-    return Promise.resolve();
+  send(): Promise<string> {
+    return Promise.resolve('o-sent');
   }
 
   takeFollowUps(): TurnMessages {
@@ -53,7 +68,7 @@ export class FakeTurnControl implements TurnControl {
 export function describeProviderContract(name: string, candidate: ProviderCandidate): void {
   const run = (
     messages: InboundMessage[],
-    control: FakeTurnControl = new FakeTurnControl(),
+    control: FakeAgentPort = new FakeAgentPort(),
   ): Promise<TurnResult> => candidate.create().runTurn(turnInput(...messages), control);
 
   describe(`${name} keeps the provider contract`, () => {
@@ -86,19 +101,19 @@ export function describeProviderContract(name: string, candidate: ProviderCandid
       const provider = candidate.create();
       for (const id of ['m-1', 'm-2']) {
         const input = turnInput(turnMessage(id, chatContent('hello')));
-        const { replies } = await provider.runTurn(input, new FakeTurnControl());
+        const { replies } = await provider.runTurn(input, new FakeAgentPort());
         expect(new Set(replies.map(({ inReplyTo }) => inReplyTo))).toEqual(new Set([id]));
       }
     });
 
     it('shows that it is alive during a long turn', async () => {
-      const control = new FakeTurnControl();
+      const control = new FakeAgentPort();
       await run([turnMessage('m-1', chatContent(candidate.slowText(120)))], control);
       expect(control.progressCount).toBeGreaterThan(3);
     });
 
     it('ends within a second by throwing when it is aborted in the middle', async () => {
-      const control = new FakeTurnControl();
+      const control = new FakeAgentPort();
       const messages = [turnMessage('m-1', chatContent(candidate.slowText(60_000)))];
       const ended = expect(run(messages, control)).rejects.toThrow();
       await until(() => {
@@ -111,7 +126,7 @@ export function describeProviderContract(name: string, candidate: ProviderCandid
     });
 
     it('begins nothing when it is aborted already', async () => {
-      const control = new FakeTurnControl();
+      const control = new FakeAgentPort();
       control.aborting.abort();
       const messages = [turnMessage('m-1', chatContent(candidate.slowText(60_000)))];
       await expect(run(messages, control)).rejects.toThrow();

@@ -29,7 +29,7 @@ describe.skipIf(!docker.available)('the agent image', () => {
     engine = testEngine();
     context = await makeStandInContext();
     // Its own content, so that every test begins without the image.
-    await appendFile(join(context, 'runner.cjs'), `// ${context}\n`);
+    await appendFile(join(context, 'runner-echo.cjs'), `// ${context}\n`);
   });
 
   afterEach(async () => {
@@ -54,7 +54,7 @@ describe.skipIf(!docker.available)('the agent image', () => {
 
   it('is another one when an input changed', async () => {
     await build(testImage(engine, context, baseImage));
-    await appendFile(join(context, 'runner.cjs'), '// changed\n');
+    await appendFile(join(context, 'runner-echo.cjs'), '// changed\n');
     await build(testImage(engine, context, baseImage));
 
     expect(built.size).toBe(2);

@@ -38,6 +38,7 @@ export function specFor({ installId, sessionId, workspace, env }: SpecWishes): C
     name: `berth-${installId}-${sessionId}`,
     owner: { installId, sessionId, agentGroupId: 'ag-test' },
     workspace,
+    provider: 'echo',
     env,
     network: 'none',
     memoryMb: 256,

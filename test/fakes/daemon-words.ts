@@ -12,6 +12,7 @@ export const daemonWords: DaemonState = {
   disk: null,
   shortage: null,
   channels: { terminal: 'running' },
+  channelErrors: {},
   loopDelay: null,
   timeZone: null,
   timeZoneRemark: null,

@@ -54,7 +54,7 @@ export class DeliverySetup extends SettlingSetup {
         }
       },
     });
-    this.channels.set(channel.type, channel);
+    this.channels.set(channel.id, channel);
     return channel;
   }
 

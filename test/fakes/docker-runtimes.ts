@@ -46,7 +46,7 @@ export async function makeStandInContext(): Promise<string> {
   const sqlite = dirname(createRequire(import.meta.url).resolve('better-sqlite3/package.json'));
   await cp(join(root, 'Dockerfile.agent'), join(folder, 'Dockerfile'));
   await cp(join(root, 'scripts/fit-addon.sh'), join(folder, 'fit-addon.sh'));
-  await cp(join(root, 'test/fakes/stand-in-runner.cjs'), join(folder, 'runner.cjs'));
+  await cp(join(root, 'test/fakes/stand-in-runner.cjs'), join(folder, 'runner-echo.cjs'));
   await cp(join(sqlite, 'build/Release/better_sqlite3.node'), join(folder, 'better_sqlite3.node'));
   await mkdir(join(folder, 'migrations'));
   await cp(join(root, 'migrations/outbound'), join(folder, 'migrations/outbound'), {

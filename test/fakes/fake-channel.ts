@@ -1,6 +1,7 @@
 import type {
   Channel,
   ChannelEvents,
+  ChannelPort,
   InboundEvent,
   InboundOutcome,
   OutboundEvent,
@@ -13,7 +14,7 @@ export type SendBehaviour =
   SendOutcome | { readonly kind: 'throws'; readonly message: string } | { readonly kind: 'hangs' };
 
 export interface FakeChannelOptions {
-  readonly type?: string;
+  readonly id?: string;
   readonly sendsAreIdempotent?: boolean;
   readonly wiresItself?: boolean;
   /** The error that start throws. */
@@ -26,8 +27,8 @@ export type PlatformAnswer =
   | { readonly kind: 'not-taken'; readonly reason: string };
 
 /** A channel whose platform is in memory, and does as it is told. */
-export class FakeChannel implements Channel {
-  readonly type: string;
+export class FakeChannel implements Channel, ChannelPort {
+  readonly id: string;
   readonly sendsAreIdempotent: boolean;
   readonly wiresItself: boolean;
   /** Every send that was begun. */
@@ -45,7 +46,7 @@ export class FakeChannel implements Channel {
   #counter = 0;
 
   constructor(options: FakeChannelOptions = {}) {
-    this.type = options.type ?? 'fake';
+    this.id = options.id ?? 'fake';
     this.sendsAreIdempotent = options.sendsAreIdempotent ?? false;
     this.wiresItself = options.wiresItself ?? false;
     this.#startError = options.startError;
@@ -108,7 +109,7 @@ export class FakeChannel implements Channel {
 
   listen(platformId: string): void {
     this.#deafChats.delete(platformId);
-    this.#events?.onListening({ channelType: this.type, platformId });
+    this.#events?.onListening({ channelType: this.id, platformId });
   }
 
   /** Writes as a person. */
@@ -121,7 +122,8 @@ export class FakeChannel implements Channel {
     }
     try {
       const outcome = await this.#events.onInbound({
-        address: { channelType: this.type, platformId, threadId: null },
+        type: 'message',
+        address: { channelType: this.id, platformId, threadId: null },
         platformMessageId: `platform-${this.#nextId()}`,
         sender: { id: 'user-1' },
         isGroup: false,

@@ -26,13 +26,17 @@ export class ScriptedDaemon {
 
   async start(): Promise<void> {
     this.#channel = new TerminalChannel({
-      socketPath: this.socketPath,
+      id: 'terminal',
+      place: { path: this.socketPath, isHomesOwn: true },
       newId,
       log: silentLogger,
       drainTimeoutMs: 10,
     });
     await this.#channel.start({
-      onInbound: (event) => this.#take(event),
+      onInbound: (event) =>
+        event.type === 'message'
+          ? this.#take(event)
+          : Promise.reject(new Error(`the terminal knows no ${event.type}`)),
       onListening: ({ platformId }) => this.listening.push(platformId),
     });
   }

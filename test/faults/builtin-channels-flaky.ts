@@ -1,14 +1,24 @@
-/** Stands in for host/daemon/builtin-channels.ts in the daemon of the fault tests: one channel more where it is asked for. */
-import type { ChannelFactory } from '../../host/daemon/builtin-channels.js';
-import { TerminalChannel } from '../../host/channels/terminal/terminal-channel.js';
-import { FlakyChannel, type FlakyChannelDeps } from './flaky-channel.js';
+/** Stands in for host/channels/builtin-channels.ts in the daemon of the fault tests: one type more where it is asked for. */
+import { z } from 'zod';
+import { defineChannelType, type ChannelType } from '../../host/channels/channel-type.js';
+import { terminalType } from '../../host/channels/terminal/terminal-type.js';
+import { FlakyChannel } from './flaky-channel.js';
+import type { PlatformFacts } from './flaky-platform.js';
 
 const platform = process.env['BERTH_TEST_PLATFORM'];
 
-const terminal: ChannelFactory = ({ terminalSocketPath, newId, log }) =>
-  new TerminalChannel({ socketPath: terminalSocketPath, newId, log });
+function flakyType({ socketPath, sendsAreIdempotent }: PlatformFacts): ChannelType {
+  return defineChannelType({
+    type: 'flaky',
+    wiresItself: true,
+    sendsAreIdempotent,
+    hasListeners: false,
+    configFor: () => z.strictObject({}),
+    build: ({ id }) => Promise.resolve(new FlakyChannel({ id, socketPath })),
+  });
+}
 
-export const builtinChannels: readonly ChannelFactory[] =
+export const builtinChannels: readonly ChannelType[] =
   platform === undefined
-    ? [terminal]
-    : [terminal, () => new FlakyChannel(JSON.parse(platform) as FlakyChannelDeps)];
+    ? [terminalType]
+    : [terminalType, flakyType(JSON.parse(platform) as PlatformFacts)];

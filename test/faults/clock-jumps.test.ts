@@ -24,9 +24,9 @@ class SharedClock implements Disposable {
   constructor() {
     cpSync(agentImage, this.#folder, { recursive: true });
     cpSync(shiftedClock, join(this.#folder, 'shifted-clock.cjs'));
-    renameSync(join(this.#folder, 'runner.cjs'), join(this.#folder, 'the-runner.cjs'));
+    renameSync(join(this.#folder, 'runner-echo.cjs'), join(this.#folder, 'the-runner.cjs'));
     const first = `require('./shifted-clock.cjs');\nrequire('./the-runner.cjs');\n`;
-    writeFileSync(join(this.#folder, 'runner.cjs'), first);
+    writeFileSync(join(this.#folder, 'runner-echo.cjs'), first);
     this.setTo(0);
   }
 

@@ -8,7 +8,7 @@ import { silentLogger } from '../../shared/base/logger.js';
 const [, , stateDir = '', runnerPath = ''] = process.argv;
 const spec = JSON.parse(await text(process.stdin)) as ContainerSpec;
 const runtime = new ProcessRuntime({
-  runnerPath,
+  runners: { echo: runnerPath },
   stateDir,
   installId: spec.owner.installId,
   path: '/usr/bin:/bin',

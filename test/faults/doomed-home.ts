@@ -28,6 +28,7 @@ export const doomedScript = fileURLToPath(
 );
 
 const stopWaitMs = 20_000;
+const writing = { mode: 'write', busyTimeoutMs: 2_000 } as const;
 
 /** A daemon as a process of its own. */
 export class DoomedDaemon {
@@ -101,6 +102,16 @@ export class DoomedHome extends BerthHome {
       await wire[Symbol.asyncDispose]();
     });
     return daemon;
+  }
+
+  /** Of a type that only the daemon of these tests knows; its id is the type. */
+  async addChannel(type: string): Promise<void> {
+    await this.json('migrate');
+    withDatabase(join(this.home, 'data', 'central.db'), writing, (db) =>
+      db
+        .prepare(`INSERT INTO channels (id, type, created_at) VALUES (?, ?, '2026-01-01')`)
+        .run(type, type),
+    );
   }
 
   /** The session that answers a chat now. */

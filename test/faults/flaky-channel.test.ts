@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { until } from '../fakes/waiting.js';
 import { DoomedHome, type DoomedDaemon } from './doomed-home.js';
 import { FlakyPlatform, retryAfterMs, type Mood } from './flaky-platform.js';
 import { rounds, Seeded } from './seeded.js';
@@ -11,6 +12,7 @@ async function settleDown(
   platform: FlakyPlatform,
   chats: readonly string[],
 ): Promise<DoomedDaemon> {
+  await home.addChannel('flaky');
   const daemon = await home.runUntilReady();
   for (const chat of chats) platform.say(chat);
   await platform.untilAnswered();
@@ -52,6 +54,43 @@ describe.concurrent('a channel that throws, hangs, is busy or breaks off', () =>
     },
   );
 });
+
+describe('a channel that is away while its agents answer', () => {
+  it(
+    'keeps their replies without a try, also over a kill of the daemon, and sends each once',
+    { timeout: 120_000 },
+    async () => {
+      await using platform = new FlakyPlatform(false);
+      await using home = new DoomedHome('process', platform.env);
+      const chats = ['a', 'b', 'c'];
+      const daemon = await settleDown(home, platform, chats);
+      for (const chat of chats) platform.say(chat, '!sleep 1500 ');
+      await until(() => {
+        expect(platform.counts().accepted).toBe(platform.entries.length);
+      });
+      await home.json('channels', 'disable', 'flaky');
+      await until(() => {
+        expect(awaited(home)).toBe(chats.length);
+      });
+      await daemon.kill();
+      await home.runUntilReady();
+      expect(platform.counts().answered).toBe(chats.length);
+      await home.json('channels', 'enable', 'flaky');
+      await platform.untilAnswered();
+      platform.tellCounts();
+      expect(platform.counts()).toMatchObject({ lost: 0, silentRepeats: 0, markedRepeats: 0 });
+      expect(await home.json('dead-letters', 'list')).toEqual([]);
+      expect(
+        home.central((db) => db.prepare('SELECT count(*) FROM delivery_retries').pluck().get()),
+      ).toBe(0);
+    },
+  );
+});
+
+/** How many chats have replies that wait for their channel. */
+function awaited(home: DoomedHome): unknown {
+  return home.central((db) => db.prepare('SELECT count(*) FROM awaited_listeners').pluck().get());
+}
 
 describe('kill -9 of the daemon, where the platform shows every send', () => {
   it.each(['sends begun', 'send ended', 'outcomes decided', 'messages settled'])(

@@ -10,8 +10,8 @@ import type {
 import type { ChannelLine, PlatformLine } from './flaky-platform.js';
 
 export interface FlakyChannelDeps {
+  readonly id: string;
   readonly socketPath: string;
-  readonly sendsAreIdempotent: boolean;
 }
 
 interface WaitingSend {
@@ -73,18 +73,16 @@ class Connection {
 }
 
 export class FlakyChannel implements Channel {
-  readonly type = 'flaky';
-  readonly wiresItself = true;
-  readonly sendsAreIdempotent: boolean;
+  readonly #id: string;
   readonly #socketPath: string;
   /** Of each chat that was sent to: when one breaks off, the others go on. */
   readonly #connections = new Map<string, Connection>();
   #events: ChannelEvents | undefined;
   #inbound: Connection | undefined;
 
-  constructor({ socketPath, sendsAreIdempotent }: FlakyChannelDeps) {
+  constructor({ id, socketPath }: FlakyChannelDeps) {
+    this.#id = id;
     this.#socketPath = socketPath;
-    this.sendsAreIdempotent = sendsAreIdempotent;
   }
 
   start(events: ChannelEvents): Promise<void> {
@@ -137,7 +135,8 @@ export class FlakyChannel implements Channel {
   ): Promise<void> {
     const outcome = await this.#events
       ?.onInbound({
-        address: { channelType: this.type, platformId: chat, threadId: null },
+        type: 'message',
+        address: { channelType: this.#id, platformId: chat, threadId: null },
         platformMessageId: id,
         sender: { id: 'somebody' },
         text,

@@ -33,6 +33,12 @@ export type ChannelLine =
       readonly text: string;
     };
 
+/** For the daemon's environment. */
+export interface PlatformFacts {
+  readonly socketPath: string;
+  readonly sendsAreIdempotent: boolean;
+}
+
 /** How one send is met. `take-and-drop`: people see it, and the sender is not told of it. */
 export type Mood = 'take' | 'throw' | 'hang' | 'too-many' | 'drop' | 'take-and-drop';
 
@@ -48,6 +54,7 @@ const answers: Partial<Record<Mood, SendOutcome | 'throw'>> = {
 interface PlatformEntry {
   readonly id: string;
   readonly chat: string;
+  readonly command: string;
   readonly saidAt: number;
   messageId: string | undefined;
   answeredAt: number | undefined;
@@ -98,7 +105,10 @@ export class FlakyPlatform implements AsyncDisposable {
 
   /** For the daemon's environment. */
   get env(): Record<string, string> {
-    const facts = { socketPath: this.#path, sendsAreIdempotent: this.#sendsAreIdempotent };
+    const facts: PlatformFacts = {
+      socketPath: this.#path,
+      sendsAreIdempotent: this.#sendsAreIdempotent,
+    };
     return { BERTH_TEST_PLATFORM: JSON.stringify(facts) };
   }
 
@@ -107,11 +117,13 @@ export class FlakyPlatform implements AsyncDisposable {
     this.#moods.set(chat, moods);
   }
 
-  say(chat: string): PlatformEntry {
+  /** `command`: what the agent is to do before it says the message back. */
+  say(chat: string, command = ''): PlatformEntry {
     const id = `p${this.entries.length}`;
     const entry: PlatformEntry = {
       id,
       chat,
+      command,
       saidAt: performance.now(),
       messageId: undefined,
       answeredAt: undefined,
@@ -187,9 +199,9 @@ export class FlakyPlatform implements AsyncDisposable {
     for (const entry of this.entries) if (entry.messageId === undefined) this.#hand(entry);
   }
 
-  #hand({ id, chat }: PlatformEntry): void {
+  #hand({ id, chat, command }: PlatformEntry): void {
     if (this.#listener !== undefined)
-      write(this.#listener, { type: 'message', id, chat, text: id });
+      write(this.#listener, { type: 'message', id, chat, text: `${command}${id}` });
   }
 
   #take(line: ChannelLine, socket: Socket): void {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '../../../shared/base/ids.js';
 import { silentLogger } from '../../../shared/base/logger.js';
 import { RawTerminal } from '../../../test/fakes/raw-terminal.js';
-import type { InboundEvent } from '../channel.js';
+import type { ChannelEvent } from '../channel.js';
 import { TerminalChannel } from './terminal-channel.js';
 
 describe('whom a line of the terminal addresses', () => {
@@ -24,9 +24,14 @@ describe('whom a line of the terminal addresses', () => {
     [{ mention: true }, true, []],
     [{ mention: false }, false, []],
   ])('is named in its text, unless it says so itself: %j', async (more, isMention, names) => {
-    const inbound: InboundEvent[] = [];
+    const inbound: ChannelEvent[] = [];
     const socketPath = join(folder, 'terminal.sock');
-    const channel = new TerminalChannel({ socketPath, newId, log: silentLogger });
+    const channel = new TerminalChannel({
+      id: 'terminal',
+      place: { path: socketPath, isHomesOwn: true },
+      newId,
+      log: silentLogger,
+    });
     await channel.start({
       onInbound: (event) => {
         inbound.push(event);

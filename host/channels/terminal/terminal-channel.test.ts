@@ -1,4 +1,14 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +24,8 @@ import { maxClientLineBytes } from './terminal-protocol.js';
 import { until } from '../../../test/fakes/waiting.js';
 
 function makeChannel(socketPath: string, more: Partial<TerminalChannelDeps> = {}): TerminalChannel {
-  return new TerminalChannel({ socketPath, newId, log: silentLogger, ...more });
+  const place = { path: socketPath, isHomesOwn: true };
+  return new TerminalChannel({ id: 'terminal', place, newId, log: silentLogger, ...more });
 }
 
 describe('TerminalChannel', () => {
@@ -46,6 +57,7 @@ describe('TerminalChannel', () => {
   async function start(which = channel): Promise<void> {
     await which.start({
       onInbound: (event) => {
+        if (event.type !== 'message') throw new Error(`the terminal knows no ${event.type}`);
         inbound.push(event);
         return answer(event);
       },
@@ -92,6 +104,7 @@ describe('TerminalChannel', () => {
     expect(await terminal.waitFor('ack')).toEqual([{ type: 'ack', id: 'c-1', messageId: 'm-c-1' }]);
     expect(inbound).toEqual([
       {
+        type: 'message',
         address: { channelType: 'terminal', platformId: 'local', threadId: 't' },
         platformMessageId: 'c-1',
         sender: { id: 'me' },
@@ -396,6 +409,35 @@ describe('TerminalChannel', () => {
     terminal.write({ type: 'message', platformId: 'local', text: 'hi' });
     expect(await terminal.waitFor('ack')).toHaveLength(1);
     await new Promise((resolve) => dead.close(resolve));
+  });
+
+  it('elsewhere, leaves a socket alone that still answers, and takes the place of a dead one', async () => {
+    const other = createServer();
+    await new Promise<void>((resolve) => other.listen(socketPath, resolve));
+    const elsewhere = { place: { path: socketPath, isHomesOwn: false } };
+    const refused = makeChannel(socketPath, elsewhere);
+    await expect(start(refused)).rejects.toMatchObject({ code: 'in_use' });
+    await refused.stop();
+    expect(existsSync(socketPath)).toBe(true);
+    renameSync(socketPath, `${socketPath}.kept`);
+    await new Promise((resolve) => other.close(resolve));
+    renameSync(`${socketPath}.kept`, socketPath);
+    chmodSync(folder, 0o755);
+    channel = makeChannel(socketPath, elsewhere);
+    await start();
+    expect(statSync(socketPath).mode & 0o777).toBe(0o600);
+    expect(statSync(folder).mode & 0o777).toBe(0o755);
+    await open();
+  });
+
+  it('takes away nothing that has the name of its private folder', async () => {
+    const precious = join(folder, '.bashrc');
+    writeFileSync(precious, 'precious');
+    channel = makeChannel(join(folder, 'bashrc'), {
+      place: { path: join(folder, 'bashrc'), isHomesOwn: false },
+    });
+    await expect(start()).rejects.toMatchObject({ code: 'in_use' });
+    expect(readFileSync(precious, 'utf8')).toBe('precious');
   });
 
   it('leaves a file alone that is no socket', async () => {

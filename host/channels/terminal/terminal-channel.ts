@@ -29,16 +29,16 @@ import {
   encodeLine,
   maxClientLineBytes,
   parseClientLine,
-  terminalChannelType,
   type ErrorLine,
   type MessageLine,
   type ServerLine,
 } from './terminal-protocol.js';
-import { connectionLimit, listenPrivately, sendAway } from './terminal-socket.js';
+import { connectionLimit, listenPrivately, sendAway, type SocketPlace } from './terminal-socket.js';
 
 export interface TerminalChannelDeps {
-  /** At most 107 bytes; its folder is made if missing, and closed to other users. */
-  readonly socketPath: string;
+  /** Of the instance: the `channelType` of its chats. */
+  readonly id: string;
+  readonly place: SocketPlace;
   readonly newId: NewId;
   readonly log: Logger;
   readonly limits?: ConnectionLimits;
@@ -49,9 +49,6 @@ export interface TerminalChannelDeps {
 }
 
 export class TerminalChannel implements Channel {
-  readonly type = terminalChannelType;
-  readonly sendsAreIdempotent = true;
-  readonly wiresItself = true;
   readonly #deps: TerminalChannelDeps;
   readonly #connections = new Set<TerminalConnection>();
   readonly #listeners = new TerminalListeners();
@@ -102,16 +99,16 @@ export class TerminalChannel implements Channel {
   }
 
   async #open(events: ChannelEvents): Promise<void> {
-    const { socketPath, log } = this.#deps;
+    const { id, place, log } = this.#deps;
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       this.#welcome(socket, events);
     });
     this.#server = server;
-    await listenPrivately(server, socketPath);
+    await listenPrivately(server, place);
     server.on('error', (err) => {
-      log.warn({ channel: this.type, err }, 'connection not accepted');
+      log.warn({ channel: id, err }, 'connection not accepted');
     });
-    log.info({ channel: this.type, path: socketPath }, 'listening');
+    log.info({ channel: id, path: place.path }, 'listening');
   }
 
   async #close(): Promise<void> {
@@ -127,7 +124,7 @@ export class TerminalChannel implements Channel {
           resolve();
         });
       });
-      if (hasOpened === true) await rm(this.#deps.socketPath, { force: true });
+      if (hasOpened === true) await rm(this.#deps.place.path, { force: true });
       const connections = [...this.#connections];
       const deadline = new Deadline(this.#deps.drainTimeoutMs ?? 1_000);
       await deadline.wait(Promise.all(connections.map((connection) => connection.drain())));
@@ -137,7 +134,7 @@ export class TerminalChannel implements Channel {
   }
 
   #welcome(socket: Socket, events: ChannelEvents): void {
-    const log = this.#deps.log.child({ channel: this.type });
+    const log = this.#deps.log.child({ channel: this.#deps.id });
     if (this.#connections.size >= this.#maxConnections) {
       log.warn({ maxConnections: this.#maxConnections }, 'too many terminal clients, one refused');
       sendAway(socket, encodeLine(tooManyClients));
@@ -171,7 +168,7 @@ export class TerminalChannel implements Channel {
     try {
       if (line.type !== 'subscribe') return await this.#takeMessage(connection, line, events);
       this.#listeners.add(connection, line.platformId);
-      events.onListening({ channelType: this.type, platformId: line.platformId });
+      events.onListening({ channelType: this.#deps.id, platformId: line.platformId });
       return answerWith();
     } catch (error) {
       return answerWith(this.#failureOf(error, line.type === 'subscribe' ? null : line.id));
@@ -190,10 +187,11 @@ export class TerminalChannel implements Channel {
     }
     // Listening comes first: the reply may be faster than the outcome.
     if (this.#listeners.add(connection, platformId)) {
-      events.onListening({ channelType: this.type, platformId });
+      events.onListening({ channelType: this.#deps.id, platformId });
     }
     const outcome = await events.onInbound({
-      address: { channelType: this.type, platformId, threadId: line.threadId },
+      type: 'message',
+      address: { channelType: this.#deps.id, platformId, threadId: line.threadId },
       platformMessageId: line.id ?? this.#deps.newId('m'),
       sender: { id: line.sender },
       text: line.text,
@@ -206,7 +204,7 @@ export class TerminalChannel implements Channel {
   #failureOf(error: unknown, id: string | null): ErrorLine {
     const failure = toBerthError(error);
     this.#deps.log.warn(
-      { channel: this.type, err: failure, code: failure.code },
+      { channel: this.#deps.id, err: failure, code: failure.code },
       'message not taken',
     );
     const line = errorLine(failure.code, failure.message, id);

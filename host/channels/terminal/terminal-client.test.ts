@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { newId } from '../../../shared/base/ids.js';
 import { silentLogger } from '../../../shared/base/logger.js';
-import type { InboundEvent, InboundOutcome, OutboundEvent } from '../channel.js';
+import type { ChannelEvent, InboundOutcome, OutboundEvent } from '../channel.js';
 import { TerminalChannel } from './terminal-channel.js';
 import { TerminalClient } from './terminal-client.js';
 import type { TerminalLink } from './terminal-link.js';
@@ -18,7 +18,7 @@ describe('TerminalClient', () => {
   let channel: TerminalChannel;
   let client: TerminalClient;
   let links: TerminalLink[];
-  let answer: (event: InboundEvent) => Promise<InboundOutcome>;
+  let answer: (event: ChannelEvent) => Promise<InboundOutcome>;
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'berth-client-'));
@@ -38,7 +38,8 @@ describe('TerminalClient', () => {
 
   async function startChannel(): Promise<TerminalChannel> {
     const started = new TerminalChannel({
-      socketPath,
+      id: 'terminal',
+      place: { path: socketPath, isHomesOwn: true },
       newId,
       log: silentLogger,
       drainTimeoutMs: 10,

@@ -12,7 +12,13 @@ import { until } from '../../../test/fakes/waiting.js';
 channelContract('terminal', () => {
   const folder = mkdtempSync(join(tmpdir(), 'berth-terminal-'));
   const socketPath = join(folder, 'data', 'terminal.sock');
-  const channel = new TerminalChannel({ socketPath, newId, log: silentLogger });
+  const id = 'ops';
+  const channel = new TerminalChannel({
+    id,
+    place: { path: socketPath, isHomesOwn: true },
+    newId,
+    log: silentLogger,
+  });
   const terminals: RawTerminal[] = [];
   const open = async (): Promise<RawTerminal> => {
     const terminal = await RawTerminal.connect(socketPath);
@@ -20,6 +26,7 @@ channelContract('terminal', () => {
     return terminal;
   };
   return Promise.resolve({
+    id,
     channel,
     async write(platformId, { id, text }) {
       const terminal = await open();

@@ -33,7 +33,13 @@ describe('the number of terminal clients', () => {
   it('sends a client beyond the limit away with a sentence, and takes one again when another has left', async () => {
     const socketPath = join(folder, 'terminal.sock');
     const log = silentLogger;
-    const channel = new TerminalChannel({ socketPath, newId, log, maxConnections: 1 });
+    const channel = new TerminalChannel({
+      id: 'terminal',
+      place: { path: socketPath, isHomesOwn: true },
+      newId,
+      log,
+      maxConnections: 1,
+    });
     await channel.start({
       onInbound: () => Promise.resolve({ kind: 'accepted', messageId: 'm-1' }),
       onListening: () => undefined,

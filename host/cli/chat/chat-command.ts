@@ -1,9 +1,14 @@
+import { BerthError } from '../../../shared/base/errors.js';
+import { Deadline, delay } from '../../../shared/base/lifecycle.js';
 import { describeIssue } from '../../../shared/protocol/plain-words.js';
 import { TerminalClient } from '../../channels/terminal/terminal-client.js';
-import { nameSchema } from '../../channels/terminal/terminal-protocol.js';
+import { nameSchema, terminalChannelType } from '../../channels/terminal/terminal-protocol.js';
+import type { DaemonState } from '../../store/daemon-state.js';
 import { readSaidText } from './said-text.js';
 import { runChat } from './chat.js';
 import { usageError, type AddCommands, type CommandContext } from '../command/command-context.js';
+import { findDaemon } from '../command/daemon-presence.js';
+import { readStore } from '../command/store-access.js';
 import { ensureDaemon } from '../daemon/ensure-daemon.js';
 import { findOwnName } from '../daemon/own-name.js';
 import { describeOtherProgram } from '../daemon/home-remarks.js';
@@ -46,7 +51,7 @@ async function chat(
   const { lines, ...named } = flags;
   for (const [option, value] of Object.entries(named)) assertName(option, value);
   const text = await findText(context, words, lines === true);
-  await ensureDaemonQuietly(context);
+  await untilListening(context, await ensureDaemonQuietly(context));
   const interrupted = new AbortController();
   edge.onStopRequest(() => {
     interrupted.abort();
@@ -94,7 +99,7 @@ function nothingSaid(): Error {
 }
 
 /** Says what a long start is doing, and aloud when nothing isolates the agents of the daemon that it started. */
-async function ensureDaemonQuietly(context: CommandContext): Promise<void> {
+async function ensureDaemonQuietly(context: CommandContext): Promise<DaemonState> {
   const { output, notes, config } = context;
   const beganAt = performance.now();
   const said = new Set<string>();
@@ -105,11 +110,35 @@ async function ensureDaemonQuietly(context: CommandContext): Promise<void> {
   });
   const other = describeOtherProgram(state, config.program.root);
   if (other !== undefined) output.note(other);
-  if (wasRunning) return;
+  if (wasRunning) return state;
   const remarks = [
     ...notes,
     ...(state.activity === null ? [] : [state.activity]),
     ...state.remarks,
   ];
   for (const line of remarks) if (!said.has(line)) output.note(line);
+  return state;
+}
+
+/** How long a channel that was enabled just now may take to listen, in milliseconds. */
+const listeningWithinMs = 3_000;
+const listeningPollMs = 20;
+
+/** Waits until the daemon listens where a chat is said. Throws not_found where it is not to. */
+async function untilListening(context: CommandContext, { channels }: DaemonState): Promise<void> {
+  let how = channels[terminalChannelType];
+  if (how === 'running') return;
+  const row = readStore(context, (store) => store.channels.find(terminalChannelType));
+  if (row?.enabled !== true) {
+    const verb = row === undefined ? 'add' : 'enable';
+    throw new BerthError('not_found', `There is no ${terminalChannelType} channel to chat on.`, {
+      next: `Have one with \`berth channels ${verb} ${terminalChannelType}\`.`,
+    });
+  }
+  const deadline = new Deadline(listeningWithinMs);
+  while (how !== 'running' && deadline.remainingMs() > 0) {
+    await delay(listeningPollMs);
+    const daemon = findDaemon(context.config.paths);
+    how = daemon.kind === 'present' ? daemon.state.channels[terminalChannelType] : undefined;
+  }
 }

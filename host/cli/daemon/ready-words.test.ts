@@ -13,6 +13,7 @@ const state: DaemonState = {
   disk: null,
   shortage: null,
   channels: { terminal: 'running' },
+  channelErrors: {},
   loopDelay: null,
   timeZone: null,
   timeZoneRemark: null,
@@ -44,6 +45,10 @@ describe('what is said about a daemon that is ready', () => {
       'Mind the gap.',
       ...problems.map((problem) => `Problem: ${problem}`),
     ]);
+  });
+
+  it('says nothing of channels that are not to run', () => {
+    expect(listProblems({ ...state, channels: { ops: 'disabled' } })).toEqual([]);
   });
 
   it('says nothing of channels that have not begun', () => {

@@ -28,7 +28,7 @@ export function listProblems({
   channels,
 }: DaemonState): readonly string[] {
   const down = Object.entries(channels)
-    .filter(([, how]) => phase === 'ready' && how !== 'running')
+    .filter(([, how]) => phase === 'ready' && how !== 'running' && how !== 'disabled')
     .map(([type, how]) => `the channel ${type} does not run (${how})`);
   return [problem, disk, shortage, ...down].filter((one) => one !== null);
 }

@@ -156,7 +156,9 @@ function describeLoopDelay(delay: DaemonState['loopDelay']): string | undefined 
 type Field = readonly [name: string, value: string | undefined];
 
 function fieldsOf(state: DaemonState, nowMs: number, zone: InstallTimeZone): readonly Field[] {
-  const channels = Object.entries(state.channels).map(([type, how]) => `${type} (${how})`);
+  const channels = Object.entries(state.channels).map(
+    ([id, how]) => `${id} (${describeChannel(how, state.channelErrors[id])})`,
+  );
   const isolation = isolates(state) === true ? 'isolates agents' : 'isolates nothing';
   return [
     ['uptime', describeUptime(state, nowMs, zone.name)],
@@ -179,6 +181,11 @@ function describeSettings({ settings }: DaemonState): string | undefined {
     set.map(([name, { value, source }]) => `${name}=${value ?? ''} (${source})`).join(', ') ||
     undefined
   );
+}
+
+/** A channel that failed says why by itself. */
+function describeChannel(how: string, lastError: string | undefined): string {
+  return lastError === undefined || how === lastError ? how : `${how}; last error: ${lastError}`;
 }
 
 /** While no daemon runs: what the next one would go by. */

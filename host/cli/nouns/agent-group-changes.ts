@@ -1,9 +1,17 @@
 import { isoAt } from '../../../shared/base/clock.js';
 import { BerthError } from '../../../shared/base/errors.js';
-import { providerNames } from '../../../shared/protocol/provider-names.js';
+import {
+  isProviderName,
+  parseProviderOptions,
+  providerNames,
+} from '../../../shared/protocol/provider-table.js';
 import { parseFolderName } from '../../sessions/session-folder.js';
 import type { AgentGroup } from '../../store/agent-groups.js';
-import { containerConfigSchema, parseContainerConfig } from '../../store/container-config.js';
+import {
+  containerConfigSchema,
+  parseContainerConfig,
+  readContainerConfig,
+} from '../../store/container-config.js';
 import type { Store } from '../../store/store.js';
 import { ensureAgentFolder } from './agent-folder.js';
 import {
@@ -15,6 +23,7 @@ import {
 import { removeEndedSessions } from '../../operations/ended-sessions.js';
 import { comparable, getAgentGroup } from '../../operations/references.js';
 import { parseName } from '../command/names.js';
+import { parseAssignments } from '../command/option-values.js';
 import { scopeOf } from '../command/perform.js';
 import { writeStore } from '../command/store-access.js';
 
@@ -35,7 +44,7 @@ export function createAgentGroup(
   options: AgentGroupOptions & { readonly folder?: string },
 ): AgentGroup {
   const { newId, clock, config } = context;
-  const group = withOptions(options, {
+  const group = withOptions(context, options, {
     id: newId('ag'),
     name: parseName(name),
     folder: parseGiven(() => parseFolderName(options.folder ?? folderFor(name))),
@@ -64,7 +73,7 @@ export function updateAgentGroup(
   return writeStore(context, (store) => {
     const before = getAgentGroup(store, reference);
     const name = options.name === undefined ? before.name : parseName(options.name);
-    const after = withOptions(options, { ...before, name });
+    const after = withOptions(context, options, { ...before, name });
     assertNameFree(store, after);
     store.agentGroups.update(after);
     return { before, after };
@@ -98,12 +107,16 @@ export function deleteAgentGroup(
   });
 }
 
-function withOptions(options: AgentGroupOptions, group: AgentGroup): AgentGroup {
+function withOptions(
+  { config }: CommandContext,
+  options: AgentGroupOptions,
+  group: AgentGroup,
+): AgentGroup {
   const { provider, admin } = options;
   const containerConfig = options.containerConfig ?? changeKeys(options, group.containerConfig);
   // Parsed before it is written; kept as it was given.
   if (typeof containerConfig === 'string') parseGiven(() => parseContainerConfig(containerConfig));
-  return {
+  const changed = {
     ...group,
     isAdmin: admin ?? group.isAdmin,
     provider: orDefault(
@@ -112,6 +125,19 @@ function withOptions(options: AgentGroupOptions, group: AgentGroup): AgentGroup 
     ),
     containerConfig: orDefault(containerConfig, group.containerConfig),
   };
+  assertOptionsFit(changed, config.provider);
+  return changed;
+}
+
+/** Throws invalid_input with the option that its provider does not take. */
+function assertOptionsFit(
+  { provider, containerConfig }: AgentGroup,
+  defaultProvider: string,
+): void {
+  const name = provider ?? defaultProvider;
+  if (!isProviderName(name)) return;
+  const { providerOptions } = readContainerConfig(containerConfig);
+  parseGiven(() => parseProviderOptions(name, providerOptions));
 }
 
 /** The container config with some of its keys changed; undefined where none is named. */
@@ -121,7 +147,12 @@ function changeKeys(
 ): string | false | undefined {
   if (set.length + unset.length === 0) return undefined;
   const config = new Map(Object.entries(JSON.parse(before ?? '{}') as Record<string, unknown>));
-  for (const key of unset) {
+  for (const word of unset) {
+    const { key, option } = splitKey(word);
+    if (option !== undefined) {
+      config.set(key, { ...optionsOf(config), [option]: undefined });
+      continue;
+    }
     if (!(key in containerConfigSchema.shape)) {
       throw new WrongValue(`There is no limit ${JSON.stringify(key)}.`, {
         next: `It may be one of these: ${Object.keys(containerConfigSchema.shape).join(', ')}.`,
@@ -129,25 +160,28 @@ function changeKeys(
     }
     config.delete(key);
   }
-  for (const word of set) {
-    const [, key, value] = /^([^=]+)=(.*)$/s.exec(word) ?? [];
-    if (key === undefined || value === undefined) {
-      throw new WrongValue(`${JSON.stringify(word)} sets nothing.`, {
-        next: 'Write it as key=value, like memoryMb=512.',
-      });
-    }
-    config.set(key.trim(), readValue(value.trim()));
+  for (const [word, value] of Object.entries(parseAssignments(set, 'memoryMb=512'))) {
+    const { key, option } = splitKey(word);
+    config.set(key, option === undefined ? value : { ...optionsOf(config), [option]: value });
   }
   return config.size === 0 ? false : JSON.stringify(Object.fromEntries(config));
 }
 
-/** A number, or a text as it was typed. */
-function readValue(text: string): unknown {
-  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+const optionsKey = 'providerOptions';
+
+/** `providerOptions.prefix` names one option. */
+function splitKey(word: string): { readonly key: string; readonly option?: string } {
+  const isOption = word.startsWith(`${optionsKey}.`);
+  return isOption ? { key: optionsKey, option: word.slice(optionsKey.length + 1) } : { key: word };
+}
+
+function optionsOf(config: ReadonlyMap<string, unknown>): object {
+  const options = config.get(optionsKey);
+  return typeof options === 'object' && options !== null ? options : {};
 }
 
 function parseProvider(name: string): string {
-  if (providerNames.includes(name)) return name;
+  if (isProviderName(name)) return name;
   throw new WrongValue(`There is no provider ${JSON.stringify(name)}.`, {
     next: `Name one of these: ${providerNames.join(', ')}.`,
   });

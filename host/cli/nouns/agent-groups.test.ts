@@ -219,6 +219,31 @@ describe('berth agent-groups', () => {
     expect(await update('--unset', 'memoryMb', 'cpus')).toMatchObject({ containerConfig: null });
   });
 
+  it('changes one option of its provider and leaves the others', async () => {
+    const update = (...args: string[]): Promise<unknown> =>
+      cli.json('agent-groups', 'update', 'main', ...args);
+    expect(await update('--set', 'tries=3', '--set', 'providerOptions.prefix=said')).toMatchObject({
+      containerConfig: { tries: 3, providerOptions: { prefix: 'said' } },
+    });
+    expect(await update('--unset', 'providerOptions.prefix')).toMatchObject({
+      containerConfig: { tries: 3, providerOptions: {} },
+    });
+    expect(await update('--unset', 'providerOptions')).toMatchObject({
+      containerConfig: { tries: 3 },
+    });
+  });
+
+  it.each([
+    ['{"providerOptions":{"volume":11}}', 'it cannot have "volume"'],
+    ['{"providerOptions":{"prefix":7}}', 'prefix must be text'],
+  ])('refuses options that its provider does not take, by name: %s', async (config, why) => {
+    const refused = { code: 'invalid_input', message: expect.stringContaining(why) as string };
+    const given = ['--container-config', config];
+    expect(await cli.failure('agent-groups', 'create', 'Helper', ...given)).toMatchObject(refused);
+    await cli.run('agent-groups', 'create', 'Helper');
+    expect(await cli.failure('agent-groups', 'update', 'main', ...given)).toMatchObject(refused);
+  });
+
   it.each([
     ['--set', 'memoryMb=lots'],
     ['--set', 'memoryMb'],

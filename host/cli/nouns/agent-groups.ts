@@ -12,6 +12,7 @@ import {
 import type { AddCommands, CommandContext } from '../command/command-context.js';
 import { noteContainerConfig } from './container-config-notes.js';
 import { chatName, getAgentGroup } from '../../operations/references.js';
+import { collectWords } from '../command/option-values.js';
 import { readStore } from '../command/store-access.js';
 import { fromStoredJson } from './stored-json.js';
 import { formatFields, formatTable } from '../output/table.js';
@@ -45,14 +46,17 @@ export const addAgentGroupCommands: AddCommands = (program, act) => {
     .option('--container-config <json>', `${configHelp}; replaces all of it`)
     .option('--no-container-config', 'back to the defaults')
     .addOption(
-      new Option('--set <key=value...>', 'one of its limits, like memoryMb=512')
+      new Option(
+        '--set <key=value...>',
+        'one of its limits, like memoryMb=512, or of its provider’s options, like providerOptions.prefix=hi',
+      )
         .conflicts('containerConfig')
-        .argParser(collect),
+        .argParser(collectWords),
     )
     .addOption(
       new Option('--unset <key...>', 'one of its limits back to the default')
         .conflicts('containerConfig')
-        .argParser(collect),
+        .argParser(collectWords),
     )
     .action(act(update));
   noun
@@ -61,11 +65,6 @@ export const addAgentGroupCommands: AddCommands = (program, act) => {
     .option('--with-sessions', 'delete its ended sessions too, with their files')
     .action(act(remove));
 };
-
-/** An option that may be given several times. */
-function collect(value: string, before: readonly string[] | undefined): readonly string[] {
-  return [...(before ?? []), value];
-}
 
 function list(context: CommandContext): void {
   const groups = readStore(context, (store) => store.agentGroups.list());
@@ -178,6 +177,9 @@ function readLimits(group: AgentGroup): ContainerConfig | { readonly unusable: s
 
 function describeLimits(limits: object): string {
   return Object.entries(limits)
-    .map(([name, value]) => `${name} ${String(value)}`)
+    .map(
+      ([name, value]) =>
+        `${name} ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`,
+    )
     .join(', ');
 }

@@ -3,6 +3,7 @@ import { chatName } from '../../operations/references.js';
 import { WrongValue, type AddCommands, type CommandContext } from '../command/command-context.js';
 import { parseChatName, parseName } from '../command/names.js';
 import { performNow } from '../command/perform.js';
+import { readStore } from '../command/store-access.js';
 import { formatTable } from '../output/table.js';
 import { noteUnknownChannel } from './messaging-groups.js';
 
@@ -60,7 +61,7 @@ interface AddOptions {
 
 function add(context: CommandContext, agentGroup: string, name: string, options: AddOptions): void {
   const displayName = options.displayName === undefined ? null : parseName(options.displayName);
-  const to = targetOf(options);
+  const to = targetOf(context, options);
   const destination = performNow(context, 'destinations.add', {
     ...{ agentGroup, name, displayName, to },
   });
@@ -72,7 +73,7 @@ function add(context: CommandContext, agentGroup: string, name: string, options:
 }
 
 /** Throws WrongValue unless it is one of the three. */
-function targetOf({ chat, agent, channel, platformId }: AddOptions) {
+function targetOf(context: CommandContext, { chat, agent, channel, platformId }: AddOptions) {
   const named =
     channel !== undefined && platformId !== undefined ? `${channel}:${platformId}` : undefined;
   const [one, ...others] = [chat, agent, named].filter((way) => way !== undefined);
@@ -83,7 +84,7 @@ function targetOf({ chat, agent, channel, platformId }: AddOptions) {
     });
   }
   if (agent !== undefined) return { type: 'agent', agentGroup: agent } as const;
-  return { type: 'channel', ...parseChatName(one) } as const;
+  return { type: 'channel', ...readStore(context, (store) => parseChatName(one, store)) } as const;
 }
 
 function remove(context: CommandContext, agentGroup: string, name: string): void {

@@ -1,13 +1,12 @@
 import { isoAt } from '../../../shared/base/clock.js';
 import { BerthError, hasCode } from '../../../shared/base/errors.js';
 import { assertTimeZone } from '../../sessions/tasks/recurrence.js';
-import { terminalChannelType } from '../../channels/terminal/terminal-protocol.js';
 import { messagingGroupIdFor, type MessagingGroup } from '../../store/messaging-groups.js';
 import type { Store } from '../../store/store.js';
 import { parseGiven, usageError, type CommandContext } from '../command/command-context.js';
 import { removeEndedSessions } from '../../operations/ended-sessions.js';
 import { chatName, getMessagingGroup, isSameName } from '../../operations/references.js';
-import { parseChatName, parseName, parseSender } from '../command/names.js';
+import { isTerminal, parseChatName, parseName, parseSender } from '../command/names.js';
 import { scopeOf } from '../command/perform.js';
 import { writeStore } from '../command/store-access.js';
 
@@ -26,7 +25,7 @@ export function createMessagingGroup(
   options: MessagingGroupOptions,
 ): MessagingGroup {
   return writeStore(context, (store) => {
-    const { channelType, platformId } = parseChatName(chat);
+    const { channelType, platformId } = parseChatName(chat, store);
     const known = store.messagingGroups.findByPlatform(channelType, platformId);
     if (known !== undefined) {
       throw new BerthError('already_exists', `The chat ${chat} is known already: ${known.id}.`, {
@@ -74,7 +73,7 @@ export function updateMessagingGroup(
 } {
   if (Object.keys(options).length === 0) throw usageError('Say what is to change.');
   return writeStore(context, (store) => {
-    const group = withOptions(options, getMessagingGroup(store, reference));
+    const group = withOptions(store, options, getMessagingGroup(store, reference));
     store.messagingGroups.update(group);
     const now = isoAt(context.clock.now());
     const listed = store.messagingGroups.listAllowedSenders(group.id);
@@ -83,7 +82,7 @@ export function updateMessagingGroup(
       (sender) => !spellings(sender).some((one) => listed.includes(one)),
     );
     for (const sender of options.allow ?? []) {
-      store.messagingGroups.allowSender(group.id, senderOf(group, sender), now);
+      store.messagingGroups.allowSender(group.id, senderOf(store, group, sender), now);
     }
     for (const sender of options.disallow ?? []) {
       for (const one of spellings(sender)) store.messagingGroups.disallowSender(group.id, one);
@@ -129,8 +128,8 @@ function insertChat(
   chat: string,
   options: MessagingGroupOptions,
 ): MessagingGroup {
-  const { channelType, platformId } = parseChatName(chat);
-  const group = withOptions(options, {
+  const { channelType, platformId } = parseChatName(chat, store);
+  const group = withOptions(store, options, {
     channelType,
     platformId,
     id: messagingGroupIdFor(channelType, platformId),
@@ -145,18 +144,22 @@ function insertChat(
 }
 
 /** People name themselves in the terminal; other platforms make the ids of their people. */
-function senderOf({ channelType }: MessagingGroup, text: string): string {
-  return channelType === terminalChannelType ? parseName(text) : parseSender(text);
+function senderOf(store: Store, { channelType }: MessagingGroup, text: string): string {
+  return isTerminal(store, channelType) ? parseName(text) : parseSender(text);
 }
 
-function withOptions(options: MessagingGroupOptions, group: MessagingGroup): MessagingGroup {
+function withOptions(
+  store: Store,
+  options: MessagingGroupOptions,
+  group: MessagingGroup,
+): MessagingGroup {
   const { name, group: isGroup, admin, timeZone } = options;
   if (typeof timeZone === 'string') {
     parseGiven(() => {
       assertTimeZone(timeZone);
     });
   }
-  const adminUserId = typeof admin === 'string' ? senderOf(group, admin) : admin;
+  const adminUserId = typeof admin === 'string' ? senderOf(store, group, admin) : admin;
   return {
     ...group,
     name: name === undefined ? group.name : parseName(name),

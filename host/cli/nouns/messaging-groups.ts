@@ -1,6 +1,5 @@
 import { Option } from 'commander';
 import { describeAge } from '../command/time-words.js';
-import { readDaemonState } from '../../store/daemon-state.js';
 import type { MessagingGroup } from '../../store/messaging-groups.js';
 import type { AddCommands, CommandContext } from '../command/command-context.js';
 import {
@@ -87,12 +86,13 @@ function create(
 
 /** The daemon's word is the last one's where none runs. */
 export function noteUnknownChannel(
-  { config, output }: CommandContext,
+  context: CommandContext,
   { channelType }: { readonly channelType: string },
 ): void {
-  const known = Object.keys(readDaemonState(config.paths.centralDb)?.channels ?? {});
-  if (known.length === 0 || known.includes(channelType)) return;
-  output.note(`There is no channel ${channelType} here; there is ${known.join(', ')}.`);
+  const known = readStore(context, (store) => store.channels.list().map(({ id }) => id));
+  if (known.includes(channelType)) return;
+  const others = known.length === 0 ? '' : `; there is ${known.join(', ')}`;
+  context.output.note(`There is no channel ${channelType} here${others}.`);
 }
 
 function show(

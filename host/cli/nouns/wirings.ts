@@ -1,9 +1,9 @@
 import { Option, type Command } from 'commander';
 import { findMentionedNames } from '../../channels/terminal/terminal-mention.js';
-import { terminalChannelType } from '../../channels/terminal/terminal-protocol.js';
 import { responseScopes, sessionModes, type Wiring } from '../../store/wirings.js';
 import type { AddCommands, CommandContext } from '../command/command-context.js';
 import { noteUnknownChannel } from './messaging-groups.js';
+import { isTerminal } from '../command/names.js';
 import { parseWhole } from '../command/option-values.js';
 import { chatName } from '../../operations/references.js';
 import { performNow } from '../command/perform.js';
@@ -117,8 +117,9 @@ interface TestOptions {
 
 function test(context: CommandContext, chat: string, text: string, options: TestOptions): void {
   const { sender, thread = null, mention = false } = options;
-  const isTerminal = chat.startsWith(`${terminalChannelType}:`);
-  const mentionedNames = isTerminal ? [...findMentionedNames(text)] : [];
+  const [channel = ''] = chat.split(':');
+  const isTyped = readStore(context, (store) => isTerminal(store, channel));
+  const mentionedNames = isTyped ? [...findMentionedNames(text)] : [];
   const message = { text, sender, thread, mention, mentionedNames };
   const verdicts = performNow(context, 'wirings.test', { chat, ...message });
   context.output.result(verdicts, (width) =>

@@ -24,7 +24,7 @@ export interface RuntimeSettings extends ImageSettings {
   /** The address at which the last daemon of this home had its engine, as describeEngine tells it; null: it had none. */
   readonly lastEngine: string | null;
   readonly pollIntervalMs: number;
-  readonly runnerPath: string;
+  readonly runners: Readonly<Record<string, string>>;
   readonly processesDir: string;
   readonly executablePath: string;
   readonly installId: string;
@@ -69,7 +69,7 @@ export async function buildRuntime(
   const { image, engine } = buildAgentImage(settings);
   const docker = new DockerRuntime({ engine, image, installId, logLimits, clock, log });
   const process = new ProcessRuntime({
-    runnerPath: settings.runnerPath,
+    runners: settings.runners,
     stateDir: settings.processesDir,
     installId,
     path: settings.executablePath,

@@ -22,11 +22,18 @@ export function containerName({ installId, sessionId }: ContainerOwner): string 
   return `berth-${installId}-${sessionId}`;
 }
 
+/** The bundle that holds this provider, and none of the others. */
+export function runnerFileOf(provider: string): string {
+  return `runner-${provider}.cjs`;
+}
+
 export interface ContainerSpec {
   readonly name: string;
   readonly owner: ContainerOwner;
   /** The session's own folders on the host. */
   readonly workspace: Workspace;
+  /** Its runner is the bundle of this provider. */
+  readonly provider: string;
   readonly env: Readonly<Record<string, string>>;
   readonly network: 'none' | 'bridge';
   readonly memoryMb: number;

@@ -6,6 +6,7 @@ const spec: ContainerSpec = {
   name: 'berth-i-s',
   owner: { installId: 'i', sessionId: 's', agentGroupId: 'g' },
   workspace: { inDir: '/h/in', outDir: '/h/out', agentDir: '/h/agent', homeDir: '/h/home' },
+  provider: 'echo',
   env: { A: '1', HOME: '/elsewhere' },
   network: 'none',
   memoryMb: 512,
@@ -47,6 +48,10 @@ describe('what the engine is asked for', () => {
 
   it('keeps the home in the workspace, whatever the environment says', () => {
     expect(body.Env).toEqual(['A=1', 'HOME=/workspace/home']);
+  });
+
+  it('runs the runner of its provider', () => {
+    expect(body.Cmd).toEqual(['/opt/berth/runner-echo.cjs']);
   });
 
   it('says whose it is', () => {

@@ -1,5 +1,5 @@
 import { containerWorkspace, type Workspace } from '../../../shared/protocol/workspace.js';
-import type { ContainerOwner, ContainerSpec } from './container-runtime.js';
+import { runnerFileOf, type ContainerOwner, type ContainerSpec } from './container-runtime.js';
 import type { CreateBody } from './docker-engine.js';
 
 /** The labels that say whose a container is, when it was told to start, and with what. */
@@ -34,6 +34,7 @@ export function createBody(spec: ContainerSpec, image: string, startedAtMs: numb
   const memory = spec.memoryMb * mebibyte;
   return {
     Image: image,
+    Cmd: [`/opt/berth/${runnerFileOf(spec.provider)}`],
     User: spec.user,
     Env: Object.entries({ ...spec.env, HOME: containerWorkspace.homeDir }).map(
       ([name, value]) => `${name}=${value}`,

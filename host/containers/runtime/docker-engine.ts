@@ -25,6 +25,7 @@ export interface EngineContainer {
 /** The part of the engine's create request that we use; its names are the engine's. */
 export interface CreateBody {
   readonly Image: string;
+  readonly Cmd: string[];
   readonly User: string;
   readonly Env: string[];
   readonly Labels: Record<string, string>;

@@ -19,7 +19,7 @@ const doomedDaemon = fileURLToPath(new URL('faults/doomed-daemon.ts', tests));
 
 function makeRuntime(installId: string, stateDir: string, maxBytes = 1_000_000): ProcessRuntime {
   return new ProcessRuntime({
-    runnerPath,
+    runners: { echo: runnerPath },
     stateDir,
     installId,
     path: '/usr/bin:/bin',

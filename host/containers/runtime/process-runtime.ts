@@ -22,8 +22,8 @@ import { spawnRunner } from './process-spawn.js';
 import { ProcessRecords, type ProcessRecord } from './process-records.js';
 
 export interface ProcessRuntimeDeps {
-  /** The runner's file, run with this program's own Node. */
-  readonly runnerPath: string;
+  /** By provider: its runner's file, run with this program's own Node. */
+  readonly runners: Readonly<Record<string, string>>;
   /** The folder of the records of the processes. */
   readonly stateDir: string;
   readonly installId: string;
@@ -79,9 +79,9 @@ export class ProcessRuntime implements ContainerRuntime {
     return await Promise.all(born.map((record) => this.#observe(record)));
   }
 
-  /** The runner's file as it is when it is first asked for. */
+  /** The runners' files as they are when they are first asked for. */
   imageName(): Promise<string> {
-    this.#imageName ??= nameRunner(this.#deps.runnerPath);
+    this.#imageName ??= nameRunners(Object.values(this.#deps.runners));
     return this.#imageName;
   }
 
@@ -155,8 +155,10 @@ export class ProcessRuntime implements ContainerRuntime {
   }
 
   async #spawn(spec: ContainerSpec): Promise<ProcessRecord> {
-    const { runnerPath, logLimits, clock } = this.#deps;
-    const { workspace, logPath } = spec;
+    const { runners, logLimits, clock } = this.#deps;
+    const { workspace, logPath, provider } = spec;
+    const runnerPath = runners[provider];
+    if (runnerPath === undefined) throw noRunner(provider);
     await rotateIfLarge(logPath, logLimits);
     const env = this.#environment(spec);
     const { pid, ended } = await spawnRunner({ runnerPath, cwd: workspace.agentDir, env, logPath });
@@ -265,15 +267,24 @@ export class ProcessRuntime implements ContainerRuntime {
   }
 }
 
-async function nameRunner(path: string): Promise<string> {
+async function nameRunners(paths: readonly string[]): Promise<string> {
+  const hash = createHash('sha256');
+  for (const path of paths) hash.update(await readRunner(path));
+  return `runner:${hash.digest('hex').slice(0, 12)}`;
+}
+
+async function readRunner(path: string): Promise<Buffer> {
   try {
-    const hash = createHash('sha256')
-      .update(await readFile(path))
-      .digest('hex');
-    return `runner:${hash.slice(0, 12)}`;
+    return await readFile(path);
   } catch (error) {
     throw new BerthError('image_failed', `The runner ${path} cannot be read.`, { cause: error });
   }
+}
+
+function noRunner(provider: string): BerthError {
+  return new BerthError('image_failed', `There is no runner for the provider ${provider}.`, {
+    next: 'Make it with npm run build.',
+  });
 }
 
 function nameTaken(name: string): BerthError {

@@ -8,6 +8,7 @@ export interface SpecFacts {
   readonly session: Session;
   readonly workspace: Workspace;
   readonly config: ContainerConfig;
+  readonly provider: string;
   /** `uid:gid`. */
   readonly user: string;
   readonly logPath: string;
@@ -23,6 +24,7 @@ export function containerSpecFor(facts: SpecFacts): ContainerSpec {
     name: containerName(owner),
     owner,
     workspace: facts.workspace,
+    provider: facts.provider,
     env: {},
     network: config.network,
     memoryMb: config.memoryMb,

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { errnoOf } from '../../../shared/base/errors.js';
-import type { RunnerConfig } from '../../../shared/protocol/runner-config.js';
+import { runnerProtocol, type RunnerConfig } from '../../../shared/protocol/runner-config.js';
 import type { Workspace } from '../../../shared/protocol/workspace.js';
 import type { SessionFolders } from '../../sessions/session-folder.js';
 import type { AgentGroup } from '../../store/agent-groups.js';
@@ -41,20 +41,23 @@ export class Fingerprints {
       home: identityOf(workspace.homeDir),
       agent: identityOf(workspace.agentDir),
       image: await this.#imageName(),
-      provider: encodeURIComponent(provider),
+      provider: encodeURIComponent(provider.name),
       limits: [network, memoryMb, cpus, pidsLimit].join(','),
       user,
-      runner: digest(runner),
+      runner: digest({ ...runner, options: provider.options }),
     };
   }
 
   /** The settings that the runner is told in its runner.json. */
   runnerConfigOf(session: Session, group: AgentGroup): RunnerConfig {
     return {
-      protocol: 1,
+      protocol: runnerProtocol,
       sessionId: session.id,
       agentGroup: { id: group.id, name: group.name },
-      provider: session.provider ?? group.provider ?? this.#deps.defaultProvider,
+      provider: {
+        name: session.provider ?? group.provider ?? this.#deps.defaultProvider,
+        options: readContainerConfig(group.containerConfig).providerOptions,
+      },
       batchSize: 20,
       pollIntervalMs: this.#deps.pollIntervalMs,
       heartbeatIntervalMs: 1_000,

@@ -170,6 +170,7 @@ describe('the specification of a container', () => {
       session,
       workspace,
       config,
+      provider: 'echo',
       user: '1000:1000',
       logPath: '/l',
       fingerprint: 'v1',
@@ -179,6 +180,7 @@ describe('the specification of a container', () => {
       name: 'berth-abc-s-1',
       owner: { installId: 'abc', sessionId: 's-1', agentGroupId: 'ag-1' },
       workspace,
+      provider: 'echo',
       env: {},
       network: 'bridge',
       memoryMb: 128,
@@ -196,7 +198,7 @@ describe('the specification of a container', () => {
 
 describe('a provider that runs tools', () => {
   const nowhere = { isolates: false, name: 'process' };
-  const known = ['echo', 'claude'];
+  const known = { echo: { runsTools: false }, claude: { runsTools: true } };
 
   it('needs a container, or leave by name', () => {
     expect(() => {

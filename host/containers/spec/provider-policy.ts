@@ -1,22 +1,20 @@
 import { BerthError } from '../../../shared/base/errors.js';
-import { providerNames } from '../../../shared/protocol/provider-names.js';
-
-/** Providers that only answer: they run no tools, so they can do no more without a container than with one. */
-const providersWithoutTools: readonly string[] = ['echo'];
+import { providers } from '../../../shared/protocol/provider-table.js';
 
 /** Throws spec_refused where there is no such provider, or where one that runs tools would run without isolation and nobody allowed it. */
 export function assertProviderAllowed(
   provider: string,
   runtime: { readonly isolates: boolean; readonly name: string },
   allowedWithoutIsolation: readonly string[],
-  known: readonly string[] = providerNames,
+  known: Readonly<Record<string, { readonly runsTools: boolean }>> = providers,
 ): void {
-  if (!known.includes(provider)) {
+  const facts = Object.hasOwn(known, provider) ? known[provider] : undefined;
+  if (facts === undefined) {
     throw new BerthError('spec_refused', `There is no provider ${JSON.stringify(provider)}.`, {
-      next: `Give the agent group one of these: ${known.join(', ')}.`,
+      next: `Give the agent group one of these: ${Object.keys(known).join(', ')}.`,
     });
   }
-  if (runtime.isolates || providersWithoutTools.includes(provider)) return;
+  if (runtime.isolates || !facts.runsTools) return;
   if (allowedWithoutIsolation.includes(provider)) return;
   throw new BerthError(
     'spec_refused',

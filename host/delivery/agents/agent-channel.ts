@@ -1,6 +1,6 @@
 /** Takes the answers of an agent to the agent that asked, as any channel takes them to a chat. */
 import { hasCode, toBerthError } from '../../../shared/base/errors.js';
-import type { Channel, OutboundEvent, SendOutcome } from '../../channels/channel.js';
+import type { ChannelPort, OutboundEvent, SendOutcome } from '../../channels/channel.js';
 import { agentChannelType, askerOf } from '../../sessions/agent-conversation.js';
 import type { Store } from '../../store/store.js';
 import type { AgentMail } from './agent-mail.js';
@@ -10,23 +10,14 @@ export interface AgentChannelDeps {
   readonly mail: AgentMail;
 }
 
-export class AgentChannel implements Channel {
-  readonly type = agentChannelType;
+export class AgentChannel implements ChannelPort {
+  readonly id = agentChannelType;
   readonly sendsAreIdempotent = true;
   readonly wiresItself = false;
   readonly #deps: AgentChannelDeps;
 
   constructor(deps: AgentChannelDeps) {
     this.#deps = deps;
-  }
-
-  /** Nothing comes in from here. */
-  start(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  refuse(): void {
-    // Nothing comes in from here.
   }
 
   async send({ address, messageId, inReplyTo, chat, files }: OutboundEvent): Promise<SendOutcome> {
@@ -46,8 +37,8 @@ export class AgentChannel implements Channel {
     }
   }
 
-  stop(): Promise<void> {
-    return Promise.resolve();
+  settled(): void {
+    // An agent that asked is told by the answer.
   }
 }
 

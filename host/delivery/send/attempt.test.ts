@@ -1,17 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { ChatOut } from '../../../shared/protocol/session-message.js';
-import type { Channel, OutboundEvent } from '../../channels/channel.js';
+import type { ChannelPort, OutboundEvent } from '../../channels/channel.js';
 import { sendBounded } from './attempt.js';
 
-function channelThat(send: Channel['send']): Channel {
+function channelThat(send: ChannelPort['send']): ChannelPort {
   return {
-    type: 'fake',
+    id: 'fake',
     sendsAreIdempotent: true,
     wiresItself: false,
-    start: () => Promise.resolve(),
-    refuse: () => undefined,
     send,
-    stop: () => Promise.resolve(),
+    settled: () => undefined,
   };
 }
 
@@ -32,7 +30,7 @@ async function sent(chat: ChatOut): Promise<ChatOut | undefined> {
 describe('an attempt to send', () => {
   const late = 'the fake channel did not answer within 20 ms';
 
-  it.each<[string, Channel['send'], string]>([
+  it.each<[string, ChannelPort['send'], string]>([
     ['rejects', () => Promise.reject(new Error('a bug')), 'a bug'],
     [
       'throws',

@@ -1,26 +1,26 @@
 import { toBerthError } from '../../../shared/base/errors.js';
 import { Deadline } from '../../../shared/base/lifecycle.js';
 import { toWellFormed } from '../../../shared/base/well-formed.js';
-import type { Channel, OutboundEvent, SendOutcome } from '../../channels/channel.js';
+import type { ChannelPort, OutboundEvent, SendOutcome } from '../../channels/channel.js';
 
 /**
  * Sends through a channel that may throw or hang. Resolves with an outcome within `timeoutMs` milliseconds and never
  * rejects: an attempt that threw, or took longer, is `unknown`.
  */
 export async function sendBounded(
-  channel: Channel,
+  channel: ChannelPort,
   event: OutboundEvent,
   timeoutMs: number,
 ): Promise<SendOutcome> {
   const sending = attempt(channel, event);
   const ended = await new Deadline(timeoutMs).wait(sending);
   if (ended === 'done') return sending;
-  const reason = `the ${channel.type} channel did not answer within ${timeoutMs} ms`;
+  const reason = `the ${channel.id} channel did not answer within ${timeoutMs} ms`;
   return { kind: 'unknown', reason };
 }
 
 /** Nobody knows how far a channel that threw had come; it may also throw before it returns a promise. */
-async function attempt(channel: Channel, event: OutboundEvent): Promise<SendOutcome> {
+async function attempt(channel: ChannelPort, event: OutboundEvent): Promise<SendOutcome> {
   try {
     return await channel.send(withWellFormedText(event));
   } catch (error) {

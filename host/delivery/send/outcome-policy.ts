@@ -3,7 +3,7 @@
  * outcome means. Pure: callers read the facts and write what was decided.
  */
 import type { ChatOut } from '../../../shared/protocol/session-message.js';
-import type { Channel, SendOutcome } from '../../channels/channel.js';
+import type { ChannelFacts, SendOutcome } from '../../channels/channel.js';
 import { planRetry, type RetryLimits } from '../../sessions/retry-policy.js';
 
 /**
@@ -121,7 +121,7 @@ function heedWish(retryAfterMs: number): number {
 
 /** Whether sending it twice does harm: an edit or a reaction only does again what it has done. */
 export function wouldShowTwice(
-  channel: Pick<Channel, 'sendsAreIdempotent'>,
+  channel: Pick<ChannelFacts, 'sendsAreIdempotent'>,
   operation: ChatOut['operation'],
 ): boolean {
   return !channel.sendsAreIdempotent && operation === 'post';

@@ -11,7 +11,7 @@ import { asForeign, fromSqlite, withDatabase } from '../../base/sqlite/sqlite.js
 import type { StatementCache } from '../../base/sqlite/statement-cache.js';
 import type { Address } from '../session-message.js';
 import { assertNotHostile } from './hostile-file.js';
-import { failureKey, maxReasonLength, triesKey } from '../session-state.js';
+import { agentStateKey, failureKey, maxReasonLength, triesKey } from '../session-state.js';
 
 /** How long SQLite waits for the host's read to end, in milliseconds. The host's reads take less than one. */
 const busyTimeoutMs = 1_000;
@@ -43,10 +43,18 @@ export type FinalAck =
       readonly reason: string;
     };
 
+/** A provider's note; null: it is taken away. */
+export interface StateChange {
+  readonly key: string;
+  readonly value: string | null;
+}
+
 /** All that one transaction of a turn writes. */
 export interface OutboundCommit {
   readonly rows: readonly NewOutboundRow[];
   readonly acks: readonly FinalAck[];
+  /** Notes of the provider that have changed, if any. */
+  readonly state?: readonly StateChange[];
   /** The highest seq in inbound.db now; the new rows come after it. */
   readonly inboundMaxSeq: number;
   readonly nowMs: number;
@@ -93,7 +101,17 @@ export class OutboundWriter {
     this.#write((statements) => {
       insertRows(statements, commit);
       writeAcks(statements, commit.acks, commit.nowMs);
+      writeChanges(statements, commit.state ?? [], commit.nowMs);
     });
+  }
+
+  /** A provider's note. */
+  findState(key: string): string | undefined {
+    return this.#use('BEGIN', (statements) =>
+      statements
+        .pluck<[string], string>('SELECT value FROM session_state WHERE key = ?')
+        .get(agentStateKey(key)),
+    );
   }
 
   /** Gives back what a runner before this one had claimed and not ended. Returns how many. */
@@ -120,10 +138,14 @@ export class OutboundWriter {
   }
 
   #write<T>(use: (statements: StatementCache) => T): T {
+    return this.#use('BEGIN IMMEDIATE', use);
+  }
+
+  #use<T>(begin: 'BEGIN' | 'BEGIN IMMEDIATE', use: (statements: StatementCache) => T): T {
     const { path } = this.#file;
     try {
       const opened = this.#file.open();
-      const result = transact(opened, 'BEGIN IMMEDIATE', () => use(opened.statements));
+      const result = transact(opened, begin, () => use(opened.statements));
       this.#file.endUse();
       return result;
     } catch (error) {
@@ -191,6 +213,18 @@ function writeAcks(statements: StatementCache, acks: readonly FinalAck[], nowMs:
     }
     writeState(statements, failureKey(ack.id), cutText(ack.reason, maxReasonLength), nowMs);
     writeState(statements, triesKey(ack.id), String(ack.tries), nowMs);
+  }
+}
+
+function writeChanges(
+  statements: StatementCache,
+  changes: readonly StateChange[],
+  nowMs: number,
+): void {
+  const remove = statements.prepare('DELETE FROM session_state WHERE key = ?');
+  for (const { key, value } of changes) {
+    if (value === null) remove.run(agentStateKey(key));
+    else writeState(statements, agentStateKey(key), value, nowMs);
   }
 }
 
