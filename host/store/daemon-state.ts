@@ -38,6 +38,8 @@ export const daemonStateSchema = z.object({
   supervisor: z.string().nullable().default(null),
   /** The address of its container engine, where it uses one. */
   engine: z.string().nullable().default(null),
+  /** A clause that says why the daemon cannot see what its containers' programs may do; null: it can, or none has run. */
+  unverified: z.string().nullable().default(null),
   /** Sentences that a person should read, and that are no problem. */
   remarks: z.array(z.string()).readonly().default([]),
 });

@@ -44,6 +44,7 @@ export class DaemonStatus {
       homeFolder: null,
       supervisor: null,
       engine: null,
+      unverified: null,
       remarks: [],
       ...deps.about,
     };

@@ -20,5 +20,6 @@ export const daemonWords: DaemonState = {
   homeFolder: null,
   supervisor: null,
   engine: null,
+  unverified: null,
   remarks: [],
 };

@@ -158,10 +158,12 @@ type Field = readonly [name: string, value: string | undefined];
 function fieldsOf(state: DaemonState, nowMs: number, zone: InstallTimeZone): readonly Field[] {
   const channels = Object.entries(state.channels).map(([type, how]) => `${type} (${how})`);
   const isolation = isolates(state) === true ? 'isolates agents' : 'isolates nothing';
+  const { unverified } = state;
+  const doubt = unverified === null ? '' : ` (by the engine's word alone: ${unverified})`;
   return [
     ['uptime', describeUptime(state, nowMs, zone.name)],
     ['time zone', zone.name],
-    ['runtime', state.runtime === null ? undefined : `${state.runtime}, ${isolation}`],
+    ['runtime', state.runtime === null ? undefined : `${state.runtime}, ${isolation}${doubt}`],
     ['remark', [state.activity, zone.remark].filter((one) => one !== null).join(' ') || undefined],
     ...state.remarks.map((remark): Field => ['remark', remark]),
     ['channels', channels.join(', ') || 'none'],

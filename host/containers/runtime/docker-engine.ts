@@ -106,14 +106,19 @@ export class DockerEngine {
     await unless([404, 409], this.#call('remove the container', remove));
   }
 
-  /** By id or name. */
-  async findContainer(name: string): Promise<EngineContainer | undefined> {
-    const found = await unless(
+  /** The engine's whole answer about a container, by id or name; undefined where there is none. */
+  async inspectContainer(name: string): Promise<Docker.ContainerInspectInfo | undefined> {
+    return await unless(
       [404],
       this.#call('inspect the container', (docker, abortSignal) =>
         docker.getContainer(name).inspect({ abortSignal }),
       ),
     );
+  }
+
+  /** By id or name. */
+  async findContainer(name: string): Promise<EngineContainer | undefined> {
+    const found = await this.inspectContainer(name);
     if (found === undefined) return undefined;
     const { Config, State } = found;
     return {
