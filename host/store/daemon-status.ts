@@ -43,6 +43,7 @@ export class DaemonStatus {
       program: null,
       homeFolder: null,
       supervisor: null,
+      isolates: null,
       engine: null,
       unverified: null,
       remarks: [],

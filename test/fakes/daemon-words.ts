@@ -20,6 +20,7 @@ export const daemonWords: DaemonState = {
   homeFolder: null,
   supervisor: null,
   engine: null,
+  isolates: null,
   unverified: null,
   remarks: [],
 };

@@ -6,6 +6,7 @@ import type {
   PostureVerdict,
 } from '../../host/containers/runtime/container-runtime.js';
 import type { Posture } from '../../host/containers/spec/posture.js';
+import type { RuntimeName } from '../../shared/protocol/runtime-names.js';
 import type { Clock } from '../../shared/base/clock.js';
 
 export interface FakeRuntimeOptions {
@@ -16,7 +17,7 @@ export interface FakeRuntimeOptions {
 
 /** An engine in memory, whose containers do nothing by themselves. */
 export class FakeRuntime implements ContainerRuntime {
-  readonly name: 'docker' | 'process';
+  readonly name: RuntimeName;
   readonly isolates: boolean;
   /** Every start that was asked for. */
   readonly starts: ContainerSpec[] = [];

@@ -21,6 +21,7 @@ const state: DaemonState = {
   homeFolder: null,
   supervisor: null,
   engine: null,
+  isolates: null,
   unverified: null,
   remarks: [],
 };

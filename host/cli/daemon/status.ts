@@ -7,7 +7,7 @@ import {
   findNewestBackup,
   type Backup,
 } from '../../store/central/central-backup.js';
-import type { DaemonState } from '../../store/daemon-state.js';
+import { isolatesAgents, type DaemonState } from '../../store/daemon-state.js';
 import type { AddCommands, CommandContext } from '../command/command-context.js';
 import { findDaemon } from '../command/daemon-presence.js';
 import { describeFullDisk, findDiskSpace } from './disk-space.js';
@@ -119,8 +119,9 @@ function problemOf(state: DaemonState | undefined, fullDisk: string | undefined)
   return [...problems, ...(fullDisk === undefined ? [] : [fullDisk])].join('; ') || null;
 }
 
-function isolates({ runtime }: DaemonState): boolean | null {
-  return runtime === null ? null : runtime !== 'process';
+/** Null while it starts. */
+function isolates(state: DaemonState): boolean | null {
+  return state.runtime === null ? null : isolatesAgents(state);
 }
 
 /**

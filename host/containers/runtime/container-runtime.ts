@@ -10,6 +10,7 @@
  * - `stop` and `remove` are idempotent: what is gone already is no error.
  */
 import type { BerthError } from '../../../shared/base/errors.js';
+import type { RuntimeName } from '../../../shared/protocol/runtime-names.js';
 import type { Workspace } from '../../../shared/protocol/workspace.js';
 import type { Posture } from '../spec/posture.js';
 
@@ -65,7 +66,7 @@ export type PostureVerdict =
   | { readonly kind: 'gone' };
 
 export interface ContainerRuntime {
-  readonly name: 'docker' | 'process';
+  readonly name: RuntimeName;
   /** False: containers are plain processes, and nothing keeps them from the host. */
   readonly isolates: boolean;
   /** Makes ready what starting needs (the agent image); says what it does through `onProgress`. */
