@@ -38,6 +38,8 @@ export interface BuildRequest {
   readonly tag: string;
   readonly buildArgs: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
+  /** The network of its RUN steps. `default`: the engine's bridge. */
+  readonly network: 'none' | 'default';
 }
 
 /**
@@ -165,6 +167,7 @@ export class DockerEngine {
       rm: true,
       forcerm: true,
       version: '1',
+      ...(request.network === 'none' ? { networkmode: 'none' } : {}),
     } as const;
     const build = (docker: Docker, abortSignal: AbortSignal): Promise<NodeJS.ReadableStream> =>
       docker.buildImage(Readable.from([request.context]), { ...options, abortSignal });
