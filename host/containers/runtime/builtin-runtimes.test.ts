@@ -16,11 +16,18 @@ import {
 } from './builtin-runtimes.js';
 
 /** As an engine with nothing in it answers. */
-const engineWithNothing: RequestListener = (request, response) => {
-  const isVersion = request.url?.startsWith('/version') ?? false;
-  const body = isVersion ? { Version: '4.3.1', Components: [{ Name: 'Podman Engine' }] } : [];
-  response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
-};
+function engineWith(securityOptions: readonly string[] | null): RequestListener {
+  const answers: Readonly<Record<string, unknown>> = {
+    '/version': { Version: '4.3.1', Components: [{ Name: 'Podman Engine' }] },
+    '/info': { SecurityOptions: securityOptions },
+  };
+  return (request, response) => {
+    const body = answers[request.url?.split('?')[0] ?? ''] ?? [];
+    response.writeHead(200, { 'Content-Type': 'application/json' }).end(JSON.stringify(body));
+  };
+}
+
+const engineWithNothing = engineWith(['name=seccomp,profile=default', 'name=cgroupns']);
 
 describe('what can run agents', () => {
   let folder: string;
@@ -117,6 +124,18 @@ describe('what can run agents', () => {
     const [unknown] = await builtinRuntimes(settings({ dockerHost: 'ssh://host' }));
     expect(await unknown?.canReach()).toMatchObject({ code: 'config_invalid' });
   });
+
+  it.each(['name=rootless', 'name=userns'])(
+    'is not reached where agents could not write their files (%s), and says so',
+    async (option) => {
+      const dockerHost = await listen('mapping.sock', engineWith(['name=seccomp', option]));
+      const [mapping] = await own({ dockerHost });
+      expect(await mapping?.canReach()).toMatchObject({
+        message: expect.stringContaining('could not write their files') as string,
+        next: expect.stringContaining('DOCKER_HOST') as string,
+      });
+    },
+  );
 
   it('is what answers, whatever was chosen, with its engine told', async () => {
     const dockerHost = await listen('podman/podman.sock');

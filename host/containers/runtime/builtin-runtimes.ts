@@ -1,6 +1,6 @@
 /** Everything that can run agents, in the order in which it is tried. */
 import type { Clock } from '../../../shared/base/clock.js';
-import { toBerthError, type BerthError } from '../../../shared/base/errors.js';
+import { BerthError, toBerthError } from '../../../shared/base/errors.js';
 import type { Logger } from '../../../shared/base/logger.js';
 import { runtimeNames, type RuntimeName } from '../../../shared/protocol/runtime-names.js';
 import { AgentImage } from './agent-image.js';
@@ -139,12 +139,23 @@ async function findEngineProblem(
   const engine = engineClient(dockerHost, settings);
   try {
     await engine.version();
-    return undefined;
+    // An engine that does not describe itself is judged by what it starts.
+    const mapsUsers = await engine.mapsUsers().catch(() => false);
+    return mapsUsers ? mappedUsers(describeEngine(dockerHost)) : undefined;
   } catch (error) {
     return toBerthError(error);
   } finally {
     engine.close();
   }
+}
+
+/** An agent of such an engine owns none of the folders that it is to write: each of its messages would fail. */
+function mappedUsers(address: string): BerthError {
+  return new BerthError(
+    'engine_failed',
+    `The container engine at ${address} gives containers other users than they are told (rootless, or userns-remap): agents could not write their files.`,
+    { next: 'Use an engine that root runs, without userns-remap, and name it with DOCKER_HOST.' },
+  );
 }
 
 function engineClient(

@@ -111,7 +111,14 @@ describe('the runtime', () => {
   it('is what was chosen by name', async () => {
     expect((await choose({ choice: 'docker' })).remark).toBeNull();
     first.problem = second.problem = away;
-    expect((await choose({ choice: 'docker' })).runtime).toBe(first.runtime);
+    expect(await choose({ choice: 'docker' })).toMatchObject({
+      runtime: first.runtime,
+      remark: null,
+    });
+    first.problem = second.problem = new BerthError('engine_failed', 'It will not do.', {
+      next: 'Use another.',
+    });
+    expect((await choose({ choice: 'docker' })).remark).toBe('It will not do. Use another.');
     expect((await choose({ choice: 'process', ranIsolated: true })).runtime).toBe(
       processes.runtime,
     );

@@ -40,7 +40,7 @@ export async function chooseRuntime(
   const engine = await findFirst(isolating, lastEngine);
   if (engine === undefined) return decide(required(open), unisolated);
   const runtime = engine.strategy.build();
-  if (choice !== 'auto') return { ...engine, runtime, remark: describeOther(engine) ?? null };
+  if (choice !== 'auto') return { ...engine, runtime, remark: describeNamed(engine) };
   try {
     if (engine.problem !== undefined) throw engine.problem;
     await runtime.prepare(onProgress);
@@ -96,6 +96,15 @@ function describeWaiting(problem: BerthError, engine: FoundEngine): string {
   const waiting = 'Agents of this home have run in containers, and wait until they can again';
   const advice = describeOther(engine) ?? 'To run them without, say `--runtime process`.';
   return `${waiting}: ${problem.message} ${advice}`;
+}
+
+/** An engine that does not answer is told of while it does not; others may answer, and not do. */
+function describeNamed(engine: FoundEngine): string | null {
+  const { problem } = engine;
+  const other = describeOther(engine);
+  if (other !== undefined || problem === undefined) return other ?? null;
+  if (problem.code === 'engine_unreachable' || problem.code === 'engine_timeout') return null;
+  return [problem.message, problem.next ?? ''].join(' ').trimEnd();
 }
 
 function describeOther({ strategy, other }: FoundEngine): string | undefined {

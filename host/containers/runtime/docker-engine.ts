@@ -65,6 +65,14 @@ export class DockerEngine {
     return `${version.Components?.[0]?.Name ?? 'Engine'} ${version.Version}`;
   }
 
+  /** Its containers' users are others on the machine than they are told: it is rootless, or has userns-remap. */
+  async mapsUsers(): Promise<boolean> {
+    const info = await this.#call('describe itself', (docker, abortSignal) =>
+      (docker as unknown as InfoApi).info({ abortSignal }),
+    );
+    return (info.SecurityOptions ?? []).some((it) => /^name=(rootless|userns)\b/.test(it));
+  }
+
   /** All containers with this label (`name=value`), running or not. */
   async listContainers(label: string): Promise<readonly EngineContainer[]> {
     const filters = { label: [label] };
@@ -269,6 +277,11 @@ interface Abortable {
 /** Adds what dockerode does but its types do not say; an engine need not name its components. */
 interface VersionApi {
   version(options: Abortable): Promise<{ Version: string; Components?: { Name: string }[] }>;
+}
+
+/** Likewise. */
+interface InfoApi {
+  info(options: Abortable): Promise<{ SecurityOptions?: readonly string[] | null }>;
 }
 
 /** The engine puts a slash before a name. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { inspectedByDocker, inspectedByPodman } from '../../../test/fakes/inspected-containers.js';
+import { compileErrors } from '../../../test/fakes/compile-errors.js';
 import { specFor } from '../../../test/fakes/container-specs.js';
 import { createBody } from './docker-create-body.js';
 import { parseInspected, type InspectedContainer } from './docker-inspect.js';
@@ -124,6 +125,20 @@ describe('a container', () => {
         "The container engine did not give an agent's container what Berth asked for: it keeps capabilities of root, its memory is not limited to 256 MiB, it is not limited to 64 processes.",
     });
     expect(error.next).toMatch(/DOCKER_HOST.*docker info/);
+  });
+
+  it('cannot get a posture with a field that is not asked for and compared', () => {
+    const posture = 'host/containers/spec/posture.ts';
+    const addField = (text: string): string =>
+      text
+        .replace('export interface Posture {', 'export interface Posture {\n  readonly clock: 0;')
+        .replace('...commonPosture,', '...commonPosture, clock: 0,');
+    const errors = compileErrors({ [posture]: addField }, [
+      'host/containers/runtime/docker-posture.ts',
+    ]);
+    expect(errors).toEqual([
+      expect.stringMatching(/docker-posture\.ts: Property 'clock' is missing/),
+    ]);
   });
 
   it('that is described in unknown words is not started', () => {

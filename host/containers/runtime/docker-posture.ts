@@ -97,7 +97,7 @@ const rules: { readonly [K in keyof Posture]: Rule<Posture[K]> } = {
   namespaces: {
     ask: () => ({ CgroupnsMode: 'private' }),
     compare: (_, { HostConfig: { CgroupnsMode, PidMode, IpcMode, UTSMode } }) => [
-      // Podman does not say: what runs is compared then.
+      // Podman does not say.
       ...unless(
         ['private', '', undefined, null].includes(CgroupnsMode),
         "it sees others' control groups",

@@ -4,7 +4,7 @@ import { commonPosture, type Posture } from '../spec/posture.js';
 import type { PostureVerdict } from './container-runtime.js';
 import type { DockerEngine } from './docker-engine.js';
 import { parseInspected, type InspectedContainer } from './docker-inspect.js';
-import { findProcessDifferences, readProcess } from './process-confinement.js';
+import { findProcessDifferences, readProcess, type ProcessFacts } from './process-confinement.js';
 import { postureDiffers, type PostureDifference } from './posture-difference.js';
 
 /** With these a container's processes are processes of the machine's kernel. `oci`: Podman's, whichever it is. */
@@ -41,12 +41,20 @@ export async function verifyRunning(
       if (unseen > 1) return { kind: 'unseen', why: 'the engine runs agents out of sight' };
       continue;
     }
-    differences = findProcessDifferences(wanted, facts);
+    differences = findProcessDifferences(wanted, withoutUnaskable(facts, found));
     if (differences.length === 0) return { kind: 'kept' };
     if (!facts.isBeingMade) break;
     await delay(pauseMs, signal);
   }
   return { kind: 'differs', error: postureDiffers(differences) };
+}
+
+/** Podman does not say which control group namespace it gave, and its API cannot ask for one where cgroup v1 is in use. */
+function withoutUnaskable(
+  facts: ProcessFacts,
+  { HostConfig: { CgroupnsMode } }: InspectedContainer,
+): ProcessFacts {
+  return CgroupnsMode === 'private' ? facts : { ...facts, sharesControlGroups: undefined };
 }
 
 async function inspectRunning(
