@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  countsAsTheMachine,
   findProcessDifferences,
   parseStatus,
   parseUidMap,
@@ -91,6 +92,13 @@ describe('the first process of a container', () => {
         },
       ]);
     }
+  });
+
+  it('has uids that a daemon in a user namespace cannot judge', () => {
+    expect(clausesOf({ ...factsOf(), uids: undefined })).toEqual([]);
+    expect(countsAsTheMachine(parseUidMap('         0          0 4294967295\n'))).toBe(true);
+    expect(countsAsTheMachine(parseUidMap('         0          0          1\n'))).toBe(false);
+    expect(countsAsTheMachine(parseUidMap('         0       1000 4294967295\n'))).toBe(false);
   });
 
   it('may still be about to become it', () => {

@@ -9,8 +9,8 @@ import type { PostureDifference } from './posture-difference.js';
 export interface ProcessFacts {
   /** The low-level runtime still makes it what it is to be: its program has not begun. */
   readonly isBeingMade: boolean;
-  /** Real, effective, saved and file system uid, as the daemon's user namespace counts. */
-  readonly uids: readonly number[];
+  /** Real, effective, saved and file system uid. Undefined: the daemon is in a user namespace, and does not see them. */
+  readonly uids: readonly number[] | undefined;
   /** The process's own user namespace: `inside outside length` for each range. */
   readonly uidMap: readonly UidRange[];
   /** Hexadecimal masks: what it may do, and what it could take up. */
@@ -36,12 +36,14 @@ export async function readProcess(
 ): Promise<ProcessFacts | undefined> {
   try {
     if (!(await isInContainer(containerId, pid))) return undefined;
-    const [status, uidMap, sharesControlGroups] = await Promise.all([
+    const [status, uidMap, ourMap, sharesControlGroups] = await Promise.all([
       readFile(`/proc/${pid}/status`, 'utf8'),
       readFile(`/proc/${pid}/uid_map`, 'utf8'),
+      readFile('/proc/self/uid_map', 'utf8'),
       isInOurNamespace(pid, 'cgroup'),
     ]);
-    return { ...parseStatus(status), uidMap: parseUidMap(uidMap), sharesControlGroups };
+    const facts = { ...parseStatus(status), uidMap: parseUidMap(uidMap), sharesControlGroups };
+    return countsAsTheMachine(parseUidMap(ourMap)) ? facts : { ...facts, uids: undefined };
   } catch {
     return undefined;
   }
@@ -78,6 +80,13 @@ export function parseStatus(text: string): Omit<ProcessFacts, 'uidMap' | 'shares
     noNewPrivileges: fields.get('NoNewPrivs') === '1',
     seccomp: seccomp === undefined ? undefined : Number(seccomp),
   };
+}
+
+/** All uids are those of the machine. A process in a user namespace sees most others as those of nobody. */
+export function countsAsTheMachine(ourMap: readonly UidRange[]): boolean {
+  return ourMap.some(
+    ({ inside, outside, length }) => inside === 0 && outside === 0 && length >= 2 ** 32 - 1,
+  );
 }
 
 export function parseUidMap(text: string): readonly UidRange[] {
@@ -126,6 +135,7 @@ function compareUids(
   user: string | undefined,
   { uids, uidMap }: ProcessFacts,
 ): readonly [isKept: boolean, clause: string, remedy: string] {
+  if (uids === undefined) return [true, '', engine];
   const [uid = '0'] = (user ?? '').split(':');
   const forbidden = outsideOf(0, uidMap);
   const isRight =
