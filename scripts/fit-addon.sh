@@ -25,6 +25,11 @@ if loads 2>/dev/null; then
 fi
 
 echo "The SQLite addon does not fit Node $(node --version); getting one that does."
+if [ "${NETWORK:-}" = none ]; then
+  # By this sentence Berth knows that it has to build again, with the network.
+  echo "This build needs the network."
+  exit 1
+fi
 if ! command -v npm >/dev/null; then
   echo "The base image has no npm to get it with: use a base image that has, or one with the host's Node." >&2
   exit 1

@@ -41,7 +41,7 @@ describe('the configuration', () => {
       runtime: 'auto',
       logLevel: 'info',
       provider: 'echo',
-      dockerHost: undefined,
+      engineSearch: { dockerHost: undefined },
       baseImage: undefined,
       engineTimeoutMs: 10_000,
       stopTimeoutMs: 15_000,
@@ -71,7 +71,7 @@ describe('the configuration', () => {
     expect(setting(load(environment), 'DOCKER_HOST')).toEqual(['from environment', 'environment']);
     const loaded = load(environment, { DOCKER_HOST: 'from flag' });
     expect(setting(loaded, 'DOCKER_HOST')).toEqual(['from flag', 'flag']);
-    expect(loaded.config.dockerHost).toBe('from flag');
+    expect(loaded.config.engineSearch.dockerHost).toBe('from flag');
     expect(loaded.config.logLevel).toBe('warn');
   });
 
@@ -104,7 +104,8 @@ describe('the configuration', () => {
   it('takes an empty variable for one that is not set, wherever it stands', () => {
     writeFileSync(join(home, '.env'), 'BERTH_LOG_LEVEL=\nBERTH_RUNTIME=process\n');
     const { config } = load({ BERTH_LOG_LEVEL: '', BERTH_RUNTIME: '', DOCKER_HOST: '' });
-    expect(config).toMatchObject({ logLevel: 'info', runtime: 'process', dockerHost: undefined });
+    expect(config).toMatchObject({ logLevel: 'info', runtime: 'process' });
+    expect(config.engineSearch.dockerHost).toBeUndefined();
   });
 
   it.each<[SettingName, string]>([

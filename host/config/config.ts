@@ -4,14 +4,14 @@ import type { z } from 'zod';
 import { BerthError } from '../../shared/base/errors.js';
 import { findMachineTimeZone, type MachineTimeZone } from '../../shared/base/machine-time-zone.js';
 import { describeIssue } from '../../shared/protocol/plain-words.js';
+import type { RuntimeName } from '../../shared/protocol/runtime-names.js';
 import { nonEmpty, type Environment, type OnUnusable } from './dot-env.js';
+import { findEngineSearch, type EngineSearch } from './engine-search.js';
 import type { HomeChoice, HomeSource } from './home-choice.js';
 import { findHome } from './home-finder.js';
 import { programRoot } from './program.js';
 import { settings } from './settings.js';
 import { findSupervisor } from './supervisor.js';
-
-export type RuntimeChoice = 'auto' | 'docker' | 'process';
 
 /** The places of things below BERTH_HOME. */
 export interface HomePaths {
@@ -62,10 +62,10 @@ export interface Config {
   /** Tells what named the home. */
   readonly homeSource: HomeSource;
   readonly program: ProgramPaths;
-  readonly runtime: RuntimeChoice;
+  readonly runtime: 'auto' | RuntimeName;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   readonly provider: string;
-  readonly dockerHost: string | undefined;
+  readonly engineSearch: EngineSearch;
   readonly baseImage: string | undefined;
   readonly engineTimeoutMs: number;
   readonly stopTimeoutMs: number;
@@ -200,7 +200,7 @@ export function resolveConfig(
     runtime: get('BERTH_RUNTIME'),
     logLevel: get('BERTH_LOG_LEVEL'),
     provider: get('BERTH_PROVIDER'),
-    dockerHost: read('DOCKER_HOST'),
+    engineSearch: findEngineSearch(read('DOCKER_HOST'), environment, process.getuid?.()),
     baseImage: read('BERTH_BASE_IMAGE'),
     engineTimeoutMs: get('BERTH_ENGINE_TIMEOUT_MS'),
     stopTimeoutMs: get('BERTH_STOP_TIMEOUT_MS'),

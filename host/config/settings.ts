@@ -3,6 +3,7 @@ import { availableParallelism, totalmem } from 'node:os';
 import { z } from 'zod';
 import { isTimeZone } from '../../shared/base/clock.js';
 import { isProviderName, providerNames } from '../../shared/protocol/provider-table.js';
+import { runtimeNames } from '../../shared/protocol/runtime-names.js';
 
 /** Up to a day: a timer that is told to wait longer than 24 days does not wait at all. */
 const milliseconds = z.coerce.number().int().min(1).max(86_400_000);
@@ -16,7 +17,7 @@ export const settings = {
   },
   BERTH_RUNTIME: {
     about: 'What runs agents: auto, docker or process (no isolation)',
-    schema: z.enum(['auto', 'docker', 'process']),
+    schema: z.enum(['auto', ...runtimeNames]),
     fallback: 'auto',
   },
   BERTH_LOG_LEVEL: {
@@ -32,7 +33,7 @@ export const settings = {
     fallback: 'echo',
   },
   DOCKER_HOST: {
-    about: 'Where the container engine listens (unix:// or tcp://)',
+    about: 'Where the container engine listens (unix:// or tcp://); else it is searched for',
     schema: z.string().min(1),
     fallback: undefined,
   },

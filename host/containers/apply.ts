@@ -15,6 +15,7 @@ import { formatFingerprint } from './spec/fingerprint.js';
 import type { Fingerprints } from './spec/fingerprints.js';
 import { assertMountsAllowed } from './spec/mount-policy.js';
 import type { ObservedState } from './observed-state.js';
+import type { PostureWatch } from './posture-watch.js';
 import { assertProviderAllowed } from './spec/provider-policy.js';
 import type {
   ContainerRuntime,
@@ -34,6 +35,7 @@ export interface ApplyDeps {
   readonly startQueue: StartQueue;
   readonly openWork: OpenWork;
   readonly fingerprints: Fingerprints;
+  readonly postureWatch: PostureWatch;
   readonly clock: Clock;
   readonly log: Logger;
   readonly installId: string;
@@ -133,8 +135,8 @@ export class StepExecutor {
       log.info({ sessionId, containerId, durationMs }, 'container started');
       // The wake had put the start off; a prewarmed session has no other work.
       if (session.status === 'warm') store.dueItems.clear(sessionId, 'wake');
-      startFailures.noteStart();
       onRunning(sessionId);
+      this.#deps.postureWatch.begin({ sessionId, containerId, posture: spec.posture });
       return true;
     } catch (error) {
       store.sessions.setContainerStatus(sessionId, 'stopped');
@@ -168,6 +170,17 @@ export class StepExecutor {
     });
   }
 
+  /** Kills a container that must not go on; a pass over its session settles what it has left. */
+  async endAtOnce(sessionId: string, containerId: string, reason: string): Promise<void> {
+    const { runtime, observed, log } = this.#deps;
+    const own = observed.listForSession(sessionId);
+    if (!own.some((one) => one.containerId === containerId)) return;
+    this.#stopReasons.set(sessionId, reason);
+    await runtime.stop(containerId, 0);
+    observed.noteExit(containerId);
+    log.info({ sessionId, containerId, reason }, 'container stopped');
+  }
+
   #adopt(step: Extract<Step, { kind: 'adopt' }>): Promise<void> {
     const { runtime, observed, log, logPath, onRunning } = this.#deps;
     const { sessionId, containerId } = step;
@@ -179,6 +192,7 @@ export class StepExecutor {
     this.#events.noteAdopted(sessionId, containerId);
     log.info({ sessionId, containerId }, 'container adopted');
     onRunning(sessionId);
+    this.#deps.postureWatch.begin({ sessionId, containerId, posture: undefined });
     return Promise.resolve();
   }
 
@@ -212,12 +226,13 @@ export class StepExecutor {
     const lastError = await this.#findLastError(sessionId);
     const why = this.#describeEnd(sessionId, lastError);
     const howEnded = step.reason ?? this.#describeForEvent(sessionId, lastError);
+    const isExpected = wasExpected || this.#stopReasons.has(sessionId);
     await onEnded(sessionId, this.#stoppedInTurn.get(sessionId) ?? new Set(), why);
     this.#stoppedInTurn.delete(sessionId);
     this.#stopReasons.delete(sessionId);
     this.#events.noteEnded(sessionId, howEnded);
     startQueue.vacated(sessionId);
-    if (session === undefined || wasExpected) return;
+    if (session === undefined || isExpected) return;
     log.warn({ sessionId, lastError }, 'container ended by itself');
     const wasShort = startedAtMs === null || clock.now() - startedAtMs < shortRunMs;
     // If it has worked on something, how often that may be tried is the limit.

@@ -3,6 +3,7 @@ import { StepExecutor, type ApplyDeps } from './apply.js';
 import { Fingerprints, type FingerprintsDeps } from './spec/fingerprints.js';
 import { ObservedState } from './observed-state.js';
 import { Outdated } from './outdated.js';
+import { PostureWatch, type PostureWatchDeps } from './posture-watch.js';
 import { Planner, type PlannerDeps } from './planner.js';
 import { Reconciler, type ReconcilerDeps } from './reconciler.js';
 import { StartFailures, type StartFailuresDeps } from './start-failures.js';
@@ -22,6 +23,7 @@ type Inner =
   | 'executor'
   | 'openWork'
   | 'fingerprints'
+  | 'postureWatch'
   | 'outdated';
 
 export type ContainersDeps = Omit<ApplyDeps, Inner> &
@@ -30,6 +32,7 @@ export type ContainersDeps = Omit<ApplyDeps, Inner> &
   Omit<StartFailuresDeps, Inner> &
   Omit<StartQueueDeps, Inner> &
   Omit<PrewarmedPoolDeps, Inner> &
+  Pick<PostureWatchDeps, 'onVerified'> &
   WaitingNoticesDeps &
   OpenWorkDeps &
   FingerprintsDeps &
@@ -51,13 +54,29 @@ export function buildContainers(deps: ContainersDeps): Containers {
   const fingerprints = new Fingerprints(deps);
   const outdated = new Outdated({ ...deps, fingerprints });
   const planner = new Planner({ ...deps, observed, liveness, openWork, startQueue, outdated });
-  const executor = new StepExecutor({
+  const postureWatch = new PostureWatch({
+    ...deps,
+    onKept: () => {
+      startFailures.noteStart();
+    },
+    onDiffers: async (sessionId, containerId, error) => {
+      const reason = error.message.replace(/\.$/, '');
+      // Where the engine does not end it now, passes go on trying; the next start waits in any case.
+      planner.restart(sessionId, reason);
+      const session = deps.store.sessions.find(sessionId);
+      const noted = session && startFailures.note(session, error);
+      await Promise.all([noted, executor.endAtOnce(sessionId, containerId, reason)]);
+      deps.nudges.container(sessionId);
+    },
+  });
+  const executor: StepExecutor = new StepExecutor({
     ...deps,
     observed,
     startFailures,
     openWork,
     startQueue,
     fingerprints,
+    postureWatch,
   });
   const reconciler = new Reconciler({
     ...deps,
@@ -65,6 +84,7 @@ export function buildContainers(deps: ContainersDeps): Containers {
     notices,
     planner,
     executor,
+    postureWatch,
     startQueue,
     outdated,
   });

@@ -59,8 +59,7 @@ describe('the reconciler', () => {
     expect(spec).toMatchObject({
       name: `berth-install-${session.id}`,
       owner: { installId: 'install', sessionId: session.id, agentGroupId: setup.agentGroup.id },
-      user: '1000:1000',
-      network: 'none',
+      posture: { user: '1000:1000', network: 'none' },
     });
     expect(spec?.workspace.inDir).toBe(setup.folders.inDir(session.id));
     const json = readFileSync(join(spec!.workspace.inDir, 'runner.json'), 'utf8');

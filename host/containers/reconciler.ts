@@ -13,6 +13,7 @@ import type { StepExecutor } from './apply.js';
 import type { ObservedState } from './observed-state.js';
 import type { Outdated } from './outdated.js';
 import type { Planner } from './planner.js';
+import type { PostureWatch } from './posture-watch.js';
 import type { ContainerRuntime } from './runtime/container-runtime.js';
 import type { WaitingNotices } from './admission/waiting-notices.js';
 import type { StartQueue } from './admission/start-queue.js';
@@ -25,6 +26,7 @@ export interface ReconcilerDeps {
   readonly planner: Planner;
   readonly startQueue: StartQueue;
   readonly outdated: Outdated;
+  readonly postureWatch: PostureWatch;
   readonly notices: WaitingNotices;
   readonly clock: Clock;
   readonly log: Logger;
@@ -136,6 +138,7 @@ export class Reconciler {
     await this.#deps.startQueue.stop();
     await this.#resync.stop();
     await this.#passes.idle();
+    await this.#deps.postureWatch.idle();
   }
 
   /** Sessions whose containers run, as far as is known. */

@@ -45,6 +45,7 @@ export class StartFailures {
       'engine_timeout',
       'engine_failed',
       'image_failed',
+      'posture_differs',
       'disk_full',
       'resources_short',
     );

@@ -276,8 +276,11 @@ export class ComposedDaemon {
         sayProblem();
       },
       onStartTrouble: (problem) => {
-        problems.start = problem?.message;
+        problems.start = problem && [problem.message, problem.next ?? ''].join(' ').trimEnd();
         sayProblem();
+      },
+      onVerified: (unverified) => {
+        status.say({ unverified });
       },
       monotonicNow: () => performance.now(),
       maxContainers: config.maxContainers,

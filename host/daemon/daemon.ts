@@ -1,12 +1,9 @@
 /** The composition root: prepares the home, composes the daemon, and opens it for messages. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  buildAgentImage,
-  buildRuntime,
-  describeEngine,
-  type RuntimeSettings,
-} from '../containers/runtime/build-runtime.js';
+import { buildRuntime } from '../containers/runtime/build-runtime.js';
+import { findAgentImage, type RuntimeSettings } from '../containers/runtime/builtin-runtimes.js';
+import type { RuntimeWish } from '../containers/runtime/choose-runtime.js';
 import { describeBuildStep } from '../containers/runtime/build-progress.js';
 import { runnerFileOf, type ContainerRuntime } from '../containers/runtime/container-runtime.js';
 import { providerNames } from '../../shared/protocol/provider-table.js';
@@ -19,7 +16,7 @@ import { ensureDefaultAgentGroup } from '../sessions/default-agent-group.js';
 import { probeOwners, type Ownership } from '../sessions/files/owner-probe.js';
 import { agentUserFor } from '../sessions/session-folder.js';
 import { compareShippedGroups } from '../sessions/files/shipped-groups.js';
-import type { DaemonState } from '../store/daemon-state.js';
+import { isolatesAgents, type DaemonState } from '../store/daemon-state.js';
 import { DaemonStatus } from '../store/daemon-status.js';
 
 export type { ContainersAtStop } from './compose.js';
@@ -49,18 +46,18 @@ export async function startDaemon(deps: DaemonDeps): Promise<Daemon> {
   mkdirSync(deps.config.paths.sessionsDir, { recursive: true, mode: 0o711 });
   letAllPass(deps.config.paths.sessionsDir);
   mkdirSync(sessionLogsDir(deps.config), { recursive: true, mode: 0o700 });
-  const built = await buildRuntime(runtimeSettings(deps, last), (line) => {
+  const built = await buildRuntime(runtimeSettings(deps), runtimeWish(deps, last), (line) => {
     const activity = describeBuildStep(line);
     if (activity === undefined) return;
     status.say({ activity });
     deps.onProgress(activity);
   });
-  const { runtime, remark, leftIn } = built;
-  const engine = runtime.name === 'docker' ? describeEngine(deps.config.dockerHost) : null;
+  const { runtime, remark, engine, leftIn } = built;
   const owners = await findOwners(deps, runtime);
   if (owners.remark !== null) remarks.push(owners.remark);
   if (leftIn !== undefined) remarks.push(describeLeft(leftIn, deps));
-  status.say({ runtime: runtime.name, activity: remark, engine, remarks });
+  const { isolates } = runtime;
+  status.say({ runtime: runtime.name, isolates, activity: remark, engine, remarks });
   const composed = new ComposedDaemon({ ...deps, handover: owners.handover }, runtime, status);
   await composed.open(lastTime);
   status.say({ phase: 'ready' });
@@ -88,7 +85,7 @@ export async function ensureAgentImage(
 ): Promise<string> {
   const { config, log, onProgress } = deps;
   const { agentImageDir } = config.program;
-  const { image, engine } = buildAgentImage({ ...config, agentImageDir, log });
+  const { image, engine } = await findAgentImage({ ...config, agentImageDir, log });
   try {
     return await image.ensure(onProgress);
   } finally {
@@ -112,15 +109,18 @@ function describeLeft(engine: string, { installId }: DaemonDeps): string {
   return `The engine at ${engine}, which this home has used before, does not answer. Containers that still run there would answer beside those of this one: stop them there (docker ps --filter label=berth.install=${installId}), then \`berth restart\`.`;
 }
 
-function runtimeSettings(
-  { config, installId, clock, log }: DaemonDeps,
-  last: DaemonState | undefined,
-): RuntimeSettings {
+function runtimeWish({ config }: DaemonDeps, last: DaemonState | undefined): RuntimeWish {
+  return {
+    choice: config.runtime,
+    ranIsolated: last !== undefined && isolatesAgents(last) === true,
+    lastEngine: last?.engine ?? null,
+  };
+}
+
+function runtimeSettings({ config, installId, clock, log }: DaemonDeps): RuntimeSettings {
   const { agentImageDir } = config.program;
   return {
     ...config,
-    ranContainers: last?.runtime === 'docker',
-    lastEngine: last?.engine ?? null,
     agentImageDir,
     runners: Object.fromEntries(
       providerNames.map((name) => [name, join(agentImageDir, runnerFileOf(name))]),

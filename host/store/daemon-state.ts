@@ -42,15 +42,27 @@ export const daemonStateSchema = z.object({
   homeFolder: folderIdentitySchema.nullable().default(null),
   /** The supervisor that starts it again when it ends; null: nobody. */
   supervisor: z.string().nullable().default(null),
+  /**
+   * Whether its agents are isolated; while it starts, whether those of the last daemon were. Null: nobody knows, or an
+   * earlier version's word.
+   */
+  isolates: z.boolean().nullable().default(null),
   /** The address of its container engine, where it uses one. */
   engine: z.string().nullable().default(null),
   /** The settings that it goes by; null from an earlier version. */
   settings: z.record(z.string(), settingSchema).nullable().default(null),
+  /** A clause that says why the daemon cannot see what its containers' programs may do; null: it can, or none has run. */
+  unverified: z.string().nullable().default(null),
   /** Sentences that a person should read, and that are no problem. */
   remarks: z.array(z.string()).readonly().default([]),
 });
 
 export type DaemonState = z.infer<typeof daemonStateSchema>;
+
+/** Earlier versions told the runtime's name alone, and only `process` did not isolate. */
+export function isolatesAgents({ isolates, runtime }: DaemonState): boolean | null {
+  return isolates ?? (runtime === null ? null : runtime !== 'process');
+}
 
 /** Folders of sessions that central.db does not know: see host/sessions/adoption. */
 const adoptionSchema = z.object({

@@ -44,8 +44,10 @@ export class DaemonStatus {
       program: null,
       homeFolder: null,
       supervisor: null,
+      isolates: null,
       engine: null,
       settings: null,
+      unverified: null,
       remarks: [],
       ...deps.about,
     };

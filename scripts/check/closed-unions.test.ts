@@ -114,6 +114,20 @@ const unions: readonly (Change & {
     to: `\n  readonly receipt: ReceiptEvent;\n  readonly invented: EditEvent;`,
     mustKnow: ['host/channels/channel-guard.ts', 'host/daemon/channel-events.ts'],
   },
+  {
+    what: 'a runtime',
+    path: 'shared/protocol/runtime-names.ts',
+    from: `'process']`,
+    to: `'process', 'invented']`,
+    mustKnow: ['host/containers/runtime/builtin-runtimes.ts'],
+  },
+  {
+    what: 'a field of the posture',
+    path: 'host/containers/spec/posture.ts',
+    from: 'export interface Posture {',
+    to: 'export interface Posture {\n  readonly invented: 0;',
+    mustKnow: ['host/containers/runtime/docker-posture.ts'],
+  },
 ];
 
 describe('a union that is closed', () => {

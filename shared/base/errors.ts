@@ -41,6 +41,8 @@ export type ErrorCode =
   | 'image_failed'
   /** A container specification asks for what policy forbids. */
   | 'spec_refused'
+  /** A container was not isolated or limited as it was asked for, and was ended. */
+  | 'posture_differs'
   /** A container or a platform wrote something that does not parse. */
   | 'content_invalid'
   /** A file that a container named is not an ordinary file of its outbox. */

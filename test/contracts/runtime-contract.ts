@@ -238,10 +238,11 @@ export function runtimeContract(name: string, makeRuntime: MakeRuntime): void {
     });
 
     it('takes away again what it could not start', async () => {
-      const wanted = { ...(await spec('s-1', 'wait')), user: 'nobody-knows' };
+      const wanted = await spec('s-1', 'wait');
+      const unknown = { ...wanted, posture: { ...wanted.posture, user: 'nobody-knows' } };
       await rm(wanted.workspace.agentDir, { recursive: true });
 
-      await expect(runtime.start(wanted)).rejects.toMatchObject({ code: 'engine_failed' });
+      await expect(runtime.start(unknown)).rejects.toMatchObject({ code: 'engine_failed' });
 
       expect(await runtime.list()).toEqual([]);
     });

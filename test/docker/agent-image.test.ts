@@ -1,6 +1,7 @@
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Docker from 'dockerode';
+import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import type { AgentImage } from '../../host/containers/runtime/agent-image.js';
 import type { DockerEngine } from '../../host/containers/runtime/docker-engine.js';
@@ -70,6 +71,53 @@ describe.skipIf(!docker.available)('the agent image', () => {
         /--base-image NAME or BERTH_BASE_IMAGE.*scripts\/make-base-image/,
       ) as string,
     });
+  });
+
+  it('is built without the network, so that no broken bridge stops it', async () => {
+    const script = await readFile(join(context, 'fit-addon.sh'), 'utf8');
+    const tell = 'echo "interfaces: $(ls /sys/class/net | tr "\\n" " ")"';
+    await writeFile(
+      join(context, 'fit-addon.sh'),
+      script.replace('set -eu\n', `set -eu\n${tell}\n`),
+    );
+
+    const lines = await build(testImage(engine, context, baseImage));
+
+    expect(lines).toContain('interfaces: lo');
+  });
+
+  it('is built anew with the network where its addon has to be fetched', async () => {
+    const script = [
+      'if [ "$NETWORK" = none ]; then echo "This build needs the network."; exit 1; fi',
+      'echo "interfaces: $(ls /sys/class/net | tr "\\n" " ")"',
+    ];
+    await writeFile(join(context, 'fit-addon.sh'), `${script.join('\n')}\n`);
+
+    const lines = await build(testImage(engine, context, baseImage));
+
+    expect(lines.join('\n')).toMatch(/needs the network[^]*interfaces: .*eth0/);
+  });
+
+  it('says that its addon has to be fetched before it tries that without the network', async () => {
+    await writeFile(join(context, 'better_sqlite3.node'), 'no addon');
+    const script = join(context, 'fit-addon.sh');
+    const { exitCode, stdout } = await execa('sh', [script], {
+      env: { NETWORK: 'none' },
+      reject: false,
+    });
+    expect(exitCode).toBe(1);
+    expect(stdout).toContain('This build needs the network.');
+  });
+
+  it('has the network for steps of its own', async () => {
+    await appendFile(
+      join(context, 'Dockerfile'),
+      'USER root\nRUN ls /sys/class/net | tr "\\n" " "\n',
+    );
+
+    const lines = await build(testImage(engine, context, baseImage));
+
+    expect(lines.join('\n')).toMatch(/eth0/);
   });
 
   it('tells the last lines of the step that failed', async () => {

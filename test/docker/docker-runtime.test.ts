@@ -138,9 +138,10 @@ describe.skipIf(!docker.available)('with a container engine', () => {
     });
 
     it('removes a container that was made but could not be started', async () => {
-      const wanted = { ...(await spec('s-1', 'wait')), user: 'nobody-knows' };
+      const wanted = await spec('s-1', 'wait');
+      const unknown = { ...wanted, posture: { ...wanted.posture, user: 'nobody-knows' } };
 
-      await expect(runtime.start(wanted)).rejects.toMatchObject({
+      await expect(runtime.start(unknown)).rejects.toMatchObject({
         code: 'engine_failed',
         message: expect.stringContaining('nobody-knows') as string,
       });

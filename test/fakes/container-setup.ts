@@ -25,6 +25,8 @@ export class ContainerSetup extends SettlingSetup implements AsyncDisposable {
   readonly runtime: FakeRuntime;
   readonly problems: (BerthError | undefined)[] = [];
   readonly startTroubles: (BerthError | undefined)[] = [];
+  /** Each change of why containers cannot be verified. */
+  readonly verified: (string | null)[] = [];
   readonly running: string[] = [];
   /** Before what a container left is dealt with. */
   whenEnded: (sessionId: string) => void = () => undefined;
@@ -124,6 +126,9 @@ export class ContainerSetup extends SettlingSetup implements AsyncDisposable {
       },
       onStartTrouble: (problem) => {
         this.startTroubles.push(problem);
+      },
+      onVerified: (why) => {
+        this.verified.push(why);
       },
       monotonicNow: () => this.clock.now(),
       maxContainers,

@@ -1,6 +1,7 @@
 import { chown, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ContainerSpec } from '../../host/containers/runtime/container-runtime.js';
+import { postureFor } from '../../host/containers/spec/posture.js';
 import type { Workspace } from '../../shared/protocol/workspace.js';
 
 /** `uid:gid` that containers of tests run as: ours, unless we are root. */
@@ -40,11 +41,11 @@ export function specFor({ installId, sessionId, workspace, env }: SpecWishes): C
     workspace,
     provider: 'echo',
     env,
-    network: 'none',
-    memoryMb: 256,
-    cpus: 1,
-    pidsLimit: 64,
-    user: unprivilegedUser(),
+    posture: postureFor({
+      user: unprivilegedUser(),
+      workspace,
+      config: { network: 'none', memoryMb: 256, cpus: 1, pidsLimit: 64 },
+    }),
     logPath: join(dirname(workspace.inDir), 'container.log'),
     fingerprint: `v1 in=${sessionId}`,
   };

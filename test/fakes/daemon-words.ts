@@ -22,5 +22,7 @@ export const daemonWords: DaemonState = {
   supervisor: null,
   engine: null,
   settings: null,
+  isolates: null,
+  unverified: null,
   remarks: [],
 };

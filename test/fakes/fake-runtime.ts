@@ -3,7 +3,10 @@ import type {
   ContainerRuntime,
   ContainerSpec,
   ObservedContainer,
+  PostureVerdict,
 } from '../../host/containers/runtime/container-runtime.js';
+import type { Posture } from '../../host/containers/spec/posture.js';
+import type { RuntimeName } from '../../shared/protocol/runtime-names.js';
 import type { Clock } from '../../shared/base/clock.js';
 
 export interface FakeRuntimeOptions {
@@ -14,7 +17,7 @@ export interface FakeRuntimeOptions {
 
 /** An engine in memory, whose containers do nothing by themselves. */
 export class FakeRuntime implements ContainerRuntime {
-  readonly name: 'docker' | 'process';
+  readonly name: RuntimeName;
   readonly isolates: boolean;
   /** Every start that was asked for. */
   readonly starts: ContainerSpec[] = [];
@@ -22,6 +25,8 @@ export class FakeRuntime implements ContainerRuntime {
   readonly stopped: string[] = [];
   readonly removed: string[] = [];
   readonly followed: string[] = [];
+  readonly verified: { readonly containerId: string; readonly posture: Posture | undefined }[] = [];
+  verdict: PostureVerdict = { kind: 'kept' };
   /** Called while a container is stopped. */
   whenStopped: (containerId: string) => void = () => undefined;
   /** How often it was asked for its containers. */
@@ -70,6 +75,12 @@ export class FakeRuntime implements ContainerRuntime {
     const error = this.#startErrors.shift() ?? this.#away;
     if (error !== undefined) throw error;
     return this.put(spec.owner.sessionId, { fingerprint: spec.fingerprint }, spec.owner);
+  }
+
+  /** As `verdict` says, of each container. */
+  verify(containerId: string, posture: Posture | undefined): Promise<PostureVerdict> {
+    this.verified.push({ containerId, posture });
+    return Promise.resolve(this.verdict);
   }
 
   stop(containerId: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { runtimeNames } from '../../../shared/protocol/runtime-names.js';
 import type { SettingFlags } from '../../config/config.js';
 import type { CommandContext } from './command-context.js';
 
@@ -21,8 +22,7 @@ export function addGlobalOptions(program: Command): void {
     .addOption(
       new Option('--runtime <runtime>', 'what runs agents (BERTH_RUNTIME)').choices([
         'auto',
-        'docker',
-        'process',
+        ...runtimeNames,
       ]),
     )
     .addOption(

@@ -148,6 +148,36 @@ describe("the daemon's life", () => {
     expect(stdout).toContain('could not end the containers of these sessions:\n  s-1\nThey may');
   });
 
+  it('says by whose word agents are isolated where it cannot see that', async () => {
+    const held = DaemonLock.acquire(join(cli.home, 'data', 'daemon.lock'));
+    const unverified = 'the engine runs agents out of sight';
+    cli.store((store) => {
+      const words = { ...daemonWords, runtime: 'docker', isolates: true, unverified };
+      store.daemonState.write(words, daemonWords.startedAt);
+    });
+    expect(await cli.json('status')).toMatchObject({ isolates: true, unverified });
+    expect((await cli.run('status')).stdout).toContain(
+      "docker, isolates agents (by the engine's word alone: the engine runs agents out of sight)",
+    );
+    held.release();
+  });
+
+  it('asks for isolation by what the last daemon wrote down, however far the next one came', async () => {
+    cli.store((store) => {
+      const words = { ...daemonWords, runtime: null, isolates: true };
+      store.daemonState.write(words, daemonWords.startedAt);
+    });
+    writeFileSync(join(cli.home, '.env'), 'DOCKER_HOST=unix:///nowhere/docker.sock\n');
+    const daemon = cli.begin('start', '--runtime', 'auto');
+    begun.push(daemon);
+    await until(() => {
+      expect(daemon.stdout()).toContain('wait until they can again');
+    });
+    expect(daemon.stdout()).not.toContain('nothing isolates them');
+    daemon.stop();
+    await daemon.result;
+  });
+
   it('says what is long at 80 columns', slow, async () => {
     cli.columns = 80;
     await cli.run('start', '--detach', '--runtime', 'process');

@@ -23,6 +23,8 @@ const state: DaemonState = {
   supervisor: null,
   engine: null,
   settings: null,
+  isolates: null,
+  unverified: null,
   remarks: [],
 };
 

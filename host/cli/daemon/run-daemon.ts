@@ -12,7 +12,7 @@ import { copyInProcess } from '../../store/central/backup-process.js';
 import { openStore } from '../../store/central/central-db.js';
 import { DailyBackup } from '../../store/central/daily-backup.js';
 import { DaemonLock } from '../../store/home/daemon-lock.js';
-import type { DaemonState } from '../../store/daemon-state.js';
+import { isolatesAgents, type DaemonState } from '../../store/daemon-state.js';
 import { identifyFolder } from '../../store/home/home-identity.js';
 import { ensureInstall, type Install } from '../../store/home/install-id.js';
 import { noteDaemonProcess } from '../../store/home/daemon-process.js';
@@ -200,21 +200,23 @@ function noteHome(
   }
 }
 
-/** The daemon says this about itself from the start. A start that fails does not forget where containers may be. */
+/** The daemon says this about itself from the start. A start that fails forgets neither where containers may be nor that agents were isolated. */
 function describeSelf(
   { config, settings }: CommandContext,
   { isDetached }: RunOptions,
   { install, store }: Life,
 ): Partial<DaemonState> {
   const { device, inode, born } = identifyFolder(config.paths.home);
+  const last = store.daemonState.find();
   return {
     program: config.program.root,
     homeFolder: { device, inode, born },
     supervisor: isDetached ? null : config.supervisor,
-    engine: store.daemonState.find()?.engine ?? null,
     settings: Object.fromEntries(
       settings.map(({ name, value, source }) => [name, { value, source }]),
     ),
+    engine: last?.engine ?? null,
+    isolates: last === undefined ? null : isolatesAgents(last),
     remarks: describeInstall(install),
   };
 }

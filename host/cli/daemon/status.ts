@@ -7,7 +7,7 @@ import {
   findNewestBackup,
   type Backup,
 } from '../../store/central/central-backup.js';
-import type { DaemonState } from '../../store/daemon-state.js';
+import { isolatesAgents, type DaemonState } from '../../store/daemon-state.js';
 import type { AddCommands, CommandContext } from '../command/command-context.js';
 import { findDaemon } from '../command/daemon-presence.js';
 import { describeFullDisk, findDiskSpace } from './disk-space.js';
@@ -119,8 +119,9 @@ function problemOf(state: DaemonState | undefined, fullDisk: string | undefined)
   return [...problems, ...(fullDisk === undefined ? [] : [fullDisk])].join('; ') || null;
 }
 
-function isolates({ runtime }: DaemonState): boolean | null {
-  return runtime === null ? null : runtime !== 'process';
+/** Null while it starts. */
+function isolates(state: DaemonState): boolean | null {
+  return state.runtime === null ? null : isolatesAgents(state);
 }
 
 /**
@@ -160,10 +161,12 @@ function fieldsOf(state: DaemonState, nowMs: number, zone: InstallTimeZone): rea
     ([id, how]) => `${id} (${describeChannel(how, state.channelErrors[id])})`,
   );
   const isolation = isolates(state) === true ? 'isolates agents' : 'isolates nothing';
+  const { unverified } = state;
+  const doubt = unverified === null ? '' : ` (by the engine's word alone: ${unverified})`;
   return [
     ['uptime', describeUptime(state, nowMs, zone.name)],
     ['time zone', zone.name],
-    ['runtime', state.runtime === null ? undefined : `${state.runtime}, ${isolation}`],
+    ['runtime', state.runtime === null ? undefined : `${state.runtime}, ${isolation}${doubt}`],
     ['remark', [state.activity, zone.remark].filter((one) => one !== null).join(' ') || undefined],
     ...state.remarks.map((remark): Field => ['remark', remark]),
     ['channels', channels.join(', ') || 'none'],

@@ -91,7 +91,7 @@ describe('prewarmed sessions', () => {
     });
     expect(existsSync(folder)).toBe(false);
     const [fresh] = await expectPrewarmed(1);
-    expect(setup.runtime.starts.at(-1)?.memoryMb).toBe(512);
+    expect(setup.runtime.starts.at(-1)?.posture.limits.memoryMb).toBe(512);
     configure({});
     await until(() => {
       setup.prewarmedPool.nudge();

@@ -16,6 +16,14 @@ export interface AgentImageDeps extends BuildLimitsDeps {
 }
 
 const inputsLabel = 'berth.inputs';
+/** The words of scripts/fit-addon.sh. */
+const needsNetworkLine = 'This build needs the network.';
+
+interface BuildOutcome {
+  readonly progress: BuildProgress;
+  /** Undefined: the image is there. */
+  readonly failure: unknown;
+}
 
 /** The image that agents run in. Its tag is made from what it is built from, so a changed input is a new image. */
 export class AgentImage {
@@ -76,36 +84,53 @@ export class AgentImage {
     this.#deps.log.info({ image: tagOf(context), durationMs }, 'agent image built');
   }
 
+  /** Without the network where nothing in it needs one: then no broken bridge or name server stops it. */
   async #build(context: ImageContext): Promise<void> {
     const limits = new BuildLimits(this.#deps);
     limits.start();
+    try {
+      const network = context.needsNetwork ? 'default' : 'none';
+      let { progress, failure } = await this.#tryBuild(context, network, limits);
+      if (failure !== undefined && progress.tail().includes(needsNetworkLine)) {
+        this.#deps.log.info({ image: tagOf(context) }, 'agent image is built with the network');
+        ({ progress, failure } = await this.#tryBuild(context, 'default', limits));
+      }
+      if (failure === undefined) return;
+      throw limits.exceeded(progress.tail()) ?? (await this.#explain(context, progress, failure));
+    } finally {
+      limits.stop();
+    }
+  }
+
+  /** Never rejects. */
+  async #tryBuild(
+    context: ImageContext,
+    network: 'none' | 'default',
+    limits: BuildLimits,
+  ): Promise<BuildOutcome> {
     const progress = new BuildProgress((line) => {
       for (const listener of this.#listeners) listener(line);
     });
     try {
-      const stream = await this.#deps.engine.openBuild(
-        {
-          context: packContext(context),
-          tag: tagOf(context),
-          buildArgs: { BASE_IMAGE: context.baseImage },
-          labels: { [inputsLabel]: context.inputsHash },
-        },
-        limits.signal,
-      );
+      const request = {
+        context: packContext(context),
+        tag: tagOf(context),
+        buildArgs: { BASE_IMAGE: context.baseImage, NETWORK: network },
+        labels: { [inputsLabel]: context.inputsHash },
+        network,
+      };
+      const stream = await this.#deps.engine.openBuild(request, limits.signal);
       for await (const line of readJsonLines(stream)) {
         limits.noteAnswer();
         progress.take(line);
       }
-    } catch (error) {
-      throw limits.exceeded(progress.tail()) ?? (await this.#explain(context, progress, error));
-    } finally {
-      limits.stop();
-    }
-    if (progress.error !== undefined) throw await this.#explain(context, progress, progress.error);
-    // A stream may end early without a word; the label tells whether the image is the one that was asked for.
-    const labels = await this.#deps.engine.findImage(tagOf(context));
-    if (labels?.[inputsLabel] !== context.inputsHash) {
-      throw await this.#explain(context, progress, 'the build ended before its time');
+      if (progress.error !== undefined) return { progress, failure: progress.error };
+      // A stream may end early without a word; the label tells whether the image is the one that was asked for.
+      const labels = await this.#deps.engine.findImage(tagOf(context));
+      const isBuilt = labels?.[inputsLabel] === context.inputsHash;
+      return { progress, failure: isBuilt ? undefined : 'the build ended before its time' };
+    } catch (failure) {
+      return { progress, failure };
     }
   }
 

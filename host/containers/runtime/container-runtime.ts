@@ -1,14 +1,18 @@
 /**
  * The contract between the reconciler and what runs containers. Our own types only. For implementers:
  * - Every call ends: it answers or throws engine_unreachable, engine_failed or engine_timeout.
- * - `start` returns when the container runs; what it began and could not finish it takes away again.
+ * - `start` returns when the container runs; what it began and could not finish it takes away again. Where it isolates,
+ *   it starts nothing that differs from the posture, as far as the engine tells: that throws posture_differs.
  *   A name belongs to one container: starting it while it runs or is being started throws engine_failed;
  *   what an earlier daemon left under it and does not run gives way.
  * - `list` sees only containers that carry this install's label, running or not, also from before this daemon,
  *   but none whose `start` has not returned yet.
  * - `stop` and `remove` are idempotent: what is gone already is no error.
  */
+import type { BerthError } from '../../../shared/base/errors.js';
+import type { RuntimeName } from '../../../shared/protocol/runtime-names.js';
 import type { Workspace } from '../../../shared/protocol/workspace.js';
+import type { Posture } from '../spec/posture.js';
 
 /** Says whom a container belongs to: labels berth.install, berth.session and berth.agent-group. */
 export interface ContainerOwner {
@@ -35,12 +39,8 @@ export interface ContainerSpec {
   /** Its runner is the bundle of this provider. */
   readonly provider: string;
   readonly env: Readonly<Record<string, string>>;
-  readonly network: 'none' | 'bridge';
-  readonly memoryMb: number;
-  readonly cpus: number;
-  readonly pidsLimit: number;
-  /** `uid:gid` that the runner runs as; never 0. */
-  readonly user: string;
+  /** A runtime that isolates nothing keeps none of it. */
+  readonly posture: Posture;
   /** The file on the host that the container's output is appended to. */
   readonly logPath: string;
   /** The facts that it is started with, as fingerprint.ts formats them: `list` tells it again. */
@@ -64,8 +64,16 @@ export interface ContainerExit {
   readonly sessionId: string;
 }
 
+/** The word of the machine's kernel about a running container. */
+export type PostureVerdict =
+  | { readonly kind: 'kept' }
+  | { readonly kind: 'differs'; readonly error: BerthError }
+  /** Its processes cannot be seen from here. `why`: a clause for a person. */
+  | { readonly kind: 'unseen'; readonly why: string }
+  | { readonly kind: 'gone' };
+
 export interface ContainerRuntime {
-  readonly name: 'docker' | 'process';
+  readonly name: RuntimeName;
   /** False: containers are plain processes, and nothing keeps them from the host. */
   readonly isolates: boolean;
   /** Makes ready what starting needs (the agent image); says what it does through `onProgress`. */
@@ -77,6 +85,11 @@ export interface ContainerRuntime {
   hasImage(): Promise<boolean>;
   /** Returns the container's id. */
   start(spec: ContainerSpec): Promise<string>;
+  /**
+   * Compares a running container with what was asked for, and changes nothing. `posture`: undefined where another daemon
+   * has started it. Missing: the runtime isolates nothing.
+   */
+  verify?(containerId: string, posture: Posture | undefined): Promise<PostureVerdict>;
   /** TERM, then KILL after the grace. Resolves when it does not run any more. */
   stop(containerId: string, graceMs: number): Promise<void>;
   /**

@@ -1,18 +1,20 @@
 import { describe, expect, it } from 'vitest';
+import { postureFor } from '../spec/posture.js';
 import type { ContainerSpec } from './container-runtime.js';
 import { createBody, parseOwner } from './docker-create-body.js';
 
+const workspace = { inDir: '/h/in', outDir: '/h/out', agentDir: '/h/agent', homeDir: '/h/home' };
 const spec: ContainerSpec = {
   name: 'berth-i-s',
   owner: { installId: 'i', sessionId: 's', agentGroupId: 'g' },
-  workspace: { inDir: '/h/in', outDir: '/h/out', agentDir: '/h/agent', homeDir: '/h/home' },
+  workspace,
   provider: 'echo',
   env: { A: '1', HOME: '/elsewhere' },
-  network: 'none',
-  memoryMb: 512,
-  cpus: 0.5,
-  pidsLimit: 100,
-  user: '1000:1000',
+  posture: postureFor({
+    user: '1000:1000',
+    workspace,
+    config: { network: 'none', memoryMb: 512, cpus: 0.5, pidsLimit: 100 },
+  }),
   logPath: '/h/log',
   fingerprint: 'v1 in=1:2',
 };
@@ -26,7 +28,16 @@ describe('what the engine is asked for', () => {
       Init: true,
       ReadonlyRootfs: true,
       CapDrop: ['ALL'],
+      CapAdd: [],
+      Privileged: false,
       SecurityOpt: ['no-new-privileges'],
+      Tmpfs: { '/tmp': 'rw,noexec,nosuid,nodev,size=64m,mode=1777' },
+      CgroupnsMode: 'private',
+      OomScoreAdj: 500,
+      Ulimits: [
+        { Name: 'core', Soft: 0, Hard: 0 },
+        { Name: 'nofile', Soft: 1_024, Hard: 4_096 },
+      ],
       NetworkMode: 'none',
       Memory: 536_870_912,
       MemorySwap: 536_870_912,

@@ -1,6 +1,7 @@
-import { containerWorkspace, type Workspace } from '../../../shared/protocol/workspace.js';
+import { containerWorkspace } from '../../../shared/protocol/workspace.js';
 import { runnerFileOf, type ContainerOwner, type ContainerSpec } from './container-runtime.js';
 import type { CreateBody } from './docker-engine.js';
+import { hostConfigFor } from './docker-posture.js';
 
 /** The labels that say whose a container is, when it was told to start, and with what. */
 export const labelNames = {
@@ -26,16 +27,12 @@ export function parseOwner(labels: Readonly<Record<string, string>>): ContainerO
   return { installId, sessionId, agentGroupId };
 }
 
-const mebibyte = 1_048_576;
-const tmpOptions = 'rw,noexec,nosuid,nodev,size=64m,mode=1777';
-
-/** Asks the engine for a container that can touch its own four folders, and nothing else. */
+/** Asks the engine for a container of this posture; what is not in it is how Berth runs one, and no matter of rights. */
 export function createBody(spec: ContainerSpec, image: string, startedAtMs: number): CreateBody {
-  const memory = spec.memoryMb * mebibyte;
   return {
     Image: image,
     Cmd: [`/opt/berth/${runnerFileOf(spec.provider)}`],
-    User: spec.user,
+    User: spec.posture.user,
     Env: Object.entries({ ...spec.env, HOME: containerWorkspace.homeDir }).map(
       ([name, value]) => `${name}=${value}`,
     ),
@@ -48,33 +45,10 @@ export function createBody(spec: ContainerSpec, image: string, startedAtMs: numb
     },
     WorkingDir: containerWorkspace.agentDir,
     HostConfig: {
+      ...hostConfigFor(spec.posture),
       // PID 1 that passes signals on and reaps what tools leave behind.
       Init: true,
-      Mounts: mounts(spec.workspace),
-      Tmpfs: { '/tmp': tmpOptions },
-      ReadonlyRootfs: true,
-      CapDrop: ['ALL'],
-      SecurityOpt: ['no-new-privileges'],
-      NetworkMode: spec.network,
-      Memory: memory,
-      MemorySwap: memory,
-      NanoCpus: Math.round(spec.cpus * 1e9),
-      PidsLimit: spec.pidsLimit,
       LogConfig: { Type: 'json-file', Config: { 'max-size': '5m', 'max-file': '2' } },
     },
   };
-}
-
-/** The API has no nosuid or nodev for a bind mount; no-new-privileges and the missing capabilities stand in for them. */
-function mounts(workspace: Workspace): unknown[] {
-  return [
-    mount(workspace.inDir, containerWorkspace.inDir, true),
-    mount(workspace.outDir, containerWorkspace.outDir, false),
-    mount(workspace.agentDir, containerWorkspace.agentDir, false),
-    mount(workspace.homeDir, containerWorkspace.homeDir, false),
-  ];
-}
-
-function mount(source: string, target: string, readOnly: boolean): unknown {
-  return { Type: 'bind', Source: source, Target: target, ReadOnly: readOnly };
 }

@@ -39,6 +39,8 @@ export interface BuildRequest {
   readonly tag: string;
   readonly buildArgs: Readonly<Record<string, string>>;
   readonly labels: Readonly<Record<string, string>>;
+  /** The network of its RUN steps. `default`: the engine's bridge. */
+  readonly network: 'none' | 'default';
 }
 
 /**
@@ -62,6 +64,14 @@ export class DockerEngine {
       (docker as unknown as VersionApi).version({ abortSignal }),
     );
     return `${version.Components?.[0]?.Name ?? 'Engine'} ${version.Version}`;
+  }
+
+  /** Its containers' users are others on the machine than they are told: it is rootless, or has userns-remap. */
+  async mapsUsers(): Promise<boolean> {
+    const info = await this.#call('describe itself', (docker, abortSignal) =>
+      (docker as unknown as InfoApi).info({ abortSignal }),
+    );
+    return (info.SecurityOptions ?? []).some((it) => /^name=(rootless|userns)\b/.test(it));
   }
 
   /** All containers with this label (`name=value`), running or not. */
@@ -107,14 +117,19 @@ export class DockerEngine {
     await unless([404, 409], this.#call('remove the container', remove));
   }
 
-  /** By id or name. */
-  async findContainer(name: string): Promise<EngineContainer | undefined> {
-    const found = await unless(
+  /** The engine's whole answer about a container, by id or name; undefined where there is none. */
+  async inspectContainer(name: string): Promise<Docker.ContainerInspectInfo | undefined> {
+    return await unless(
       [404],
       this.#call('inspect the container', (docker, abortSignal) =>
         docker.getContainer(name).inspect({ abortSignal }),
       ),
     );
+  }
+
+  /** By id or name. */
+  async findContainer(name: string): Promise<EngineContainer | undefined> {
+    const found = await this.inspectContainer(name);
     if (found === undefined) return undefined;
     const { Config, State } = found;
     return {
@@ -161,6 +176,7 @@ export class DockerEngine {
       rm: true,
       forcerm: true,
       version: '1',
+      ...(request.network === 'none' ? { networkmode: 'none' } : {}),
     } as const;
     const build = (docker: Docker, abortSignal: AbortSignal): Promise<NodeJS.ReadableStream> =>
       docker.buildImage(Readable.from([request.context]), { ...options, abortSignal });
@@ -262,6 +278,11 @@ interface Abortable {
 /** Adds what dockerode does but its types do not say; an engine need not name its components. */
 interface VersionApi {
   version(options: Abortable): Promise<{ Version: string; Components?: { Name: string }[] }>;
+}
+
+/** Likewise. */
+interface InfoApi {
+  info(options: Abortable): Promise<{ SecurityOptions?: readonly string[] | null }>;
 }
 
 /** The engine puts a slash before a name. */

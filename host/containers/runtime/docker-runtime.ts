@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { Clock } from '../../../shared/base/clock.js';
 import { BerthError } from '../../../shared/base/errors.js';
 import type { Logger } from '../../../shared/base/logger.js';
@@ -10,12 +9,19 @@ import {
   type ContainerRuntime,
   type ContainerSpec,
   type ObservedContainer,
+  type PostureVerdict,
 } from './container-runtime.js';
 import { createBody, installLabel, labelNames, parseOwner } from './docker-create-body.js';
 import type { DockerEngine, EngineContainer } from './docker-engine.js';
 import { watchDockerExits } from './docker-exits.js';
+import { parseInspected } from './docker-inspect.js';
 import { DockerLogs } from './docker-logs.js';
+import { findPostureDifferences } from './docker-posture.js';
+import { verifyRunning } from './docker-verification.js';
 import { hasStatus } from './engine-errors.js';
+import { isInContainer } from './process-confinement.js';
+import { postureDiffers } from './posture-difference.js';
+import type { Posture } from '../spec/posture.js';
 
 /** How long a removal waits for the container's last output. */
 const settleMs = 2_000;
@@ -81,6 +87,8 @@ export class DockerRuntime implements ContainerRuntime {
     let containerId: string | undefined;
     try {
       containerId = await this.#create(spec);
+      // Not beside the start: what differs runs nothing. The engine answers within two milliseconds.
+      await this.#assertPosture(containerId, spec.posture);
       await this.#deps.engine.startContainer(containerId);
       this.#logs.follow(containerId, spec.logPath, 'start');
       return containerId;
@@ -90,6 +98,10 @@ export class DockerRuntime implements ContainerRuntime {
     } finally {
       this.#starting.delete(spec.name);
     }
+  }
+
+  async verify(containerId: string, posture: Posture | undefined): Promise<PostureVerdict> {
+    return await verifyRunning(this.#deps.engine, containerId, posture, this.#closing.signal);
   }
 
   /** The engine counts a grace in whole seconds: it is rounded up. */
@@ -104,10 +116,8 @@ export class DockerRuntime implements ContainerRuntime {
     await this.#deps.engine.removeContainer(containerId);
   }
 
-  /** The path of a process's control group names its container, with Docker and Podman, cgroup v1 and v2. */
   async hasProcess(containerId: string, pid: number): Promise<boolean> {
-    const groups = await readFile(`/proc/${pid}/cgroup`, 'utf8').catch(() => '');
-    return containerId !== '' && groups.includes(containerId);
+    return await isInContainer(containerId, pid);
   }
 
   async settleLog(containerId: string): Promise<void> {
@@ -154,6 +164,12 @@ export class DockerRuntime implements ContainerRuntime {
   async #tryCreate(spec: ContainerSpec, tag: string): Promise<string> {
     const { engine, clock } = this.#deps;
     return await engine.createContainer(spec.name, createBody(spec, tag, clock.now()));
+  }
+
+  async #assertPosture(containerId: string, posture: Posture): Promise<void> {
+    const answer = await this.#deps.engine.inspectContainer(containerId);
+    const differences = findPostureDifferences(posture, parseInspected(answer));
+    if (differences.length > 0) throw postureDiffers(differences);
   }
 
   readonly #logProgress = (line: string): void => {

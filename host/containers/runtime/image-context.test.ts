@@ -1,6 +1,7 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { packContext, readImageContext } from './image-context.js';
@@ -39,6 +40,25 @@ describe("the agent image's inputs", () => {
   it("take the Dockerfile's base image unless another is named", async () => {
     expect((await readImageContext(folder, undefined)).baseImage).toBe('node:1');
     expect((await readImageContext(folder, 'mine')).baseImage).toBe('mine');
+  });
+
+  it.each([
+    [false, ''],
+    [false, 'RUN sh /opt/berth/fit-addon.sh\n'],
+    [true, 'RUN sh /opt/berth/fit-addon.sh\nRUN apt-get install -y git\n'],
+    [true, 'RUN sh /opt/berth/fit-addon.sh && npm install -g prettier\n'],
+    [true, 'run\techo fine\n'],
+  ])('need the network (%s) with %j', async (needsNetwork, steps) => {
+    await writeFile(join(folder, 'Dockerfile'), `ARG BASE_IMAGE=node:1\n${steps}`);
+    expect((await readImageContext(folder, undefined)).needsNetwork).toBe(needsNetwork);
+  });
+
+  it('need no network as they ship', async () => {
+    await copyFile(
+      fileURLToPath(new URL('../../../Dockerfile.agent', import.meta.url)),
+      join(folder, 'Dockerfile'),
+    );
+    expect((await readImageContext(folder, undefined)).needsNetwork).toBe(false);
   });
 
   it('are packed so that tar unpacks the same, readable for all', async () => {

@@ -10,6 +10,8 @@ export interface ImageContext {
   readonly inputsHash: string;
   /** The base image's name: the one that was asked for, else the Dockerfile's default. */
   readonly baseImage: string;
+  /** A step of the Dockerfile may need the network: it was changed to run something of its own. */
+  readonly needsNetwork: boolean;
   readonly files: readonly TarFile[];
 }
 
@@ -27,7 +29,14 @@ export async function readImageContext(
   }
   const hash = createHash('sha256').update(base);
   for (const { path, bytes } of files) hash.update(`\0${path}\0${bytes.length}\0`).update(bytes);
-  return { inputsHash: hash.digest('hex'), baseImage: base, files };
+  const needsNetwork = hasOwnSteps(dockerfile.bytes.toString());
+  return { inputsHash: hash.digest('hex'), baseImage: base, needsNetwork, files };
+}
+
+/** The addon's script says itself when it needs the network; of all others nobody knows. */
+function hasOwnSteps(dockerfile: string): boolean {
+  const steps = dockerfile.split('\n').filter((line) => /^\s*RUN\s/i.test(line));
+  return steps.some((line) => line.trim() !== 'RUN sh /opt/berth/fit-addon.sh');
 }
 
 export function packContext(context: ImageContext): Buffer {

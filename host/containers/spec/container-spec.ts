@@ -2,6 +2,7 @@ import type { Workspace } from '../../../shared/protocol/workspace.js';
 import type { ContainerConfig } from '../../store/container-config.js';
 import type { Session } from '../../store/sessions.js';
 import { containerName, type ContainerSpec } from '../runtime/container-runtime.js';
+import { postureFor } from './posture.js';
 
 export interface SpecFacts {
   readonly installId: string;
@@ -18,7 +19,7 @@ export interface SpecFacts {
 
 /** Says what a session's container is made of. */
 export function containerSpecFor(facts: SpecFacts): ContainerSpec {
-  const { installId, session, config } = facts;
+  const { installId, session } = facts;
   const owner = { installId, sessionId: session.id, agentGroupId: session.agentGroupId };
   return {
     name: containerName(owner),
@@ -26,11 +27,7 @@ export function containerSpecFor(facts: SpecFacts): ContainerSpec {
     workspace: facts.workspace,
     provider: facts.provider,
     env: {},
-    network: config.network,
-    memoryMb: config.memoryMb,
-    cpus: config.cpus,
-    pidsLimit: config.pidsLimit,
-    user: facts.user,
+    posture: postureFor(facts),
     logPath: facts.logPath,
     fingerprint: facts.fingerprint,
   };

@@ -13,6 +13,7 @@ const reasons = {
   image: 'its image has changed',
   provider: 'its provider has changed',
   limits: 'its container config has changed',
+  posture: 'this version lets containers do other things',
   user: 'it is to run as another user',
   runner: 'its settings have changed',
 } as const;

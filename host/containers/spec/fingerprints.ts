@@ -9,6 +9,7 @@ import type { AgentGroup } from '../../store/agent-groups.js';
 import { readContainerConfig } from '../../store/container-config.js';
 import type { Session } from '../../store/sessions.js';
 import type { Fingerprint } from './fingerprint.js';
+import { commonPosture } from './posture.js';
 import type { ContainerRuntime } from '../runtime/container-runtime.js';
 
 export interface FingerprintsDeps {
@@ -43,6 +44,7 @@ export class Fingerprints {
       image: await this.#imageName(),
       provider: encodeURIComponent(provider.name),
       limits: [network, memoryMb, cpus, pidsLimit].join(','),
+      posture: runtime.isolates ? digest(commonPosture) : undefined,
       user,
       runner: digest({ ...runner, options: provider.options }),
     };

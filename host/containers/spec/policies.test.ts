@@ -4,6 +4,7 @@ import type { Session } from '../../store/sessions.js';
 import { containerSpecFor } from './container-spec.js';
 import { decideDesired, type DesiredFacts } from '../desired-state.js';
 import { assertMountsAllowed } from './mount-policy.js';
+import { commonPosture } from './posture.js';
 import { ObservedState } from '../observed-state.js';
 import { assertProviderAllowed } from './provider-policy.js';
 import type { ObservedContainer } from '../runtime/container-runtime.js';
@@ -182,11 +183,18 @@ describe('the specification of a container', () => {
       workspace,
       provider: 'echo',
       env: {},
-      network: 'bridge',
-      memoryMb: 128,
-      cpus: 0.5,
-      pidsLimit: 256,
-      user: '1000:1000',
+      posture: {
+        ...commonPosture,
+        user: '1000:1000',
+        limits: { memoryMb: 128, cpus: 0.5, pids: 256 },
+        network: 'bridge',
+        mounts: [
+          { source: workspace.inDir, target: '/workspace/in', readOnly: true },
+          { source: workspace.outDir, target: '/workspace/out', readOnly: false },
+          { source: workspace.agentDir, target: '/workspace/agent', readOnly: false },
+          { source: workspace.homeDir, target: '/workspace/home', readOnly: false },
+        ],
+      },
       logPath: '/l',
       fingerprint: 'v1',
     });
