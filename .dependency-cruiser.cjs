@@ -82,7 +82,7 @@ module.exports = {
       {
         path: '^host/',
         pathNot:
-          '^host/(operations|store|sessions|routing)/|^host/channels/(builtin-channels|channel-type)\\.ts$',
+          '^host/(operations|store|sessions|routing)/|^host/channels/(set/builtin-channels|channel-type)\\.ts$',
       },
     ),
     rule(
@@ -137,7 +137,7 @@ module.exports = {
       'channels-through-their-contract',
       'routing and delivery see the contract, never an adapter.',
       { path: '^host/(routing|containers|delivery|schedule)/' },
-      { path: '^host/channels/', pathNot: '^host/channels/(channel|channel-set)\\.ts$' },
+      { path: '^host/channels/', pathNot: '^host/channels/(channel|set/channel-set)\\.ts$' },
     ),
     rule(
       'one-door-to-a-channel',
@@ -145,13 +145,13 @@ module.exports = {
       { path: '^host/', pathNot: '^host/(channels|cli)/' },
       {
         path: '^host/channels/',
-        pathNot: '^host/channels/(channel|channel-set|channel-type|builtin-channels)\\.ts$',
+        pathNot: '^host/channels/(channel|set/channel-set|channel-type|set/builtin-channels)\\.ts$',
       },
     ),
     rule(
       'one-door-dockerode',
       '',
-      { pathNot: '^host/containers/runtime/docker-engine\\.ts$|^test/docker/' },
+      { pathNot: '^host/containers/runtime/docker/docker-engine\\.ts$|^test/docker/' },
       { path: 'node_modules/(@types/)?dockerode' },
     ),
     rule(

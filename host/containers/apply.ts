@@ -21,7 +21,7 @@ import type {
   ContainerRuntime,
   ContainerSpec,
   ObservedContainer,
-} from './runtime/container-runtime.js';
+} from './spec/container-runtime.js';
 import type { StartFailures } from './start-failures.js';
 import type { StartQueue } from './admission/start-queue.js';
 import type { Step, StepKind } from './step.js';

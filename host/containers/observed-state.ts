@@ -1,4 +1,4 @@
-import type { ObservedContainer } from './runtime/container-runtime.js';
+import type { ObservedContainer } from './spec/container-runtime.js';
 
 interface Entry {
   readonly container: ObservedContainer;

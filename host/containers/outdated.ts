@@ -10,7 +10,7 @@ import {
   type FingerprintPart,
 } from './spec/fingerprint.js';
 import type { Fingerprints } from './spec/fingerprints.js';
-import type { ObservedContainer } from './runtime/container-runtime.js';
+import type { ObservedContainer } from './spec/container-runtime.js';
 
 export interface OutdatedDeps {
   readonly fingerprints: Fingerprints;

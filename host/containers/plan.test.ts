@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { DesiredState } from './desired-state.js';
 import { planSteps, type PlanFacts } from './plan.js';
-import type { ObservedContainer } from './runtime/container-runtime.js';
+import type { ObservedContainer } from './spec/container-runtime.js';
 
 const sessionId = 's-1';
 const owner = { installId: 'i', sessionId, agentGroupId: 'ag-1' };

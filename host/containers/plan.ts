@@ -1,5 +1,5 @@
 import type { DesiredState } from './desired-state.js';
-import type { ObservedContainer } from './runtime/container-runtime.js';
+import type { ObservedContainer } from './spec/container-runtime.js';
 import type { Step } from './step.js';
 
 export interface PlanFacts {

@@ -14,7 +14,7 @@ import { decideDesired, type DesiredFacts, type DesiredState } from './desired-s
 import type { ObservedState } from './observed-state.js';
 import type { Outdated } from './outdated.js';
 import { planSteps } from './plan.js';
-import type { ContainerRuntime, ObservedContainer } from './runtime/container-runtime.js';
+import type { ContainerRuntime, ObservedContainer } from './spec/container-runtime.js';
 import type { Step } from './step.js';
 import { unreadable, type Liveness } from './liveness.js';
 import type { StartQueue } from './admission/start-queue.js';

@@ -4,7 +4,7 @@
  */
 import { toBerthError, type BerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
-import type { ContainerRuntime } from './runtime/container-runtime.js';
+import type { ContainerRuntime } from './spec/container-runtime.js';
 import type { Posture } from './spec/posture.js';
 
 export interface PostureWatchDeps {

@@ -14,7 +14,7 @@ import type { ObservedState } from './observed-state.js';
 import type { Outdated } from './outdated.js';
 import type { Planner } from './planner.js';
 import type { PostureWatch } from './posture-watch.js';
-import type { ContainerRuntime } from './runtime/container-runtime.js';
+import type { ContainerRuntime } from './spec/container-runtime.js';
 import type { WaitingNotices } from './admission/waiting-notices.js';
 import type { StartQueue } from './admission/start-queue.js';
 

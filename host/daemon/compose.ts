@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import { BerthError } from '../../shared/base/errors.js';
 import { Deadline } from '../../shared/base/lifecycle.js';
-import type { ChannelSet } from '../channels/channel-set.js';
+import type { ChannelSet } from '../channels/set/channel-set.js';
 import { buildContainers, type Containers } from '../containers/build-containers.js';
 import type { Reconciler } from '../containers/reconciler.js';
-import type { ContainerRuntime } from '../containers/runtime/container-runtime.js';
+import type { ContainerRuntime } from '../containers/spec/container-runtime.js';
 import type { PrewarmedPool } from '../containers/admission/prewarmed-pool.js';
 import { buildDelivery, type Delivery } from '../delivery/build-delivery.js';
 import { Router } from '../routing/router.js';

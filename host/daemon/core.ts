@@ -6,7 +6,7 @@ import type { NewId } from '../../shared/base/ids.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { readMigrations } from '../../shared/base/sqlite/migrate.js';
 import type { Config } from '../config/config.js';
-import type { ContainerRuntime } from '../containers/runtime/container-runtime.js';
+import type { ContainerRuntime } from '../containers/spec/container-runtime.js';
 import { nextRun } from '../sessions/tasks/recurrence.js';
 import type { Nudges } from '../sessions/nudges.js';
 import { ClockJumps } from '../sessions/clock-jumps.js';

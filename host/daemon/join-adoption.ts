@@ -1,4 +1,4 @@
-import type { ChannelSet } from '../channels/channel-set.js';
+import type { ChannelSet } from '../channels/set/channel-set.js';
 import type { Schedule } from '../schedule/build-schedule.js';
 import { Adoption } from '../sessions/adoption/adoption.js';
 import { defaultAgentFolder } from '../sessions/default-agent-group.js';

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
-import { builtinChannels } from '../channels/builtin-channels.js';
-import { ChannelSet } from '../channels/channel-set.js';
+import { builtinChannels } from '../channels/set/builtin-channels.js';
+import { ChannelSet } from '../channels/set/channel-set.js';
 import type { Core } from './core.js';
 
 /** The channels that rows of central.db ask for; the daemon's own row tells how each is. */

@@ -1,6 +1,6 @@
 import type { Logger } from '../../shared/base/logger.js';
 import type { Reconciler } from '../containers/reconciler.js';
-import type { ContainerRuntime } from '../containers/runtime/container-runtime.js';
+import type { ContainerRuntime } from '../containers/spec/container-runtime.js';
 import type { MailboxDeps } from '../sessions/mailbox/mailbox.js';
 import { BlockedSessions } from '../sessions/mailbox/blocked-sessions.js';
 import { LockHolders } from '../sessions/mailbox/lock-holders.js';

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { DeadLetterRef } from '../store/dead-letters.js';
+import type { DeadLetterRef } from '../store/messages/dead-letters.js';
 import type { Session } from '../store/sessions.js';
 import { inboxDir } from '../../shared/protocol/workspace.js';
 import { DeliverySetup } from '../../test/fakes/delivery-setup.js';

@@ -4,7 +4,7 @@ import { BerthError, toBerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { retryInbound, type InboundRetryDeps } from '../sessions/settlement/inbound-retry.js';
 import type { Nudges } from '../sessions/nudges.js';
-import type { DeadLetter, DeadLetterRef } from '../store/dead-letters.js';
+import type { DeadLetter, DeadLetterRef } from '../store/messages/dead-letters.js';
 import type { Session } from '../store/sessions.js';
 import type { DeliveryLoop } from './delivery-loop.js';
 import type { FailureReports } from './failure-reports.js';

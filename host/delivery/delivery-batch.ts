@@ -2,7 +2,7 @@ import { hasCode, toBerthError } from '../../shared/base/errors.js';
 import type { Address, ChatOut } from '../../shared/protocol/session-message.js';
 import type { OutboundEvent } from '../channels/channel.js';
 import type { Mailbox } from '../sessions/mailbox/mailbox.js';
-import type { DeliveryRetry } from '../store/delivery-retries.js';
+import type { DeliveryRetry } from '../store/messages/delivery-retries.js';
 import type { Session } from '../store/sessions.js';
 import { chatKey } from './delivery-policy.js';
 import type { DeliveryDraft } from './delivery-draft.js';

@@ -11,7 +11,7 @@ import { encodeContent, parseOutboundContent } from '../../shared/protocol/sessi
 import { recordDeadLetter } from '../sessions/dead-letter-record.js';
 import type { Mailbox } from '../sessions/mailbox/mailbox.js';
 import type { Nudges } from '../sessions/nudges.js';
-import type { DeadLetter } from '../store/dead-letters.js';
+import type { DeadLetter } from '../store/messages/dead-letters.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import { RefusalCounter, type RefusalBurst } from './refusal-counter.js';

@@ -9,7 +9,7 @@ import { SingleFlight } from '../../shared/base/single-flight.js';
 import type { ChatOut } from '../../shared/protocol/session-message.js';
 import type { ChannelPort } from '../channels/channel.js';
 import type { RetryLimits } from '../sessions/retry-policy.js';
-import type { Notice } from '../store/notices.js';
+import type { Notice } from '../store/messages/notices.js';
 import type { Store } from '../store/store.js';
 import { sendBounded } from './send/attempt.js';
 import {

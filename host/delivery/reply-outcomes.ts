@@ -3,7 +3,7 @@ import { isoAt, type Clock } from '../../shared/base/clock.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { SendOutcome } from '../channels/channel.js';
 import { retryLimitsOf } from '../sessions/settlement/retry-limits.js';
-import type { DeliveryRetry } from '../store/delivery-retries.js';
+import type { DeliveryRetry } from '../store/messages/delivery-retries.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import type { DeliveryDraft } from './delivery-draft.js';

@@ -9,7 +9,7 @@ import { outboundDbName } from '../../shared/protocol/workspace.js';
 import type { ChannelPort, QuestionView } from '../channels/channel.js';
 import type { Mailbox } from '../sessions/mailbox/mailbox.js';
 import type { SessionRegistry } from '../sessions/session-registry.js';
-import type { DeliveryRetry } from '../store/delivery-retries.js';
+import type { DeliveryRetry } from '../store/messages/delivery-retries.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import type { DeliveryBatch } from './delivery-batch.js';

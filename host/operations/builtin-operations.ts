@@ -11,7 +11,7 @@ import {
 import { retryDeadLetter } from './dead-letters.js';
 import { addDestination, listDestinations, removeDestination } from './destinations.js';
 import type { DaemonOperation } from './operation.js';
-import { explain } from './explain/explain.js';
+import { explain } from './explain.js';
 import {
   closeSession,
   deleteSession,

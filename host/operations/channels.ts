@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { isoAt } from '../../shared/base/clock.js';
 import { BerthError } from '../../shared/base/errors.js';
-import { builtinChannels } from '../channels/builtin-channels.js';
+import { builtinChannels } from '../channels/set/builtin-channels.js';
 import { parseChannelConfig, type ChannelType } from '../channels/channel-type.js';
 import { agentChannelType } from '../sessions/agent-conversation.js';
 import type { ChannelRow } from '../store/channels.js';

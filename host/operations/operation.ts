@@ -10,7 +10,7 @@ import type { Clock } from '../../shared/base/clock.js';
 import type { NewId } from '../../shared/base/ids.js';
 import type { WaitingMessages } from '../../shared/protocol/mailbox/waiting-reader.js';
 import type { TaskPlans } from '../sessions/tasks/task-plans.js';
-import type { DeadLetterRef } from '../store/dead-letters.js';
+import type { DeadLetterRef } from '../store/messages/dead-letters.js';
 import type { Store } from '../store/store.js';
 
 /** The things that operations on the database work with. */

@@ -4,7 +4,7 @@ import { BerthError } from '../../shared/base/errors.js';
 import { SessionLifecycle } from '../sessions/session-lifecycle.js';
 import type { Session } from '../store/sessions.js';
 import type { SessionEvent } from '../store/session-events.js';
-import { describeEvent } from './explain/event-words.js';
+import { describeEvent } from './event-words.js';
 import { removeEndedSessions } from './ended-sessions.js';
 import { inDaemon, onDatabase } from './operation.js';
 import { getSession } from './references.js';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RoutingSetup } from '../../test/fakes/routing-setup.js';
-import type { Question } from '../store/questions.js';
+import type { Question } from '../store/messages/questions.js';
 import type { AgentGroup } from '../store/agent-groups.js';
 
 describe('a message that may answer a question', () => {

@@ -3,7 +3,7 @@ import { isoAt } from '../../shared/base/clock.js';
 import type { InboundEvent } from '../channels/channel.js';
 import { quoteQuestion } from '../sessions/question-ends.js';
 import type { SystemIn } from '../../shared/protocol/session-message.js';
-import type { StoredQuestion } from '../store/questions.js';
+import type { StoredQuestion } from '../store/messages/questions.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import { matchAnswer, type Answer } from './match-answer.js';

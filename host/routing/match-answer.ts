@@ -1,6 +1,6 @@
 /** Says whether a message answers a question. Everything that does not is an ordinary message. Pure. */
 import { normalizeName } from '../../shared/base/name-rules.js';
-import type { Question } from '../store/questions.js';
+import type { Question } from '../store/messages/questions.js';
 
 export interface PossibleAnswer {
   readonly text: string;

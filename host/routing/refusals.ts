@@ -3,7 +3,7 @@ import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { toBerthError } from '../../shared/base/errors.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { MessagingGroup } from '../store/messaging-groups.js';
-import type { Verdict } from '../store/received-messages.js';
+import type { Verdict } from '../store/messages/received-messages.js';
 import type { Store } from '../store/store.js';
 
 export interface RefusalsDeps {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RoutingSetup } from '../../test/fakes/routing-setup.js';
 import { settlementOf } from '../../test/fakes/settle-rows.js';
-import type { Verdict } from '../store/received-messages.js';
+import type { Verdict } from '../store/messages/received-messages.js';
 import type { SessionMode } from '../store/wirings.js';
 
 describe('a message for several agents', () => {

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { RoutingSetup } from '../../test/fakes/routing-setup.js';
-import type { Verdict } from '../store/received-messages.js';
+import type { Verdict } from '../store/messages/received-messages.js';
 import { deleteSession } from '../../test/fakes/session-rows.js';
 
 describe('the router', () => {

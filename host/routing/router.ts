@@ -9,7 +9,7 @@ import type { InboundStatus } from '../../shared/protocol/session-message.js';
 import type { InboundEvent, InboundOutcome } from '../channels/channel.js';
 import type { Nudges } from '../sessions/nudges.js';
 import type { MessagingGroup } from '../store/messaging-groups.js';
-import type { ReceivedMessage, Verdict } from '../store/received-messages.js';
+import type { ReceivedMessage, Verdict } from '../store/messages/received-messages.js';
 import type { Wiring } from '../store/wirings.js';
 import { ChatRecorder, type ChatRecorderDeps } from './chat-recorder.js';
 import { decideWiring } from './decide-wiring.js';

@@ -12,7 +12,7 @@ import type { Mailbox } from '../sessions/mailbox/mailbox.js';
 import type { Nudges } from '../sessions/nudges.js';
 import { quoteQuestion } from '../sessions/question-ends.js';
 import type { SessionRegistry } from '../sessions/session-registry.js';
-import type { QuestionEnd, StoredQuestion } from '../store/questions.js';
+import type { QuestionEnd, StoredQuestion } from '../store/messages/questions.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 

@@ -1,4 +1,4 @@
-import type { DeadLetter, NewDeadLetter } from '../store/dead-letters.js';
+import type { DeadLetter, NewDeadLetter } from '../store/messages/dead-letters.js';
 import type { EventName } from '../store/session-events.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';

@@ -1,6 +1,6 @@
 /** The end of questions that nobody can answer any more. */
 import { takeCharacters } from '../../shared/base/cut-text.js';
-import type { StoredQuestion } from '../store/questions.js';
+import type { StoredQuestion } from '../store/messages/questions.js';
 import type { Store } from '../store/store.js';
 
 /**

@@ -6,7 +6,7 @@
 import { cutText } from '../../shared/base/cut-text.js';
 import type { StatementCache } from '../../shared/base/sqlite/statement-cache.js';
 
-/** Every event that there is. A new name does not compile until it has its words in host/operations/explain/event-words.ts. */
+/** Every event that there is. A new name does not compile until it has its words in host/operations/event-words.ts. */
 export const eventNames = [
   'session.created',
   'session.prewarmed',

@@ -63,21 +63,21 @@ const unions: readonly (Change & {
     path: 'host/store/session-events.ts',
     from: `  'session.created',\n`,
     to: `  'session.created',\n  'session.invented',\n`,
-    mustKnow: ['host/operations/explain/event-words.ts'],
+    mustKnow: ['host/operations/event-words.ts'],
   },
   {
     what: 'a status of a session',
     path: 'host/store/sessions.ts',
     from: `export type SessionStatus = 'active'`,
     to: `export type SessionStatus = 'invented' | 'active'`,
-    mustKnow: ['host/sessions/session-transitions.ts', 'host/operations/explain/session-waits.ts'],
+    mustKnow: ['host/sessions/session-transitions.ts', 'host/operations/session-waits.ts'],
   },
   {
     what: 'a kind of due work',
     path: 'host/store/due-items.ts',
     from: `  prune: 'old rows`,
     to: `  invented: 'somebody has invented it',\n  prune: 'old rows`,
-    mustKnow: ['host/daemon/due-handlers.ts', 'host/operations/explain/session-waits.ts'],
+    mustKnow: ['host/daemon/due-handlers.ts', 'host/operations/session-waits.ts'],
   },
   {
     what: 'a change of a session’s status',
@@ -126,7 +126,7 @@ const unions: readonly (Change & {
     path: 'host/containers/spec/posture.ts',
     from: 'export interface Posture {',
     to: 'export interface Posture {\n  readonly invented: 0;',
-    mustKnow: ['host/containers/runtime/docker-posture.ts'],
+    mustKnow: ['host/containers/runtime/docker/docker-posture.ts'],
   },
 ];
 

@@ -11,7 +11,7 @@ import type {
   ContainerRuntime,
   ContainerSpec,
   ObservedContainer,
-} from '../../host/containers/runtime/container-runtime.js';
+} from '../../host/containers/spec/container-runtime.js';
 import { makeWorkspace, specFor, unprivilegedUser } from '../fakes/container-specs.js';
 import { until } from '../fakes/waiting.js';
 

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import Docker from 'dockerode';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import type { AgentImage } from '../../host/containers/runtime/agent-image.js';
-import type { DockerEngine } from '../../host/containers/runtime/docker-engine.js';
+import type { AgentImage } from '../../host/containers/runtime/docker/agent-image.js';
+import type { DockerEngine } from '../../host/containers/runtime/docker/docker-engine.js';
 import {
   makeStandInContext,
   removeContext,

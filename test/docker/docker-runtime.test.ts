@@ -12,11 +12,11 @@ import {
   it,
   vi,
 } from 'vitest';
-import type { AgentImage } from '../../host/containers/runtime/agent-image.js';
-import type { ContainerSpec } from '../../host/containers/runtime/container-runtime.js';
-import { createBody } from '../../host/containers/runtime/docker-create-body.js';
-import type { DockerEngine } from '../../host/containers/runtime/docker-engine.js';
-import type { DockerRuntime } from '../../host/containers/runtime/docker-runtime.js';
+import type { AgentImage } from '../../host/containers/runtime/docker/agent-image.js';
+import type { ContainerSpec } from '../../host/containers/spec/container-runtime.js';
+import { createBody } from '../../host/containers/runtime/docker/docker-create-body.js';
+import type { DockerEngine } from '../../host/containers/runtime/docker/docker-engine.js';
+import type { DockerRuntime } from '../../host/containers/runtime/docker/docker-runtime.js';
 import { runtimeContract } from '../contracts/runtime-contract.js';
 import { makeWorkspace, specFor } from '../fakes/container-specs.js';
 import {

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import Docker from 'dockerode';
 import { execa } from 'execa';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import type { AgentImage } from '../../host/containers/runtime/agent-image.js';
-import type { ContainerSpec } from '../../host/containers/runtime/container-runtime.js';
-import { DockerEngine } from '../../host/containers/runtime/docker-engine.js';
-import type { DockerRuntime } from '../../host/containers/runtime/docker-runtime.js';
+import type { AgentImage } from '../../host/containers/runtime/docker/agent-image.js';
+import type { ContainerSpec } from '../../host/containers/spec/container-runtime.js';
+import { DockerEngine } from '../../host/containers/runtime/docker/docker-engine.js';
+import type { DockerRuntime } from '../../host/containers/runtime/docker/docker-runtime.js';
 import { BerthHome } from '../fakes/berth-home.js';
 import { makeWorkspace, specFor, unprivilegedUser } from '../fakes/container-specs.js';
 import {

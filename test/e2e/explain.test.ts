@@ -1,6 +1,6 @@
 /** Asks a daemon that runs, and the home of one that does not, what happened and what is waited for. */
 import { expect, it } from 'vitest';
-import type { Explanation } from '../../host/operations/explain/explanation.js';
+import type { Explanation } from '../../host/operations/explanation.js';
 import type { ToldEvent } from '../../host/operations/sessions.js';
 import { BerthHome } from '../fakes/berth-home.js';
 import { until } from '../fakes/waiting.js';

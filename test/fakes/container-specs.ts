@@ -1,6 +1,6 @@
 import { chown, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { ContainerSpec } from '../../host/containers/runtime/container-runtime.js';
+import type { ContainerSpec } from '../../host/containers/spec/container-runtime.js';
 import { postureFor } from '../../host/containers/spec/posture.js';
 import type { Workspace } from '../../shared/protocol/workspace.js';
 

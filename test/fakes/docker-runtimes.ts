@@ -3,9 +3,9 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AgentImage } from '../../host/containers/runtime/agent-image.js';
-import { DockerEngine } from '../../host/containers/runtime/docker-engine.js';
-import { DockerRuntime } from '../../host/containers/runtime/docker-runtime.js';
+import { AgentImage } from '../../host/containers/runtime/docker/agent-image.js';
+import { DockerEngine } from '../../host/containers/runtime/docker/docker-engine.js';
+import { DockerRuntime } from '../../host/containers/runtime/docker/docker-runtime.js';
 import { systemClock } from '../../shared/base/clock.js';
 import { silentLogger } from '../../shared/base/logger.js';
 

@@ -1,7 +1,7 @@
 import { request, type IncomingMessage, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
-import type { CreateBody } from '../../host/containers/runtime/docker-engine.js';
-import { parseEngineAddress } from '../../host/containers/runtime/engine-address.js';
+import type { CreateBody } from '../../host/containers/runtime/docker/docker-engine.js';
+import { parseEngineAddress } from '../../host/containers/runtime/docker/engine-address.js';
 import { startEngineServer, type EngineServer } from './engine-server.js';
 
 /** Changes a request to create a container. */

@@ -4,7 +4,7 @@ import type {
   ContainerSpec,
   ObservedContainer,
   PostureVerdict,
-} from '../../host/containers/runtime/container-runtime.js';
+} from '../../host/containers/spec/container-runtime.js';
 import type { Posture } from '../../host/containers/spec/posture.js';
 import type { RuntimeName } from '../../shared/protocol/runtime-names.js';
 import type { Clock } from '../../shared/base/clock.js';

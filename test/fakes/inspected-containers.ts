@@ -1,6 +1,6 @@
 /** How engines describe a container that they made as they were asked to: the fields that Berth reads. */
-import type { CreateBody } from '../../host/containers/runtime/docker-engine.js';
-import type { InspectedContainer } from '../../host/containers/runtime/docker-inspect.js';
+import type { CreateBody } from '../../host/containers/runtime/docker/docker-engine.js';
+import type { InspectedContainer } from '../../host/containers/runtime/docker/docker-inspect.js';
 
 interface AskedMount {
   readonly Source: string;

@@ -12,7 +12,7 @@ import {
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { assertSound } from '../../container/file-check.js';
-import type { ReceivedMessage } from '../../host/store/received-messages.js';
+import type { ReceivedMessage } from '../../host/store/messages/received-messages.js';
 import type { Repair } from '../../host/store/repairs.js';
 import type { Session } from '../../host/store/sessions.js';
 import { damageMarkPath, inboundDbPath, outboundDbPath } from '../../shared/protocol/workspace.js';

@@ -1,4 +1,4 @@
-/** Stands in for host/channels/builtin-channels.ts in the daemon of the fault tests: one type more where it is asked for. */
+/** Stands in for host/channels/set/builtin-channels.ts in the daemon of the fault tests: one type more where it is asked for. */
 import { z } from 'zod';
 import { defineChannelType, type ChannelType } from '../../host/channels/channel-type.js';
 import { terminalType } from '../../host/channels/terminal/terminal-type.js';

@@ -1,7 +1,7 @@
 /** A daemon that starts a process and dies of SIGKILL at once. Arguments: state folder, runner; standard input: the spec. */
 import { text } from 'node:stream/consumers';
-import type { ContainerSpec } from '../../host/containers/runtime/container-runtime.js';
-import { ProcessRuntime } from '../../host/containers/runtime/process-runtime.js';
+import type { ContainerSpec } from '../../host/containers/spec/container-runtime.js';
+import { ProcessRuntime } from '../../host/containers/runtime/process/process-runtime.js';
 import { systemClock } from '../../shared/base/clock.js';
 import { silentLogger } from '../../shared/base/logger.js';
 

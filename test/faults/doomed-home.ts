@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ProgramPaths } from '../../host/config/config.js';
-import type { ProcessRecord } from '../../host/containers/runtime/process-records.js';
+import type { ProcessRecord } from '../../host/containers/runtime/process/process-records.js';
 import { withDatabase } from '../../shared/base/sqlite/sqlite.js';
 import { BerthHome } from '../fakes/berth-home.js';
 import { until } from '../fakes/waiting.js';

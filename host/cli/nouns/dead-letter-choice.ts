@@ -1,7 +1,7 @@
 /** Which dead letters a command is about. */
 import { isoAt } from '../../../shared/base/clock.js';
 import { BerthError } from '../../../shared/base/errors.js';
-import type { DeadLetter, DeadLetterFilter } from '../../store/dead-letters.js';
+import type { DeadLetter, DeadLetterFilter } from '../../store/messages/dead-letters.js';
 import type { Store } from '../../store/store.js';
 import { usageError } from '../command/command-context.js';
 import { getSession } from '../../operations/references.js';

@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import { join } from 'node:path';
 import { BerthError, hasCode } from '../../../shared/base/errors.js';
 import { findConversationRow } from '../../../shared/protocol/mailbox/conversation-reader.js';
-import type { DeadLetter } from '../../store/dead-letters.js';
+import type { DeadLetter } from '../../store/messages/dead-letters.js';
 import { performSoon } from '../command/perform.js';
 import type { AddCommands, CommandContext } from '../command/command-context.js';
 import {

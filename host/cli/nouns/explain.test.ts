@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { CommandLine } from '../../../test/fakes/command-line.js';
 import { addSession, writeConversation } from '../../../test/fakes/session-files.js';
-import type { Explanation } from '../../operations/explain/explanation.js';
-import type { Verdict } from '../../store/received-messages.js';
+import type { Explanation } from '../../operations/explanation.js';
+import type { Verdict } from '../../store/messages/received-messages.js';
 
 const at = '2026-01-31T12:00:00.000Z';
 

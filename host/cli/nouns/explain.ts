@@ -1,4 +1,4 @@
-import type { Explanation } from '../../operations/explain/explanation.js';
+import type { Explanation } from '../../operations/explanation.js';
 import type { AddCommands, CommandContext } from '../command/command-context.js';
 import { findInstallZone } from '../command/install-time-zone.js';
 import { performNow } from '../command/perform.js';

@@ -1,7 +1,7 @@
 import { isoAt } from '../../../shared/base/clock.js';
 import { Option } from 'commander';
 import { join } from 'node:path';
-import type { DeadLetter } from '../../store/dead-letters.js';
+import type { DeadLetter } from '../../store/messages/dead-letters.js';
 import { dueKinds, type DueItem } from '../../store/due-items.js';
 import type { Repair } from '../../store/repairs.js';
 import type { Session, SessionStatus } from '../../store/sessions.js';

@@ -7,7 +7,7 @@ import { readContainerConfig } from '../../store/container-config.js';
 import type { Session } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
 import { Admission, type AdmissionLimits, type Share } from './admission.js';
-import type { ObservedContainer } from '../runtime/container-runtime.js';
+import type { ObservedContainer } from '../spec/container-runtime.js';
 import type { WaitingNotices } from './waiting-notices.js';
 
 /** The containers that the engine runs, as far as they were seen. */

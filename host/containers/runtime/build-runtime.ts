@@ -8,7 +8,7 @@ import {
   type RuntimeStrategy,
 } from './builtin-runtimes.js';
 import { chooseRuntime, type RuntimeDecision, type RuntimeWish } from './choose-runtime.js';
-import type { ContainerRuntime } from './container-runtime.js';
+import type { ContainerRuntime } from '../spec/container-runtime.js';
 
 export interface BuiltRuntime extends Pick<RuntimeDecision, 'runtime' | 'remark'> {
   /** The address of its engine; null: it has none. */

@@ -3,17 +3,17 @@ import type { Clock } from '../../../shared/base/clock.js';
 import { BerthError, toBerthError } from '../../../shared/base/errors.js';
 import type { Logger } from '../../../shared/base/logger.js';
 import { runtimeNames, type RuntimeName } from '../../../shared/protocol/runtime-names.js';
-import { AgentImage } from './agent-image.js';
-import type { ContainerRuntime } from './container-runtime.js';
-import { DockerEngine } from './docker-engine.js';
-import { DockerRuntime } from './docker-runtime.js';
+import { AgentImage } from './docker/agent-image.js';
+import type { ContainerRuntime } from '../spec/container-runtime.js';
+import { DockerEngine } from './docker/docker-engine.js';
+import { DockerRuntime } from './docker/docker-runtime.js';
 import {
   describeEngine,
   listEnginePlaces,
   type EnginePlace,
   type EngineSearch,
-} from './engine-places.js';
-import { ProcessRuntime } from './process-runtime.js';
+} from './docker/engine-places.js';
+import { ProcessRuntime } from './process/process-runtime.js';
 
 export interface ImageSettings {
   readonly engineSearch: EngineSearch;

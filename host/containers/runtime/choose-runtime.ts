@@ -2,7 +2,7 @@ import { toBerthError, type BerthError } from '../../../shared/base/errors.js';
 import type { Logger } from '../../../shared/base/logger.js';
 import type { RuntimeName } from '../../../shared/protocol/runtime-names.js';
 import type { RuntimeStrategy } from './builtin-runtimes.js';
-import type { ContainerRuntime } from './container-runtime.js';
+import type { ContainerRuntime } from '../spec/container-runtime.js';
 
 export interface RuntimeWish {
   readonly choice: 'auto' | RuntimeName;

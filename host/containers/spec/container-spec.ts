@@ -1,7 +1,7 @@
 import type { Workspace } from '../../../shared/protocol/workspace.js';
 import type { ContainerConfig } from '../../store/container-config.js';
 import type { Session } from '../../store/sessions.js';
-import { containerName, type ContainerSpec } from '../runtime/container-runtime.js';
+import { containerName, type ContainerSpec } from './container-runtime.js';
 import { postureFor } from './posture.js';
 
 export interface SpecFacts {

@@ -10,7 +10,7 @@ import { readContainerConfig } from '../../store/container-config.js';
 import type { Session } from '../../store/sessions.js';
 import type { Fingerprint } from './fingerprint.js';
 import { commonPosture } from './posture.js';
-import type { ContainerRuntime } from '../runtime/container-runtime.js';
+import type { ContainerRuntime } from './container-runtime.js';
 
 export interface FingerprintsDeps {
   readonly runtime: ContainerRuntime;

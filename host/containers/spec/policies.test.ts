@@ -7,7 +7,7 @@ import { assertMountsAllowed } from './mount-policy.js';
 import { commonPosture } from './posture.js';
 import { ObservedState } from '../observed-state.js';
 import { assertProviderAllowed } from './provider-policy.js';
-import type { ObservedContainer } from '../runtime/container-runtime.js';
+import type { ObservedContainer } from './container-runtime.js';
 
 const now = '2026-01-31T12:00:00.000Z';
 

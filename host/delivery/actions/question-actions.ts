@@ -4,7 +4,7 @@ import { isoAt } from '../../../shared/base/clock.js';
 import { BerthError } from '../../../shared/base/errors.js';
 import { idFrom } from '../../../shared/base/ids.js';
 import { agentChannelType } from '../../sessions/agent-conversation.js';
-import type { Question } from '../../store/questions.js';
+import type { Question } from '../../store/messages/questions.js';
 import { action } from './action.js';
 
 const mostOptions = 20;

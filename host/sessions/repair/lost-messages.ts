@@ -2,7 +2,7 @@
 import { isoAt } from '../../../shared/base/clock.js';
 import type { Address } from '../../../shared/protocol/session-message.js';
 import { readContainerConfig } from '../../store/container-config.js';
-import type { ReceivedMessage } from '../../store/received-messages.js';
+import type { ReceivedMessage } from '../../store/messages/received-messages.js';
 import type { Session } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
 import type { RepairDeps } from './repair-deps.js';

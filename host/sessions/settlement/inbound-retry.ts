@@ -6,7 +6,7 @@ import type { StoredInbound } from '../../../shared/protocol/mailbox/inbound-reo
 import { taskIdOf } from '../../../shared/protocol/task-run-id.js';
 import { messageKinds } from '../../../shared/protocol/session-message.js';
 import { inboxDir } from '../../../shared/protocol/workspace.js';
-import type { DeadLetter } from '../../store/dead-letters.js';
+import type { DeadLetter } from '../../store/messages/dead-letters.js';
 import type { Session } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
 import type { Mailbox } from '../mailbox/mailbox.js';
