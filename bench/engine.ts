@@ -1,7 +1,7 @@
 /** The container engine as the benchmarks see it: whose containers run, what they cost, and how one dies. */
 import { request } from 'node:http';
-import { parseEngineAddress } from '../host/containers/runtime/engine-address.js';
-import { installLabel, labelNames } from '../host/containers/runtime/docker-create-body.js';
+import { parseEngineAddress } from '../host/containers/runtime/docker/engine-address.js';
+import { installLabel, labelNames } from '../host/containers/runtime/docker/docker-create-body.js';
 import { testEngine } from '../test/fakes/docker-runtimes.js';
 
 export interface BenchEngine {

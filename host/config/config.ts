@@ -12,24 +12,8 @@ import { findHome } from './home-finder.js';
 import { programRoot } from './program.js';
 import { settings } from './settings.js';
 import { findSupervisor } from './supervisor.js';
-
-/** The places of things below BERTH_HOME. */
-export interface HomePaths {
-  readonly home: string;
-  readonly groupsDir: string;
-  readonly dataDir: string;
-  readonly centralDb: string;
-  readonly backupsDir: string;
-  readonly sessionsDir: string;
-  readonly logsDir: string;
-  readonly processesDir: string;
-  readonly socket: string;
-  readonly lock: string;
-  readonly processFile: string;
-  readonly installIdFile: string;
-  readonly installHomeFile: string;
-  readonly shippedGroupsFile: string;
-}
+import { homePaths, type HomePaths } from './home-paths.js';
+import { readUnknownSends, type UnknownSendPolicy } from './unknown-sends.js';
 
 /** The places of the program's own files. */
 export interface ProgramPaths {
@@ -39,15 +23,6 @@ export interface ProgramPaths {
   readonly agentImageDir: string;
   /** The reader and backup processes and the thread for inbound.db files, one script each. */
   readonly workersDir: string;
-}
-
-/**
- * Decides on a send whose outcome is not known, where a repeat would show: sent again and marked, or held for the
- * operator.
- */
-export interface UnknownSendPolicy {
-  readonly otherwise: 'repeat' | 'hold';
-  readonly byChannel: ReadonlyMap<string, 'repeat' | 'hold'>;
 }
 
 /** `setting`: BERTH_TIME_ZONE. `variable`: TZ, which a shell may set for itself. `machine`: that of the machine. */
@@ -249,18 +224,6 @@ function originOf(
   return { kind: environment['TZ'] === undefined ? 'machine' : 'variable', remark };
 }
 
-function readUnknownSends(text: string): UnknownSendPolicy {
-  const parts = text.split(',').map((part) => part.split('=') as [string, string?]);
-  const choice = (word: string | undefined): 'repeat' | 'hold' =>
-    word === 'hold' ? 'hold' : 'repeat';
-  return {
-    otherwise: choice(parts.findLast(([, value]) => value === undefined)?.[0]),
-    byChannel: new Map(
-      parts.flatMap(([type, value]) => (value === undefined ? [] : [[type, choice(value)]])),
-    ),
-  };
-}
-
 function settingNames(): readonly SettingName[] {
   return Object.keys(settings) as SettingName[];
 }
@@ -315,27 +278,6 @@ function checkSetting(
   const result = schema.safeParse(setting.value);
   if (result.success) return { value: result.data };
   return { problem: result.error.issues.map(describeIssue).join('; ') };
-}
-
-/** Where things lie in a home. */
-export function homePaths(home: string): HomePaths {
-  const dataDir = join(home, 'data');
-  return {
-    home,
-    groupsDir: join(home, 'groups'),
-    dataDir,
-    centralDb: join(dataDir, 'central.db'),
-    backupsDir: join(dataDir, 'backups'),
-    sessionsDir: join(dataDir, 'sessions'),
-    logsDir: join(dataDir, 'logs'),
-    processesDir: join(dataDir, 'processes'),
-    socket: join(dataDir, 'terminal.sock'),
-    lock: join(dataDir, 'daemon.lock'),
-    processFile: join(dataDir, 'daemon-process.json'),
-    installIdFile: join(dataDir, 'install-id'),
-    installHomeFile: join(dataDir, 'install-home.json'),
-    shippedGroupsFile: join(dataDir, 'shipped-groups.json'),
-  };
 }
 
 function programPaths(): ProgramPaths {

@@ -3,11 +3,10 @@ import { join } from 'node:path';
 import { BerthError } from '../../shared/base/errors.js';
 import { Deadline } from '../../shared/base/lifecycle.js';
 import type { ChannelSet } from '../channels/set/channel-set.js';
-import { buildContainers, type Containers } from '../containers/build-containers.js';
 import type { Reconciler } from '../containers/reconciler.js';
 import type { ContainerRuntime } from '../containers/spec/container-runtime.js';
 import type { PrewarmedPool } from '../containers/admission/prewarmed-pool.js';
-import { buildDelivery, type Delivery } from '../delivery/build-delivery.js';
+import type { Delivery } from '../delivery/build-delivery.js';
 import { Router } from '../routing/router.js';
 import { buildSchedule, type Schedule } from '../schedule/build-schedule.js';
 import type { Adoption } from '../sessions/adoption/adoption.js';
@@ -17,8 +16,7 @@ import { InboxFiles } from '../sessions/inbox-files.js';
 import { findDaemonOperation } from '../operations/builtin-operations.js';
 import { parseInput, type DaemonScope } from '../operations/operation.js';
 import { RequestQueue, type RequestHandler } from './request-queue.js';
-import { agentUidFor, agentUserFor } from '../sessions/session-folder.js';
-import { failureNoticePrefix, type SettledMessage } from '../sessions/settlement/settlement.js';
+import type { SettledMessage } from '../sessions/settlement/settlement.js';
 import { Upkeep } from '../sessions/retention/upkeep.js';
 import type { DaemonStatus } from '../store/daemon-status.js';
 import { handleDue } from './due-handlers.js';
@@ -26,6 +24,8 @@ import { handleChannelEvent } from './channel-events.js';
 import { joinChannels } from './join-channels.js';
 import { listenAgain, reachAgain } from './listen-again.js';
 import { joinAdoption } from './join-adoption.js';
+import { joinContainers } from './join-containers.js';
+import { joinDelivery } from './join-delivery.js';
 import { joinLocks } from './join-locks.js';
 import { nudgesFor } from './nudges.js';
 import { sessionLogPath } from './session-logs.js';
@@ -34,19 +34,10 @@ import { buildCore, type DaemonDeps, type Core } from './core.js';
 /** `stop`: containers end with the daemon. `keep`: they go on, and the next daemon adopts them. */
 export type ContainersAtStop = 'stop' | 'keep';
 
-const sendTimeoutMs = 30_000;
 const centralPollMs = 500;
-const resyncIntervalMs = 10_000;
-const refillAfterMs = 1_000;
-const stopGraceMs = 5_000;
 const upkeepIntervalMs = 60_000;
 const upkeepPauseMs = 500;
-const noticeRetry = { tries: 5, baseMs: 5_000 };
-const watchSettlingMs = 1_000;
-const repeatPassMs = 5_000;
-const settlementWaitMs = 2;
 /** How long a person who asks again waits for a reply that is being sent, in milliseconds. */
-const agentWriteWaitMs = 2_000;
 const lastWordsMs = 2_000;
 const firstListingMs = 1_000;
 
@@ -95,8 +86,14 @@ export class ComposedDaemon {
         handleDue(item, this.#nudges);
       },
     });
-    this.#delivery = this.#joinDelivery();
-    ({ reconciler: this.#reconciler, prewarmedPool: this.#prewarmedPool } = this.#joinContainers());
+    const parts = { channels: this.#channels, schedule: this.#schedule, nudges: this.#nudges };
+    this.#delivery = joinDelivery(this.#core, parts);
+    const { reconciler, prewarmedPool } = joinContainers(this.#core, {
+      delivery: this.#delivery,
+      nudges: this.#nudges,
+    });
+    this.#reconciler = reconciler;
+    this.#prewarmedPool = prewarmedPool;
     this.#router = this.#joinRouting();
     this.#requestQueue = new RequestQueue({
       store,
@@ -112,26 +109,7 @@ export class ComposedDaemon {
       pauseMs: upkeepPauseMs,
     });
     this.#adoption = joinAdoption(this.#core, this.#channels, this.#schedule, this.#nudges);
-    this.#centralWatch = new CentralWatch({
-      ...this.#core,
-      store,
-      log,
-      pollIntervalMs: centralPollMs,
-      path: config.paths.centralDb,
-      onReplaced: () => {
-        const message = `${config.paths.centralDb} was taken away or replaced while the daemon ran.`;
-        const next = 'Put the right file in its place, then start the daemon again.';
-        deps.onFatal(new BerthError('database_missing', message, { next }));
-      },
-      onChange: () => {
-        this.#requestQueue.nudge();
-        this.#schedule.dueIndex.readAgain();
-        this.#nudges.notices();
-        this.#reconciler.nudgeAll();
-        this.#prewarmedPool.nudge();
-        this.#channels.nudge();
-      },
-    });
+    this.#centralWatch = this.#joinCentralWatch();
   }
 
   /** `lastTime`: when the last daemon of this home wrote something, ISO-8601. */
@@ -207,84 +185,27 @@ export class ComposedDaemon {
     await step('inbound files', this.#core.inboundThread.stop());
   }
 
-  #joinDelivery(): Delivery {
-    const { deps, folders } = this.#core;
-    return buildDelivery({
-      ...deps,
+  #joinCentralWatch(): CentralWatch {
+    const { config, store, log, onFatal } = this.#core.deps;
+    return new CentralWatch({
       ...this.#core,
-      tasks: this.#schedule.taskHandler,
-      timeZone: deps.config.timeZone,
-      retry: noticeRetry,
-      repeatPassMs,
-      settlementWaitMs,
-      settlingMs: watchSettlingMs,
-      sendTimeoutMs,
-      writeWaitMs: agentWriteWaitMs,
-      agentUid: agentUidFor(this.#core.runtime),
-      pollIntervalMs: deps.config.pollIntervalMs,
-      outDir: (sessionId) => folders.outDir(sessionId),
-      viewDir: (sessionId) => folders.viewDir(sessionId),
-      sentDir: (sessionId) => join(folders.folderOf(sessionId), 'sent'),
-      findChannel: (type) => this.#channels.find(type),
-      unknownSendsOf: (type) =>
-        deps.config.unknownSends.byChannel.get(type) ?? deps.config.unknownSends.otherwise,
-      nudges: this.#nudges,
-      onSaid: ({ id, inReplyTo, address }) => {
-        const isAnswer = inReplyTo !== null && id.startsWith(failureNoticePrefix);
-        if (!isAnswer) return;
-        const failed = { address, messageId: inReplyTo, status: 'failed' } as const;
-        void this.#core.settlement.report([failed]);
+      store,
+      log,
+      pollIntervalMs: centralPollMs,
+      path: config.paths.centralDb,
+      onReplaced: () => {
+        const message = `${config.paths.centralDb} was taken away or replaced while the daemon ran.`;
+        const next = 'Put the right file in its place, then start the daemon again.';
+        onFatal(new BerthError('database_missing', message, { next }));
       },
-    });
-  }
-
-  #joinContainers(): Containers {
-    const { deps, status } = this.#core;
-    const { config, installId } = deps;
-    const { uid, gid } = agentUserFor(process.getuid?.(), process.getgid?.());
-    const problems: { engine?: string | undefined; start?: string | undefined } = {};
-    const sayProblem = (): void => {
-      status.say({ problem: problems.engine ?? problems.start ?? null });
-    };
-    return buildContainers({
-      ...deps,
-      ...this.#core,
-      installId,
-      groupsDir: config.paths.groupsDir,
-      logPath: (sessionId) => sessionLogPath(config, sessionId),
-      user: `${uid}:${gid}`,
-      defaultProvider: config.provider,
-      unisolatedProviders: config.unisolatedProviders,
-      pollIntervalMs: config.pollIntervalMs,
-      resyncIntervalMs,
-      refillAfterMs,
-      stopGraceMs,
-      nudges: this.#nudges,
-      onRunning: (sessionId) => {
-        this.#delivery.watcher.add(sessionId);
-        this.#nudges.delivery(sessionId);
+      onChange: () => {
+        this.#requestQueue.nudge();
+        this.#schedule.dueIndex.readAgain();
+        this.#nudges.notices();
+        this.#reconciler.nudgeAll();
+        this.#prewarmedPool.nudge();
+        this.#channels.nudge();
       },
-      onEnded: async (sessionId, stoppedInTurn, why) => {
-        this.#delivery.watcher.remove(sessionId);
-        await this.#delivery.loop.finish(sessionId, stoppedInTurn, why);
-      },
-      onTrouble: (sessionId, error) => {
-        this.#core.recovery.report(sessionId, error);
-      },
-      onEngineState: (problem) => {
-        problems.engine = problem?.message;
-        sayProblem();
-      },
-      onStartTrouble: (problem) => {
-        problems.start = problem && [problem.message, problem.next ?? ''].join(' ').trimEnd();
-        sayProblem();
-      },
-      onVerified: (unverified) => {
-        status.say({ unverified });
-      },
-      monotonicNow: () => performance.now(),
-      maxContainers: config.maxContainers,
-      memoryBudgetMb: config.memoryBudgetMb,
     });
   }
 

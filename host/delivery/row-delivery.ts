@@ -6,28 +6,30 @@ import type { DeliveryRecord } from '../../shared/protocol/mailbox/inbound-rows.
 import type { OutboundPage, OutboundRow } from '../../shared/protocol/mailbox/outbound-reader.js';
 import type { Address } from '../../shared/protocol/session-message.js';
 import { outboundDbName } from '../../shared/protocol/workspace.js';
-import type { ChannelPort, QuestionView } from '../channels/channel.js';
+import type { ChannelPort } from '../channels/channel.js';
 import type { Mailbox } from '../sessions/mailbox/mailbox.js';
 import type { SessionRegistry } from '../sessions/session-registry.js';
-import type { DeliveryRetry } from '../store/messages/delivery-retries.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 import type { DeliveryBatch } from './delivery-batch.js';
-import {
-  chatKey,
-  decideChat,
-  decideDelivery,
-  type DeliveryDecision,
-  type DeliveryFacts,
-} from './delivery-policy.js';
+import { chatKey, decideChat, decideDelivery } from './delivery-policy.js';
 import type { DeliveryDraft } from './delivery-draft.js';
+import {
+  beginRowPass,
+  earlier,
+  newPage,
+  type ActionPost,
+  type Decided,
+  type DeliveredRows,
+  type Goal,
+  type Page,
+  type PlannedAction,
+  type RowPass,
+} from './row-pass.js';
 import { PassStarts, startAfter, type PassStart } from './pass-starts.js';
 import { findSettledThrough } from './settled-rows.js';
-import type { PlannedSend } from './planned-send.js';
 import type { UnknownSends } from './send/outcome-policy.js';
-import type { Undelivered } from './undelivered.js';
-import type { ActionOutcome } from './actions/action.js';
-import type { ActionHandler, RequestedAction } from './actions/action-handler.js';
+import type { ActionHandler } from './actions/action-handler.js';
 import { mayWriteTo } from './write-permission.js';
 
 export interface RowDeliveryDeps {
@@ -56,73 +58,6 @@ const busyAgainMs = 2_000;
 
 /** How many rows are read together. */
 export const pageSize = 100;
-/** The facts that are found out while a session's rows are gone through. */
-interface RowPass {
-  readonly session: Session;
-  readonly now: string;
-  readonly retries: ReadonlyMap<string, DeliveryRetry>;
-  /** Chats that cannot take anything now: what comes later for them waits, to keep the order. */
-  readonly blocked: Set<string>;
-  readonly draft: DeliveryDraft;
-  /** Of these rows nothing is noted yet. */
-  readonly isUnseen: boolean;
-  /** ISO-8601: when to pass again. */
-  earliest: string | undefined;
-  /** The fields of a PassStart, as far as it has come. */
-  settledThrough: number;
-  waitsThrough: number;
-  waitsUntil: string | undefined;
-  /** Whether all rows so far are final. */
-  isContiguous: boolean;
-  /** Whether all rows so far are final, or wait for their time only. */
-  isInTime: boolean;
-  /** An action cannot be done now: those after it wait with it. */
-  isBusy: boolean;
-  /** How many rows wait for their time. */
-  later: number;
-  /** How many rows will never be sent. */
-  refused: number;
-  /** How many of them are no messages at all. */
-  malformed: number;
-}
-
-/** The results of a session's rows. */
-export interface DeliveredRows {
-  /** False where the daemon stops before the last of them. */
-  readonly isComplete: boolean;
-  /** When to read them again, ISO-8601; undefined: when there are new ones. */
-  readonly dueAt: string | undefined;
-}
-
-type Goal = Omit<DeliveryFacts, 'record' | 'maybeSent'>;
-
-interface PlannedAction extends RequestedAction {
-  readonly facts: DeliveryFacts;
-}
-
-/** The decisions on the rows that are read together. */
-interface Page {
-  /** The goals of its rows: many go to the same chat. */
-  readonly goals: Map<string, Goal>;
-  readonly sends: PlannedSend[];
-  readonly actions: PlannedAction[];
-  readonly refusals: Undelivered[];
-  /** Rows whose time has not come. */
-  readonly later: Set<string>;
-  /** Rows that an earlier failure keeps back. */
-  readonly waiting: Set<string>;
-}
-
-/** A row, and where its decision puts it. */
-interface Decided {
-  readonly row: OutboundRow;
-  readonly facts: DeliveryFacts;
-  readonly decision: DeliveryDecision;
-  readonly question?: QuestionView;
-}
-
-type ActionPost = NonNullable<ActionOutcome['post']>;
-
 export class RowDelivery {
   readonly #deps: RowDeliveryDeps;
   readonly #starts = new PassStarts();
@@ -166,21 +101,12 @@ export class RowDelivery {
     isStopping: () => boolean,
   ): Promise<DeliveredRows> {
     const { store, mailbox, clock, batch } = this.#deps;
-    const pass: RowPass = {
-      session,
+    const pass = beginRowPass(session, {
       now: isoAt(clock.now()),
       retries: store.deliveryRetries.list(session.id),
-      blocked: new Set(),
+      start,
       draft,
-      ...start,
-      earliest: start.waitsUntil,
-      isContiguous: start.waitsUntil === undefined,
-      isInTime: true,
-      isBusy: false,
-      later: 0,
-      refused: 0,
-      malformed: 0,
-    };
+    });
     for (let next = page; next !== undefined;) {
       if (next.rows.length > 0) await this.#deliverPage(pass, next.rows);
       const last = next.rows.at(-1);
@@ -220,14 +146,7 @@ export class RowDelivery {
     const records = pass.isUnseen
       ? new Map<string, DeliveryRecord>()
       : await mailbox.inbound(session.id, 'findDeliveries', ids);
-    const page: Page = {
-      goals: new Map(),
-      sends: [],
-      actions: [],
-      refusals: [],
-      later: new Set(),
-      waiting: new Set(),
-    };
+    const page = newPage();
     for (const row of rows) this.#sort(pass, row, records.get(row.id), page);
     pass.refused += page.refusals.length;
     pass.malformed += page.refusals.filter(({ isMalformed }) => isMalformed === true).length;
@@ -354,10 +273,6 @@ export class RowDelivery {
     }
     return pass.blocked.has(chat);
   }
-}
-
-function earlier(one: string | undefined, other: string): string {
-  return one === undefined || other < one ? other : one;
 }
 
 function addressOf(row: OutboundRow): Address | undefined {

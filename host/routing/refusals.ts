@@ -60,3 +60,7 @@ export class Refusals {
     store.events.add({ name: 'message.refused', ...of, detail: { why } }, isoAt(clock.now()));
   }
 }
+
+export function isContextOnly(verdicts: readonly Verdict[]): boolean {
+  return !verdicts.some(({ verdict }) => verdict === 'engaged');
+}

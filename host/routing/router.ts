@@ -3,33 +3,22 @@
  * nobody is told so. The same platform message leads to the same row ids, so doing it twice changes nothing.
  */
 import { isoAt } from '../../shared/base/clock.js';
-import { toBerthError } from '../../shared/base/errors.js';
 import { idFrom } from '../../shared/base/ids.js';
-import type { InboundStatus } from '../../shared/protocol/session-message.js';
 import type { InboundEvent, InboundOutcome } from '../channels/channel.js';
 import type { Nudges } from '../sessions/nudges.js';
 import type { MessagingGroup } from '../store/messaging-groups.js';
-import type { ReceivedMessage, Verdict } from '../store/messages/received-messages.js';
+import type { Verdict } from '../store/messages/received-messages.js';
 import type { Wiring } from '../store/wirings.js';
+import { awaitWrites, type Delivery } from './await-writes.js';
 import { ChatRecorder, type ChatRecorderDeps } from './chat-recorder.js';
 import { decideWiring } from './decide-wiring.js';
+import { Duplicates, type DuplicatesDeps } from './duplicates.js';
 import { answerRow, findAnswer, type FoundAnswer } from './find-answer.js';
-import { reasonOf, Refusals } from './refusals.js';
-import { SessionPoster, type SessionPosterDeps, type Written } from './session-poster.js';
+import { isContextOnly, reasonOf, Refusals } from './refusals.js';
+import { SessionPoster, type SessionPosterDeps } from './session-poster.js';
 
-export interface RouterDeps extends SessionPosterDeps, ChatRecorderDeps {
+export interface RouterDeps extends SessionPosterDeps, ChatRecorderDeps, DuplicatesDeps {
   readonly nudges: Pick<Nudges, 'container' | 'notices'>;
-  /** Resolves when what this session has said is sent, as far as that can be done now. */
-  readonly deliver: (sessionId: string) => Promise<void>;
-}
-
-/** A message on its way into one session. */
-interface Delivery {
-  readonly verdict: Verdict;
-  /** Its session is another one where the first was damaged. Undefined where it goes to none. */
-  readonly written: Promise<Written | undefined>;
-  /** Done in the transaction that records the message. */
-  readonly alongside?: () => void;
 }
 
 export class Router {
@@ -37,6 +26,7 @@ export class Router {
   readonly #poster: SessionPoster;
   readonly #chats: ChatRecorder;
   readonly #refusals: Refusals;
+  readonly #duplicates: Duplicates;
   /** The decisions of each chat that are being made: messages of one chat are decided and queued in order. */
   readonly #tails = new Map<string, Promise<unknown>>();
   /** Messages that are not on disk yet. */
@@ -49,6 +39,7 @@ export class Router {
     this.#poster = new SessionPoster(deps);
     this.#chats = new ChatRecorder(deps);
     this.#refusals = new Refusals(deps);
+    this.#duplicates = new Duplicates(deps);
   }
 
   /** Rejects when the message could not be written; it is not accepted then and may be sent again. */
@@ -82,7 +73,7 @@ export class Router {
     const { store } = this.#deps;
     const chat = this.#chats.ensure(event);
     const known = store.received.find(chat.id, event.platformMessageId);
-    if (known !== undefined) return () => this.#describeDuplicate(known);
+    if (known !== undefined) return () => this.#duplicates.describe(known);
 
     const messageId = idFrom('m', chat.id, event.platformMessageId);
     const twin = this.#writing.get(messageId);
@@ -145,7 +136,7 @@ export class Router {
     deliveries: readonly Delivery[],
   ): Promise<InboundOutcome> {
     const { store, clock, nudges, log } = this.#deps;
-    const { verdicts, missed, isKnown } = await this.#awaitWrites(deliveries).catch(
+    const { verdicts, missed, isKnown } = await awaitWrites(deliveries).catch(
       async (error: unknown) => {
         await this.#refusals.noteUntaken(chat, messageId, error);
         throw error;
@@ -177,41 +168,8 @@ export class Router {
       if (verdict === 'engaged') nudges.container(sessionId);
     }
     // The message was received so long ago that only its sessions know.
-    if (isKnown) return await this.#describeDuplicate(received);
+    if (isKnown) return await this.#duplicates.describe(received);
     return this.#outcomeOf(verdicts, chat, messageId);
-  }
-
-  /**
-   * Returns which wirings have the message, and which should have it and could not be reached. Throws where none could
-   * be reached: when the message is sent again, it is as if it had never come. `isKnown`: all that have the message had
-   * it before.
-   */
-  async #awaitWrites(deliveries: readonly Delivery[]): Promise<{
-    readonly verdicts: readonly Verdict[];
-    readonly missed: readonly Verdict[];
-    readonly isKnown: boolean;
-  }> {
-    const verdicts: Verdict[] = [];
-    const missed: Verdict[] = [];
-    let failure: unknown;
-    let isKnown = true;
-    const settled = await Promise.allSettled(deliveries.map(({ written }) => written));
-    for (const [index, result] of settled.entries()) {
-      const verdict = deliveries[index]?.verdict;
-      if (verdict === undefined) continue;
-      if (result.status === 'rejected') {
-        failure = result.reason;
-        const reason = `its session could not take it: ${toBerthError(failure).message}`;
-        missed.push({ ...verdict, verdict: 'refused', reason });
-      } else if (result.value === undefined) verdicts.push(verdict);
-      else {
-        verdicts.push({ ...verdict, sessionId: result.value.sessionId });
-        if (result.value.isNew) isKnown = false;
-      }
-    }
-    const isTaken = verdicts.some(({ verdict }) => verdict !== 'refused');
-    if (missed.length > 0 && !isTaken) throw toBerthError(failure);
-    return { verdicts: [...verdicts, ...missed], missed, isKnown: isKnown && isTaken };
   }
 
   #tellMissed(
@@ -245,47 +203,6 @@ export class Router {
     if (verdicts.length > 0) return { kind: 'refused', reason };
     const next = `Wire it with \`berth wirings create ${chat.channelType}:${chat.platformId} AGENT-GROUP\`.`;
     return { kind: 'refused', reason, next };
-  }
-
-  async #describeDuplicate(known: ReceivedMessage): Promise<InboundOutcome> {
-    const { messageId, verdicts } = known;
-    if (verdicts.every(({ verdict }) => verdict === 'refused')) {
-      return { kind: 'refused', reason: 'it was refused before' };
-    }
-    const statuses: (InboundStatus | undefined)[] = [];
-    for (const { verdict, sessionId } of verdicts) {
-      if (verdict !== 'engaged' || sessionId === undefined) continue;
-      statuses.push(await this.#findStatus(sessionId, messageId));
-    }
-    const isSettled = statuses.every((status) => status === 'completed' || status === 'failed');
-    const duplicate = {
-      kind: 'duplicate',
-      messageId,
-      contextOnly: isContextOnly(verdicts),
-    } as const;
-    if (!isSettled || duplicate.contextOnly) return duplicate;
-    const status = statuses.includes('failed') ? 'failed' : 'completed';
-    return { ...duplicate, settled: this.#deliverKept(known).then(() => status) };
-  }
-
-  /** A person who asks again may have received nothing yet: the answer comes before the word that it was the last. */
-  async #deliverKept({ messageId, verdicts }: ReceivedMessage): Promise<void> {
-    for (const { sessionId } of verdicts) {
-      if (sessionId === undefined) continue;
-      await this.#deps.deliver(sessionId).catch((err: unknown) => {
-        this.#deps.log.warn({ messageId, sessionId, err }, 'kept replies not delivered');
-      });
-    }
-  }
-
-  /** No answer will follow from a conversation that was deleted, nor where the message was lost with a damaged file. */
-  async #findStatus(sessionId: string, messageId: string): Promise<InboundStatus | undefined> {
-    const { store, mailbox } = this.#deps;
-    if (store.sessions.find(sessionId) === undefined) return 'completed';
-    const status = await mailbox.findStatus(sessionId, messageId);
-    if (status !== undefined) return status;
-    const isGivenUp = store.deadLetters.find({ sessionId, direction: 'in', messageId });
-    return isGivenUp === undefined ? undefined : 'failed';
   }
 
   #listWirings(chat: MessagingGroup): readonly Wiring[] {
@@ -336,8 +253,4 @@ export class Router {
 function refused(wiring: Wiring, reason: string): Delivery {
   const verdict = { agentGroupId: wiring.agentGroupId, verdict: 'refused', reason } as const;
   return { verdict, written: Promise.resolve(undefined) };
-}
-
-function isContextOnly(verdicts: readonly Verdict[]): boolean {
-  return !verdicts.some(({ verdict }) => verdict === 'engaged');
 }

@@ -1,5 +1,5 @@
 import { BerthError, errnoOf } from '../../../shared/base/errors.js';
-import type { HomePaths } from '../../config/config.js';
+import type { HomePaths } from '../../config/home-paths.js';
 import { isDaemonLockHeld } from '../../store/home/daemon-lock.js';
 import { findDaemonProcess } from '../../store/home/daemon-process.js';
 import { readDaemonState, type DaemonState } from '../../store/daemon-state.js';

@@ -2,7 +2,7 @@
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { BerthError, errnoOf, toBerthError } from '../../../shared/base/errors.js';
-import type { HomePaths } from '../../config/config.js';
+import type { HomePaths } from '../../config/home-paths.js';
 
 const next =
   'Correct its owner or mode, run the command as the user it belongs to, or name another folder with --home.';

@@ -1,4 +1,5 @@
-import { homePaths, type SettingValue } from '../../config/config.js';
+import type { SettingValue } from '../../config/config.js';
+import { homePaths } from '../../config/home-paths.js';
 import type { DaemonState } from '../../store/daemon-state.js';
 import { findDaemon } from '../command/daemon-presence.js';
 import type { AddCommands, Inspection } from '../command/command-context.js';

@@ -12,8 +12,6 @@ import { copyInProcess } from '../../store/central/backup-process.js';
 import { openStore } from '../../store/central/central-db.js';
 import { DailyBackup } from '../../store/central/daily-backup.js';
 import { DaemonLock } from '../../store/home/daemon-lock.js';
-import { isolatesAgents, type DaemonState } from '../../store/daemon-state.js';
-import { identifyFolder } from '../../store/home/home-identity.js';
 import { ensureInstall, type Install } from '../../store/home/install-id.js';
 import { noteDaemonProcess } from '../../store/home/daemon-process.js';
 import { DaemonStatus } from '../../store/daemon-status.js';
@@ -23,9 +21,10 @@ import { describeCrashPause, planCrashPause } from './crash-pause.js';
 import { withInstallZone } from '../command/install-time-zone.js';
 import { findDaemon } from '../command/daemon-presence.js';
 import { makeFolder } from '../command/home-access.js';
-import { describeInstall, describeOtherProgram } from './home-remarks.js';
+import { describeOtherProgram } from './home-remarks.js';
 import { formatLogLine } from './log-lines.js';
 import { describeReady, listProblems } from './ready-words.js';
+import { beginAdoption, describeSelf, noteHome, noteTimeZone } from './start-notes.js';
 import { centralPaths } from '../command/store-access.js';
 
 export interface RunOptions {
@@ -159,66 +158,11 @@ function checkpoint(store: Store, log: Logger): void {
   log.warn({ err }, 'central.db is not whole without its -wal file');
 }
 
-/** A full disk does not keep the daemon from running. */
-function beginAdoption({ clock }: CommandContext, store: Store, log: Logger): void {
-  try {
-    store.daemonState.beginAdoption(isoAt(clock.now()));
-  } catch (err) {
-    log.warn({ err }, 'start not noted for the adoption of folders');
-  }
-}
-
-function noteTimeZone({ config }: CommandContext, store: Store, log: Logger): void {
-  const { timeZone, timeZoneOrigin } = config;
-  const before = store.daemonState.find()?.timeZone ?? timeZone;
-  const { remark } = timeZoneOrigin;
-  if (remark !== null) log.warn({ timeZone, remark }, 'time zone is not what TZ says');
-  if (before !== timeZone) log.warn({ timeZone, before }, 'time zone is another one than before');
-}
-
 interface Life {
   readonly store: Store;
   readonly log: Logger;
   readonly stops: StopRequests;
   readonly install: Install;
-}
-
-function noteHome(
-  { config, homeNotes }: CommandContext,
-  { store, log, install }: Omit<Life, 'stops'>,
-): void {
-  const { home } = config.paths;
-  const { origin, before, id: installId } = install;
-  log.info({ home, installId, program: config.program.root }, 'home');
-  for (const note of homeNotes) log.info({ note }, 'about the home');
-  const from = before?.home;
-  if (origin === 'moved') log.info({ home, from, installId }, 'home was moved');
-  if (origin === 'copied') log.warn({ home, from, installId }, 'home is a copy');
-  const lastProgram = store.daemonState.find()?.program ?? null;
-  if (lastProgram !== null && lastProgram !== config.program.root) {
-    log.info({ from: lastProgram, to: config.program.root }, 'program of this home is another one');
-  }
-}
-
-/** The daemon says this about itself from the start. A start that fails forgets neither where containers may be nor that agents were isolated. */
-function describeSelf(
-  { config, settings }: CommandContext,
-  { isDetached }: RunOptions,
-  { install, store }: Life,
-): Partial<DaemonState> {
-  const { device, inode, born } = identifyFolder(config.paths.home);
-  const last = store.daemonState.find();
-  return {
-    program: config.program.root,
-    homeFolder: { device, inode, born },
-    supervisor: isDetached ? null : config.supervisor,
-    settings: Object.fromEntries(
-      settings.map(({ name, value, source }) => [name, { value, source }]),
-    ),
-    engine: last?.engine ?? null,
-    isolates: last === undefined ? null : isolatesAgents(last),
-    remarks: describeInstall(install),
-  };
 }
 
 async function live(context: CommandContext, options: RunOptions, life: Life): Promise<number> {
@@ -270,7 +214,7 @@ async function pauseAfterCrashes(
   const { config } = context;
   const timeZone = { name: config.timeZone, remark: config.timeZoneOrigin.remark };
   const runtime = store.daemonState.find()?.runtime ?? null;
-  const about = { ...describeSelf(context, options, life), runtime };
+  const about = { ...describeSelf(context, options.isDetached, life), runtime };
   const self = new DaemonStatus({ store, clock, version, log, timeZone, about });
   self.say({ phase: 'starting', activity });
   log.warn({ ...pause }, 'start is put off after crashes');
@@ -290,7 +234,7 @@ async function startUnlessStopped(
     config,
     store,
     installId: install.id,
-    about: describeSelf(context, options, life),
+    about: describeSelf(context, options.isDetached, life),
     version,
     clock,
     newId,
