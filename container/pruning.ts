@@ -6,8 +6,9 @@
 import type { Clock } from '../shared/base/clock.js';
 import type { Logger } from '../shared/base/logger.js';
 import type { InboundReader } from '../shared/protocol/mailbox/inbound-reader.js';
-import type { OldNote, OutboundPruner } from '../shared/protocol/mailbox/outbound-pruner.js';
-import type { PruneOrder } from '../shared/protocol/prune-order.js';
+import { OutboundPruner, type OldNote } from '../shared/protocol/mailbox/outbound-pruner.js';
+import { findPruneOrder, type PruneOrder } from '../shared/protocol/prune-order.js';
+import { outboundDbPath, type Workspace } from '../shared/protocol/workspace.js';
 import { NudgeTimer } from './nudge-timer.js';
 
 export interface PruningDeps {
@@ -26,6 +27,7 @@ export interface PruningDeps {
 
 const dayMs = 86_400_000;
 const sliceRows = 200;
+const prunePauseMs = 50;
 
 const stages = ['messages', 'acks', 'state'] as const;
 
@@ -171,4 +173,30 @@ function newPass(order: PruneOrder | undefined): Pass | undefined {
   if (order === undefined) return undefined;
   const { before, keptMessageIds } = order;
   return { before, kept: new Set(keptMessageIds), stage: 0, after: '', slices: 0, removed: 0 };
+}
+
+/** The pruning of a session's own files. */
+export function pruningOf(
+  {
+    workspace,
+    pruneQuietMs,
+    clock,
+    log,
+  }: Pick<PruningDeps, 'clock' | 'log'> & {
+    readonly workspace: Workspace;
+    readonly pruneQuietMs: number;
+  },
+  inbound: InboundReader,
+  nudge: () => void,
+): Pruning {
+  return new Pruning({
+    clock,
+    log,
+    findOrder: () => findPruneOrder(workspace.inDir),
+    inbound,
+    outbound: new OutboundPruner(outboundDbPath(workspace.outDir)),
+    quietMs: pruneQuietMs,
+    pauseMs: prunePauseMs,
+    nudge,
+  });
 }

@@ -12,9 +12,7 @@ import type { Logger } from '../shared/base/logger.js';
 import type { Migration } from '../shared/base/sqlite/migrate.js';
 import { PollLoop } from '../shared/base/poll-loop.js';
 import { InboundReader } from '../shared/protocol/mailbox/inbound-reader.js';
-import { OutboundPruner } from '../shared/protocol/mailbox/outbound-pruner.js';
 import { OutboundWriter } from '../shared/protocol/mailbox/outbound-writer.js';
-import { findPruneOrder } from '../shared/protocol/prune-order.js';
 import type { RunnerConfig } from '../shared/protocol/runner-config.js';
 import {
   commitMarkPath,
@@ -36,7 +34,7 @@ import { Intake, type Batch } from './intake.js';
 import { isLocalDisk } from './local-disk.js';
 import { PatientWriter } from './patient-writer.js';
 import type { Provider } from './providers/provider.js';
-import { Pruning } from './pruning.js';
+import { pruningOf, type Pruning } from './pruning.js';
 import { Turn } from './turn.js';
 
 export interface RunnerDeps {
@@ -59,7 +57,6 @@ const watchRetryMs = 5_000;
 
 /** A read may meet a commit of the host half-way where a mount shows its locks late: so many more are made. */
 const patientReads = 3;
-const prunePauseMs = 50;
 
 export class Runner {
   readonly #deps: RunnerDeps;
@@ -124,16 +121,7 @@ export class Runner {
       retryMs: watchRetryMs,
       log,
     });
-    this.#pruning = new Pruning({
-      findOrder: () => findPruneOrder(workspace.inDir),
-      inbound,
-      outbound: new OutboundPruner(outboundPath),
-      clock,
-      quietMs: deps.pruneQuietMs,
-      pauseMs: prunePauseMs,
-      nudge,
-      log,
-    });
+    this.#pruning = pruningOf(deps, inbound, nudge);
     this.#loop = new PollLoop({
       name: 'inbox',
       poll: () => this.#poll(),

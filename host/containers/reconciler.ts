@@ -14,6 +14,7 @@ import type { ObservedState } from './observed-state.js';
 import type { Outdated } from './outdated.js';
 import type { Planner } from './planner.js';
 import type { PostureWatch } from './posture-watch.js';
+import { Suspects } from './suspects.js';
 import type { ContainerRuntime } from './spec/container-runtime.js';
 import type { WaitingNotices } from './admission/waiting-notices.js';
 import type { StartQueue } from './admission/start-queue.js';
@@ -42,7 +43,6 @@ export interface ReconcilerDeps {
 /** While the engine is away it is asked this often, in milliseconds. */
 const awayIntervalMs = 1_000;
 const suspectIntervalMs = 20;
-const suspicionMs = 3_000;
 
 /** How often every session with a container is examined though the listings say nothing new: the safety net. */
 const fullPassEveryMs = 60_000;
@@ -54,8 +54,7 @@ export class Reconciler {
   readonly #deps: ReconcilerDeps;
   readonly #passes: SingleFlight;
   readonly #resync: PollLoop;
-  /** Containers that were said to have ended and are still listed as running: the engine's list may lag. */
-  readonly #suspects = new Map<string, number>();
+  readonly #suspects = new Suspects();
   /** Sessions that the last pass did not bring to rest: the next listing leads to another. */
   readonly #restless = new Set<string>();
   /** By performance.now(). */
@@ -83,7 +82,7 @@ export class Reconciler {
     this.#deps.store.sessions.doubtPrewarmed();
     this.#deps.runtime.watchExits(({ sessionId, containerId }) => {
       this.#deps.log.debug({ sessionId, containerId }, 'container exit seen');
-      this.#suspects.set(containerId, performance.now());
+      this.#suspects.add(containerId);
       this.#resync.nudge();
     });
     this.#deps.startQueue.start();
@@ -172,24 +171,10 @@ export class Reconciler {
 
   #nextResyncMs(): number {
     const { resyncIntervalMs } = this.#deps;
-    if (this.#suspects.size > 0) return suspectIntervalMs;
+    if (this.#suspects.hasAny) return suspectIntervalMs;
     return this.#problem === undefined
       ? resyncIntervalMs
       : Math.min(resyncIntervalMs, awayIntervalMs);
-  }
-
-  /** A container that is not listed as running any more, or goes on running after all, is no suspect. */
-  #clearSuspects(): void {
-    const running = new Set(
-      this.#deps.observed
-        .list()
-        .filter(({ state }) => state === 'running')
-        .map(({ containerId }) => containerId),
-    );
-    for (const [containerId, since] of this.#suspects) {
-      const isOver = performance.now() - since > suspicionMs;
-      if (isOver || !running.has(containerId)) this.#suspects.delete(containerId);
-    }
   }
 
   async #observe(): Promise<void> {
@@ -199,7 +184,7 @@ export class Reconciler {
       const containers = await runtime.list();
       const wasListed = observed.isListed;
       const isNews = observed.replace(containers, beganAt);
-      this.#clearSuspects();
+      this.#suspects.clear(this.#deps.observed);
       const isBack = this.#setProblem(undefined);
       startQueue.sync();
       if (!wasListed || isBack) await this.#examineWaiting();

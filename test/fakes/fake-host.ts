@@ -8,7 +8,8 @@ import { readMigrations } from '../../shared/base/sqlite/migrate.js';
 import { InboundHandle } from '../../shared/protocol/mailbox/inbound-handle.js';
 import { InboundWriter } from '../../shared/protocol/mailbox/inbound-writer.js';
 import type { NewInboundRow } from '../../shared/protocol/mailbox/inbound-rows.js';
-import { OutboundReader, type AckRecord } from '../../shared/protocol/mailbox/outbound-reader.js';
+import { OutboundReader } from '../../shared/protocol/mailbox/outbound-reader.js';
+import type { AckRecord } from '../../shared/protocol/mailbox/outbound-acks.js';
 import {
   encodeContent,
   parseOutboundContent,

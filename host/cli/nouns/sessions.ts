@@ -5,15 +5,15 @@ import type { DeadLetter } from '../../store/messages/dead-letters.js';
 import { dueKinds, type DueItem } from '../../store/due-items.js';
 import type { Repair } from '../../store/repairs.js';
 import type { Session, SessionStatus } from '../../store/sessions.js';
-import { askerOf } from '../../sessions/agent-conversation.js';
 import type { Store } from '../../store/store.js';
 import type { Task } from '../../store/tasks.js';
 import type { AddCommands, CommandContext } from '../command/command-context.js';
 import { parseCount, parseWhole } from '../command/option-values.js';
-import { chatName, getSession } from '../../operations/references.js';
+import { getSession } from '../../operations/references.js';
 import { printEvents } from './session-events.js';
 import { sessionStatuses } from '../../sessions/session-transitions.js';
 import { printMessages } from './session-messages.js';
+import { sessionNamer } from './session-names.js';
 import { performNow, performSoon } from '../command/perform.js';
 import { readStore } from '../command/store-access.js';
 import { formatFields, formatSection, formatTable } from '../output/table.js';
@@ -69,7 +69,7 @@ export const addSessionCommands: AddCommands = (program, act) => {
 function list(context: CommandContext, filter: { readonly status?: SessionStatus }): void {
   const { clock, output } = context;
   const rows = readStore(context, (store) => {
-    const name = namer(store);
+    const name = sessionNamer(store);
     return store.sessions.list(filter).map((session) => ({
       ...session,
       ...name(session),
@@ -103,7 +103,7 @@ function show(context: CommandContext, reference: string): void {
     const deadLetters = store.deadLetters.list({ sessionId: session.id });
     return {
       ...session,
-      ...namer(store)(session),
+      ...sessionNamer(store)(session),
       waiting: isWaiting(store, session, clock.now()),
       path: folderOf(context, session),
       dueItems: store.dueItems.listForSession(session.id),
@@ -216,7 +216,7 @@ function messages(
 ): void {
   const { session, chat } = readStore(context, (store) => {
     const session = getSession(store, reference);
-    return { session, ...namer(store)(session) };
+    return { session, ...sessionNamer(store)(session) };
   });
   printMessages(context, folderOf(context, session), { limit, chat });
 }
@@ -287,22 +287,4 @@ function describeContainer({
   waiting,
 }: Session & { readonly waiting: boolean }): string {
   return waiting ? 'waiting' : containerStatus;
-}
-
-/** Finds what people call a session's agent group and chat. */
-function namer(
-  store: Store,
-): (session: Session) => { readonly agentGroup: string; readonly chat: string | null } {
-  const folders = new Map(store.agentGroups.list().map(({ id, folder }) => [id, folder]));
-  const chats = new Map(store.messagingGroups.list().map((chat) => [chat.id, chatName(chat)]));
-  return (session) => {
-    const { agentGroupId, messagingGroupId } = session;
-    const asker = askerOf(session);
-    const chat =
-      messagingGroupId === null ? null : (chats.get(messagingGroupId) ?? messagingGroupId);
-    return {
-      agentGroup: folders.get(agentGroupId) ?? agentGroupId,
-      chat: asker === undefined ? chat : `agent:${asker}`,
-    };
-  };
 }

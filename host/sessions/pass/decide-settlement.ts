@@ -2,7 +2,7 @@
 import { isoAt } from '../../../shared/base/clock.js';
 import type { OpenInbound } from '../../../shared/protocol/mailbox/inbound-rows.js';
 import type { InboundOutcome } from '../../../shared/protocol/mailbox/inbound-settlement.js';
-import type { AckRecord } from '../../../shared/protocol/mailbox/outbound-reader.js';
+import type { AckRecord } from '../../../shared/protocol/mailbox/outbound-acks.js';
 import type { Session } from '../../store/sessions.js';
 import { waitsTooLong } from '../clock-jumps.js';
 import { failuresInRound, planRetry, type RetryLimits } from '../retry-policy.js';

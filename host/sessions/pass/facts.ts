@@ -1,6 +1,7 @@
 /** The facts that one pass over a session goes by: read once, from both of its files. */
 import type { OpenInbound } from '../../../shared/protocol/mailbox/inbound-rows.js';
-import type { AckRecord, OutboundPage } from '../../../shared/protocol/mailbox/outbound-reader.js';
+import type { OutboundPage } from '../../../shared/protocol/mailbox/outbound-reader.js';
+import type { AckRecord } from '../../../shared/protocol/mailbox/outbound-acks.js';
 import type { Mailbox } from '../mailbox/mailbox.js';
 
 /** By message id. */

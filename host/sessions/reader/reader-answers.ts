@@ -5,10 +5,10 @@
 import { z } from 'zod';
 import { BerthError, type ErrorCode } from '../../../shared/base/errors.js';
 import type {
-  AckRecord,
   OutboundPage,
   OutboundRow,
 } from '../../../shared/protocol/mailbox/outbound-reader.js';
+import type { AckRecord } from '../../../shared/protocol/mailbox/outbound-acks.js';
 import type { Salvage } from '../repair/rebuild/fresh-file.js';
 import type { ReaderCallName } from './reader-calls.js';
 

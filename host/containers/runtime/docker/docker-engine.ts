@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import Docker from 'dockerode';
 import { formatEngineAddress, parseEngineAddress } from './engine-address.js';
-import { engineTimeout, fromEngine, hasStatus } from './engine-errors.js';
+import { engineTimeout, fromEngine, unless } from './engine-errors.js';
 
 export interface DockerEngineDeps {
   /** As DOCKER_HOST: unix:///path, tcp://host:port, or undefined for the usual socket. */
@@ -288,14 +288,4 @@ interface InfoApi {
 /** The engine puts a slash before a name. */
 function plainName(name: string | undefined): string {
   return name?.replace(/^\//, '') ?? '';
-}
-
-/** These statuses are an answer, not a failure. */
-async function unless<T>(statuses: readonly number[], call: Promise<T>): Promise<T | undefined> {
-  try {
-    return await call;
-  } catch (error) {
-    if (hasStatus(error, ...statuses)) return undefined;
-    throw error;
-  }
 }

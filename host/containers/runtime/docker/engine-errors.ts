@@ -89,3 +89,16 @@ function textIn(error: Error, field: string): string | undefined {
   const value = (body as Record<string, unknown>)[field];
   return typeof value === 'string' ? value : undefined;
 }
+
+/** These statuses are an answer, not a failure. */
+export async function unless<T>(
+  statuses: readonly number[],
+  call: Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (hasStatus(error, ...statuses)) return undefined;
+    throw error;
+  }
+}

@@ -6,7 +6,7 @@ import { existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { withDatabase, type Db } from '../../../../shared/base/sqlite/sqlite.js';
 import { StatementCache } from '../../../../shared/base/sqlite/statement-cache.js';
 import { isRecordable } from '../../../../shared/protocol/mailbox/outbound-columns.js';
-import { isAckStatus } from '../../../../shared/protocol/mailbox/outbound-reader.js';
+import { isAckStatus } from '../../../../shared/protocol/mailbox/outbound-acks.js';
 import { hasOurTables, notOurs } from '../../../../shared/protocol/mailbox/outbound-schema.js';
 import { assertNotHostile } from '../../../../shared/protocol/mailbox/hostile-file.js';
 import { parseOutboundMessage } from '../../../../shared/protocol/outbound-message.js';
