@@ -1,9 +1,12 @@
 /** Explains one message: who took it, what became of it, and what it waits for. */
 import { shellWord } from '../../shared/base/shell-words.js';
+import { failuresInRound } from '../sessions/retry-policy.js';
+import { retryLimitsOf } from '../sessions/settlement/retry-limits.js';
 import type { DeadLetter } from '../store/messages/dead-letters.js';
 import type { SaidNotice } from '../store/messages/notices.js';
 import type { ReceivedMessage, Verdict } from '../store/messages/received-messages.js';
 import type { SessionEvent } from '../store/session-events.js';
+import type { Store } from '../store/store.js';
 import type { DatabaseScope } from './operation.js';
 import { chatName } from './references.js';
 import {
@@ -137,7 +140,7 @@ function explainInSession(
   const status = statusOf(facts);
   switch (status) {
     case 'pending':
-      return explainPending(facts, agent);
+      return explainPending(facts, agent, describeTry(store, facts, messageId));
     case 'completed':
       return [
         waitFor(`${agent} has answered it, or had nothing to say.`, {
@@ -172,7 +175,7 @@ function statusOf({ inbound }: SessionFacts) {
 }
 
 /** It may have a time of its own, behind others that are due now. */
-function explainPending(facts: SessionFacts, agent: string): readonly Wait[] {
+function explainPending(facts: SessionFacts, agent: string, nextTry: string): readonly Wait[] {
   const { inbound, now, session } = facts;
   const asked = inbound !== undefined && 'asked' in inbound ? inbound.asked : undefined;
   const processAfter = asked?.processAfter ?? null;
@@ -181,10 +184,21 @@ function explainPending(facts: SessionFacts, agent: string): readonly Wait[] {
   }
   const failed =
     asked.tries > 0
-      ? `${agent} has failed at it (${countOf(asked.tries, 'time')}). It is tried again by itself.`
+      ? `${agent} has failed at it. ${nextTry}`
       : `${agent} is given it when its time has come.`;
   const next = `See \`berth logs --session ${session.id}\`.`;
   return [waitFor(failed, { until: processAfter, next, session: session.id })];
+}
+
+/** `Try 2 of 5 follows by itself, after: The message asked to fail.` */
+function describeTry(store: Store, { session, inbound }: SessionFacts, messageId: string): string {
+  const tries = (inbound !== undefined && 'asked' in inbound ? inbound.asked?.tries : 0) ?? 0;
+  const limits = retryLimitsOf(store, session);
+  const said = `Try ${failuresInRound(tries, limits) + 1} of ${limits.tries} follows by itself`;
+  const why = store.events
+    .listForMessage(messageId, shownEvents)
+    .findLast(({ name }) => name === 'message.retried')?.detail.why;
+  return why === undefined ? `${said}.` : endSentence(`${said}, after: ${why}`);
 }
 
 function waitOfLetter(

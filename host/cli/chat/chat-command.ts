@@ -5,9 +5,11 @@ import { TerminalClient } from '../../channels/terminal/terminal-client.js';
 import { nameSchema, terminalChannelType } from '../../channels/terminal/terminal-protocol.js';
 import type { DaemonState } from '../../store/daemon-state.js';
 import { readSaidText } from './said-text.js';
+import { describeWait } from '../command/time-words.js';
 import { runChat } from './chat.js';
 import { usageError, type AddCommands, type CommandContext } from '../command/command-context.js';
 import { findDaemon } from '../command/daemon-presence.js';
+import { performNow } from '../command/perform.js';
 import { readStore } from '../command/store-access.js';
 import { ensureDaemon } from '../daemon/ensure-daemon.js';
 import { findOwnName } from '../daemon/own-name.js';
@@ -63,6 +65,7 @@ async function chat(
     sender: flags.sender ?? findOwnName(),
     json: output.isJson,
     client: new TerminalClient({ socketPath: config.paths.socket }),
+    findWait: (messageId) => findWait(context, messageId),
     io: {
       input: edge.stdin,
       output: edge.stdout,
@@ -70,6 +73,19 @@ async function chat(
       interrupted: AbortSignal.any([interrupted.signal, output.closed]),
     },
   });
+}
+
+/** In the words of `berth explain`. */
+function findWait(context: CommandContext, messageId: string): string | undefined {
+  try {
+    const [wait] = performNow(context, 'berth.explain', { subject: messageId }).now;
+    if (wait === undefined) return undefined;
+    const { what, until } = wait;
+    return until === null ? what : `${what} (${describeWait(until, context.clock.now())})`;
+  } catch {
+    // A message that waits is no reason to end with an error.
+    return undefined;
+  }
 }
 
 /** Undefined: what the input says, line by line. */

@@ -65,6 +65,11 @@ export class Conversation {
     return this.#open.size - this.#taken.size;
   }
 
+  /** The daemon's ids of messages that are on disk and may still be answered. */
+  get openIds(): readonly string[] {
+    return [...this.#taken.keys()];
+  }
+
   /** How many messages may still be answered. */
   get unfinished(): number {
     return this.#open.size;

@@ -173,6 +173,16 @@ describe('runChat', () => {
       expect(await code).toBe(0);
     });
 
+    it('says what the message waits for, where that is known', async () => {
+      daemon.answer = () => Promise.resolve();
+      const findWait = (id: string): string | undefined =>
+        id === daemon.taken[0] ? 'try 2 of 5 (in 10s)' : undefined;
+      void chat({ text: 'hello', quietMs: 20, findWait }).catch(() => undefined);
+      await until(() => {
+        expect(remarked()).toBe('Still waiting for an answer: try 2 of 5 (in 10s)\n');
+      });
+    });
+
     it('throws when no daemon runs', async () => {
       await daemon.stop();
       await expect(chat({ text: 'hello' })).rejects.toMatchObject({ code: 'daemon_not_running' });

@@ -19,6 +19,8 @@ export interface ChatOptions {
   readonly io: ChatIo;
   /** How long a daemon that went away is waited for, where nobody sits at a prompt. */
   readonly reconnectMs?: number;
+  /** Says what a message of ours waits for, as a sentence; undefined where nothing is known. */
+  readonly findWait?: (messageId: string) => string | undefined;
   /** After how long a silence the person is told that we still wait. */
   readonly quietMs?: number;
 }
@@ -65,7 +67,12 @@ async function runLines(conversation: Conversation, options: ChatOptions): Promi
     (to === 'output' ? io.output : io.errors).write(`${text}\n`);
   };
   const quiet = new QuietNote(options.quietMs ?? 10_000, () => {
-    if (conversation.unfinished > 0) print({ to: 'errors', text: 'Still waiting for an answer …' });
+    if (conversation.unfinished === 0) return;
+    const why = conversation.openIds.map((id) => options.findWait?.(id)).find(isDefined);
+    print({
+      to: 'errors',
+      text: `Still waiting for an answer${why === undefined ? ' …' : `: ${why}`}`,
+    });
   });
   const fail = (error: unknown): void => {
     code = 1;
@@ -108,6 +115,10 @@ class SilenceNote {
     const isOver = event.kind === 'finished' && event.status === 'completed';
     return isOver && !this.#isAnswered && text !== undefined;
   }
+}
+
+function isDefined<T>(value: T | undefined): value is T {
+  return value !== undefined;
 }
 
 function isFailure(event: ChatEvent): boolean {
