@@ -125,8 +125,10 @@ function waitsOfChat(scope: DatabaseScope, chat: MessagingGroup): readonly Wait[
   const shared = store.sessions
     .list({ status: 'active' })
     .filter(
-      ({ messagingGroupId, agentGroupId }) =>
-        messagingGroupId === null && wirings.some((one) => one.agentGroupId === agentGroupId),
+      (session) =>
+        session.messagingGroupId === null &&
+        askerOf(session) === undefined &&
+        wirings.some((one) => one.agentGroupId === session.agentGroupId),
     );
   const sessions = [...active, ...shared];
   const waits = sessions
@@ -144,7 +146,11 @@ function waitsOfChat(scope: DatabaseScope, chat: MessagingGroup): readonly Wait[
 function waitsOfNotices({ store }: DatabaseScope, chat: MessagingGroup): readonly Wait[] {
   const { count, dueAt } = store.notices.findWaiting(chat.channelType, chat.platformId);
   if (count === 0) return [];
-  return [waitFor(`It is still to be told of ${countOf(count, 'thing')}.`, { until: dueAt })];
+  const what = `It is still to be told of ${countOf(count, 'thing')}`;
+  // The last year that there is stands for no time.
+  return dueAt?.startsWith('9999') === true
+    ? [waitFor(`${what}, when somebody listens there.`)]
+    : [waitFor(`${what}.`, { until: dueAt })];
 }
 
 function describeReceived(

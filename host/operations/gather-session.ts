@@ -29,6 +29,10 @@ export function gatherSession(
     daemonProblem: problems.join('; ') || null,
     due: store.dueItems.listForSession(id),
     retries: [...store.deliveryRetries.list(id).values()],
+    disabledChannels: store.channels
+      .list()
+      .filter(({ enabled }) => !enabled)
+      .map((one) => one.id),
     awaited: store.awaitedListeners.listForSession(id).map(chatName),
     wantedRepairs: store.repairs.listWanted(id).map(({ file }) => file),
     givenUp: { in: count('in'), out: count('out') },

@@ -55,6 +55,7 @@ function decide(fields: Omit<Partial<SessionFacts>, 'session'> & { session?: Par
     due: [],
     retries: [],
     awaited: [],
+    disabledChannels: [],
     wantedRepairs: [],
     givenUp: { in: 0, out: 0 },
     tasks: [],
@@ -244,6 +245,22 @@ describe('what a session waits for', () => {
     expect(first).toMatchObject({ what, until, session: 's-1' });
     if (next === null) expect(first?.next).toBeNull();
     else expect(first?.next).toMatch(next);
+  });
+
+  it('says that a channel is disabled, and how to have it run again', () => {
+    const facts = { awaited: ['ops:local'], disabledChannels: ['ops'] };
+    expect(decide(facts)).toMatchObject([
+      {
+        what: 'Replies to ops:local wait: the channel ops is disabled.',
+        next: '`berth channels enable ops` has it run again.',
+      },
+    ]);
+  });
+
+  it('says of all that waits that no daemon runs', () => {
+    const inbound = holding(message({ tries: 1 }));
+    const waits = decide({ isDaemonRunning: false, due: [due('wake', later)], inbound });
+    expect(waits.at(-1)).toMatchObject({ what: 'No daemon runs: nothing goes on until one does.' });
   });
 
   it('tells the questions that wait for an answer, where, and until when', () => {

@@ -21,6 +21,8 @@ export interface SessionFacts {
   readonly retries: readonly DeliveryRetry[];
   /** Chats, as `channel:id`, that replies wait for because nobody listens there. */
   readonly awaited: readonly string[];
+  /** By id. */
+  readonly disabledChannels: readonly string[];
   /** The files that are to be repaired. */
   readonly wantedRepairs: readonly string[];
   /** How many messages were not answered, and replies not delivered. */
@@ -49,6 +51,10 @@ export function decideSessionWaits(facts: SessionFacts): readonly Wait[] {
     ...waitsOfDeadLetters(facts),
     ...waitsOfTasks(facts),
   ];
+  const isSaid = waits.some(({ what }) => what.includes('daemon runs'));
+  if (!facts.isDaemonRunning && waits.length > 0 && !isSaid && session.status === 'active') {
+    waits.push(waitFor('No daemon runs: nothing goes on until one does.', { next: startDaemon }));
+  }
   const idle = waitFor('Nothing waits in it.', { next: 'The next message of its chat wakes it.' });
   return (waits.length === 0 ? [idle] : waits).map((one) => ({ ...one, session: session.id }));
 }
@@ -88,8 +94,10 @@ const waitsOfDue: Readonly<
 > = {
   wake: waitsOfMessages,
   deliver: waitsOfReplies,
-  idle: ({ dueAt }, { session, due }) =>
-    session.containerStatus === 'running' && !due.some(({ kind }) => kind === 'wake')
+  idle: ({ dueAt }, { session, due, isDaemonRunning }) =>
+    isDaemonRunning &&
+    session.containerStatus === 'running' &&
+    !due.some(({ kind }) => kind === 'wake')
       ? [
           waitFor('Its container runs, and ends when it has had nothing to do for some time.', {
             until: dueAt,
@@ -210,8 +218,13 @@ function waitOfRetry({ messageOutId, attempts, dueAt, reason }: DeliveryRetry): 
   return waitFor(what, { until: dueAt });
 }
 
-function waitsOfListeners({ awaited }: SessionFacts): readonly Wait[] {
+function waitsOfListeners({ awaited, disabledChannels }: SessionFacts): readonly Wait[] {
   return awaited.map((chat) => {
+    const channel = chat.slice(0, chat.indexOf(':'));
+    if (disabledChannels.includes(channel)) {
+      const next = `\`berth channels enable ${channel}\` has it run again.`;
+      return waitFor(`Replies to ${chat} wait: the channel ${channel} is disabled.`, { next });
+    }
     const [, id] = /^terminal:(.*)$/su.exec(chat) ?? [];
     const next =
       id === undefined ? {} : { next: `\`berth chat --chat ${shellWord(id)}\` listens there.` };

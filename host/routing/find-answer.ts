@@ -40,9 +40,12 @@ export function findAnswer(store: Store, event: InboundEvent, nowMs: number): Fo
   return { kind: 'refused', reason: reasonOf(store, event, answers) };
 }
 
-function reasonOf(store: Store, { sender }: InboundEvent, id: string): string {
+function reasonOf(store: Store, { sender, address }: InboundEvent, id: string): string {
   const question = store.questions.find(id);
-  if (question?.claimedBy !== null) return 'that question is not open any more';
+  const isHere =
+    question?.address.channelType === address.channelType &&
+    question.address.platformId === address.platformId;
+  if (question?.claimedBy !== null || !isHere) return 'that question is not open here';
   if (question.askedUser !== null && question.askedUser !== sender.id) {
     return 'that question is for somebody else';
   }

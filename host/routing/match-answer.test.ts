@@ -47,7 +47,9 @@ describe('an answer to a question', () => {
   });
 
   it('needs no thread where the platform says what it answers', () => {
-    const said = { text: 'red', senderId: 'ann', threadId: 't-9' };
-    expect(matchAnswer(colours, said, true)).toEqual({ option: 'Red', text: 'red' });
+    const inThread = { ...colours, address: { ...colours.address, threadId: 't-1' } };
+    const said = { text: 'red', senderId: 'ann', threadId: null };
+    expect(matchAnswer(inThread, said, true)).toEqual({ option: 'Red', text: 'red' });
+    expect(matchAnswer(inThread, { ...said, threadId: 't-9' }, true)).toBeUndefined();
   });
 });

@@ -14,7 +14,7 @@ export interface Answer {
   readonly text: string;
 }
 
-/** `isMeant`: the platform says which question it answers, as by a button: then the thread does not matter. */
+/** `isMeant`: the platform says which question it answers, as by a button: then it need not say the thread. */
 export function matchAnswer(
   question: Pick<Question, 'options' | 'freeText' | 'askedUser' | 'address'>,
   { text, senderId, threadId }: PossibleAnswer,
@@ -22,7 +22,8 @@ export function matchAnswer(
 ): Answer | undefined {
   const { options, freeText, askedUser, address } = question;
   if (askedUser !== null && askedUser !== senderId) return undefined;
-  if (!isMeant && threadId !== address.threadId) return undefined;
+  const needsNoThread = isMeant && threadId === null;
+  if (!needsNoThread && threadId !== address.threadId) return undefined;
   const said = comparable(text);
   const option = options.find(
     (label, index) => said === comparable(label) || said === String(index + 1),

@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path';
+import { isAbsolute, join, normalize, resolve } from 'node:path';
 import { z } from 'zod';
 import { BerthError } from '../../../shared/base/errors.js';
 import { defineChannelType } from '../channel-type.js';
@@ -10,8 +10,24 @@ const defaultSchema = z.strictObject({});
 
 const schema = z.strictObject({
   /** Below data/, or whole. Left out: data/<id>.sock. */
-  socketPath: z.string().min(1).optional(),
+  socketPath: z
+    .string()
+    .min(1)
+    .superRefine((path, context) => {
+      const message = findPathProblem(path);
+      if (message !== undefined) context.addIssue({ code: 'custom', message });
+    })
+    .optional(),
 });
+
+/** A socket takes the place of whatever has its name: no file of Berth's own ends like this. */
+function findPathProblem(path: string): string | undefined {
+  if (path === '') return undefined;
+  if (!path.endsWith('.sock')) return 'must end with .sock';
+  const isAbove = normalize(path).split('/')[0] === '..';
+  if (!isAbsolute(path) && isAbove) return 'must lie below data/, or be a whole path';
+  return undefined;
+}
 
 export const terminalType = defineChannelType({
   type: terminalChannelType,

@@ -65,6 +65,16 @@ describe('berth channels', () => {
       'invalid_input',
       'The config of a terminal channel cannot be used: it cannot have "socketPath".',
     ],
+    [
+      ['add', 'terminal', '--id', 'ops', '--set', 'socketPath=central.db-journal'],
+      'invalid_input',
+      'The config of a terminal channel cannot be used: socketPath must end with .sock.',
+    ],
+    [
+      ['add', 'terminal', '--id', 'ops', '--set', 'socketPath=../x/../../x.sock'],
+      'invalid_input',
+      'The config of a terminal channel cannot be used: socketPath must lie below data/, or be a whole path.',
+    ],
     [['set', 'terminal'], 'usage', 'Say what is to change.'],
     [['enable', 'ops'], 'not_found', 'There is no channel "ops".'],
     [['remove', 'ops'], 'not_found', 'There is no channel "ops".'],

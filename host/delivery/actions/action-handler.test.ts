@@ -163,4 +163,43 @@ describe('an action that an agent asks for', () => {
       expect(parameters.safeParse(JSON.parse(exampleOf[name])).success).toBe(true);
     }
   });
+
+  it.each([
+    ['the name of an action', 'x'.repeat(400_000), {}],
+    ['the id of a task', 'cancel_task', { id: 'x'.repeat(400_000) }],
+    [
+      'a time zone',
+      'schedule_task',
+      { text: 'a', every: '* * * * *', timeZone: 'x'.repeat(400_000) },
+    ],
+    ['a destination', 'send_to_agent', { to: 'x'.repeat(400_000), text: 'a' }],
+    ['the name of a parameter', 'list_tasks', { ['x'.repeat(400_000)]: 1 }],
+  ])(
+    'is refused in few words, and noted so, however long %s is',
+    async (_what, action, parameters) => {
+      ask('o-1', action, parameters);
+      await setup.deliver();
+      const [answer = ''] = answers();
+      expect(answer.length).toBeLessThan(1_500);
+      const receipt = setup.store.actionReceipts.findOutcome(setup.session.id, 'o-1') ?? '';
+      expect(receipt.length).toBeLessThan(1_500);
+      const size = setup.inbound(setup.session.id, (db) =>
+        db.prepare('SELECT max(length(content)) FROM messages_in').pluck().get(),
+      );
+      expect(size).toBeLessThan(3_000);
+    },
+  );
+
+  it('plans a hundred tasks for one conversation, and no more', async () => {
+    for (let n = 1; n <= 101; n += 1) {
+      ask(`o-${n}`, 'schedule_task', { text: 'x'.repeat(20_000), every: '0 9 * * *' }, `m-${n}`);
+    }
+    await setup.deliver();
+    expect(tasks()).toHaveLength(100);
+    expect(answers().at(-1)).toContain('100 tasks are planned here already');
+    ask('o-200', 'list_tasks', {}, 'm-200');
+    await setup.deliver();
+    const listed = answers().at(-1) ?? '';
+    expect(listed.length).toBeLessThan(40_000);
+  });
 });

@@ -1,5 +1,6 @@
 /** Does what an agent asks for, once, and gives the answer back as a messages_in row of kind system. */
 import { isoAt } from '../../../shared/base/clock.js';
+import { cutText } from '../../../shared/base/cut-text.js';
 import { BerthError, hasCode, toBerthError } from '../../../shared/base/errors.js';
 import type { Logger } from '../../../shared/base/logger.js';
 import type { OutboundRow } from '../../../shared/protocol/mailbox/outbound-reader.js';
@@ -36,12 +37,17 @@ const mostActions = 20;
 /** Of a session within an hour, whatever they claim to answer. */
 const mostPerHour = 1_000;
 const hourMs = 3_600_000;
+/** In characters: a container may name an action, and write into its parameters, whatever it likes. */
+const longestName = 100;
+const longestReason = 500;
 
 /** No answer is written: an agent that asks without end fills no disk. */
 const unanswered: ActionOutcome = { isDone: false, text: 'it asks for too much' };
 
 export class ActionHandler {
   readonly #deps: ActionHandlerDeps;
+  /** When the flood of a session was logged last. */
+  readonly #floods = new Map<string, number>();
 
   constructor(deps: ActionHandlerDeps) {
     this.#deps = deps;
@@ -53,9 +59,11 @@ export class ActionHandler {
    */
   async handle(session: Session, requested: RequestedAction): Promise<ActionOutcome | undefined> {
     const { log } = this.#deps;
-    const { row, system } = requested;
+    const { row } = requested;
+    const system = { ...requested.system, action: cutText(requested.system.action, longestName) };
     const action = findAction(system.action);
-    const outcome = this.#recall(session, row) ?? (await this.#run(session, requested, action));
+    const outcome =
+      this.#recall(session, row) ?? (await this.#run(session, { ...requested, system }, action));
     if (outcome === 'busy') return undefined;
     if (outcome === unanswered) {
       log.debug({ sessionId: session.id, messageId: row.id }, 'action not answered');
@@ -65,8 +73,21 @@ export class ActionHandler {
     const facts = { sessionId: session.id, messageId: row.id, action: system.action };
     if (isDone) log.info(facts, 'action done');
     else log.warn({ ...facts, reason: text }, 'action refused');
-    await this.#answer(session, requested, outcome, action?.isQuestion === true || !isDone);
+    await this.#answer(
+      session,
+      { ...requested, system },
+      outcome,
+      action?.isQuestion === true || !isDone,
+    );
     return outcome;
+  }
+
+  /** Once an hour: a flood must not fill the log. */
+  #noteFlood({ id }: Session): void {
+    const { clock, log } = this.#deps;
+    if ((this.#floods.get(id) ?? 0) > clock.now() - hourMs) return;
+    this.#floods.set(id, clock.now());
+    log.warn({ sessionId: id, mostPerHour }, 'agent asks for too many actions, the rest fails');
   }
 
   #recall(session: Session, row: OutboundRow): ActionOutcome | undefined {
@@ -92,6 +113,7 @@ export class ActionHandler {
     };
     const asked = store.actionReceipts.countForMessage(session.id, row.inReplyTo);
     const lately = store.actionReceipts.countSince(session.id, isoAt(clock.now() - hourMs));
+    if (lately >= mostPerHour) this.#noteFlood(session);
     if (asked > mostActions || lately >= mostPerHour) return unanswered;
     try {
       if (session.status !== 'active') throw hasEnded();
@@ -111,7 +133,9 @@ export class ActionHandler {
       if (hasCode(error, 'database_busy')) return 'busy';
       const { code, message, next } = toBerthError(error);
       if (!isAgentsFault(code)) throw error;
-      const refused = { isDone: false, text: next === undefined ? message : `${message} ${next}` };
+      const reason = cutText(message, longestReason);
+      const text = next === undefined ? reason : `${reason} ${cutText(next, longestReason)}`;
+      const refused = { isDone: false, text };
       note(refused);
       return refused;
     }

@@ -94,6 +94,16 @@ describe('a question to a person', () => {
     expect(questions()).toEqual([]);
   });
 
+  it('is asked in no other conversation, though its agent may write there', async () => {
+    const elsewhere = setup.addWiredChat('chat-2');
+    const content = { action: 'ask_user_question', parameters: { question: 'Your secret?' } };
+    setup.runner.sayContent('o-1', content, { kind: 'system', address: elsewhere });
+    await setup.deliver();
+    expect(answers()).toEqual([expect.stringContaining('only the chat of this conversation')]);
+    expect(setup.texts()).toEqual([]);
+    expect(questions()).toEqual([]);
+  });
+
   it('waits with nineteen others, and not with more', async () => {
     for (let n = 1; n <= 21; n += 1) {
       const content = { action: 'ask_user_question', parameters: { question: `${n}?` } };

@@ -3,7 +3,10 @@ import { z } from 'zod';
 import { isoAt } from '../../../shared/base/clock.js';
 import { BerthError } from '../../../shared/base/errors.js';
 import { idFrom } from '../../../shared/base/ids.js';
+import type { Address } from '../../../shared/protocol/session-message.js';
 import { agentChannelType } from '../../sessions/agent-conversation.js';
+import type { Session } from '../../store/sessions.js';
+import type { Store } from '../../store/store.js';
 import type { Question } from '../../store/messages/questions.js';
 import { action } from './action.js';
 
@@ -35,6 +38,7 @@ export const askUserQuestion = action({
         next: 'Answer the agent that asked, and say there what is missing.',
       });
     }
+    assertOwnChat(store, session, address);
     assertDistinct(options);
     if (store.questions.listForSession(session.id).length >= mostOpen) {
       throw new BerthError('invalid_input', `${mostOpen} questions wait for an answer already.`);
@@ -66,6 +70,26 @@ export const askUserQuestion = action({
     return Promise.resolve(outcome);
   },
 });
+
+/** A question takes the messages that answer it: it must not take those of another conversation. */
+function assertOwnChat(
+  { messagingGroups, wirings }: Store,
+  { agentGroupId, messagingGroupId, threadId }: Session,
+  address: Address,
+): void {
+  const chat = messagingGroups.findByPlatform(address.channelType, address.platformId);
+  const isOwn =
+    messagingGroupId === null
+      ? chat !== undefined &&
+        wirings
+          .listForMessagingGroup(chat.id)
+          .some((one) => one.agentGroupId === agentGroupId && one.sessionMode === 'agent-shared')
+      : chat?.id === messagingGroupId && (threadId === null || threadId === address.threadId);
+  if (isOwn) return;
+  throw new BerthError('invalid_input', 'A question goes to only the chat of this conversation.', {
+    next: 'Write there what you want to know; the answer belongs to the conversation there.',
+  });
+}
 
 function assertDistinct(options: readonly string[]): void {
   const labels = new Set(options.map((label) => label.toLowerCase()));

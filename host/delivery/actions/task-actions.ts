@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { isoAt, isTimeZone } from '../../../shared/base/clock.js';
 import { BerthError } from '../../../shared/base/errors.js';
+import { cutText } from '../../../shared/base/cut-text.js';
 import { idFrom } from '../../../shared/base/ids.js';
 import {
   assertRecurrence,
@@ -11,6 +12,11 @@ import {
 } from '../../sessions/tasks/recurrence.js';
 import type { Task } from '../../store/tasks.js';
 import { action, type ActionScope } from './action.js';
+
+/** Of a conversation, as far as its agent plans them. */
+const mostTasks = 100;
+/** Of a text that is listed, in characters. */
+const listedText = 200;
 
 const scheduleSchema = z.strictObject({
   text: z.string().trim().min(1).max(20_000),
@@ -32,9 +38,17 @@ export const scheduleTask = action({
     if (chat === undefined) {
       throw new BerthError('invalid_input', 'This conversation has no chat to answer into.');
     }
+    const id = idFrom('t', session.id, rowId);
+    const { tasks } = scope.store;
+    const isKnown = tasks.find(id) !== undefined;
+    if (!isKnown && tasks.listForSession(session.id).length >= mostTasks) {
+      throw new BerthError('invalid_input', `${mostTasks} tasks are planned here already.`, {
+        next: 'Cancel one that is not needed any more.',
+      });
+    }
     const timeZone = parameters.timeZone ?? zoneOf(scope, chat.timeZone);
     const wanted = {
-      id: idFrom('t', session.id, rowId),
+      id,
       messagingGroupId: chat.id,
       agentGroupId: session.agentGroupId,
       text: parameters.text,
@@ -80,7 +94,10 @@ export const listTasks = action({
   parameters: z.strictObject({}),
   isQuestion: true,
   run: ({ store }, _, { session, note }) => {
-    const tasks = store.tasks.listForSession(session.id).map(viewOf);
+    const tasks = store.tasks
+      .listForSession(session.id)
+      .slice(0, mostTasks)
+      .map((task) => viewOf({ ...task, text: cutText(task.text, listedText) }));
     const lines = tasks.map(({ id, nextAt, every, text }) => {
       const when = every === null ? nextAt : `${nextAt}, then ${every}`;
       return `${id} (${when}): ${text}`;
