@@ -9,6 +9,7 @@ import {
   parseOutboundContent,
   type InboundContent,
   type OutboundContent,
+  type SystemOut,
 } from '../../../shared/protocol/session-message.js';
 import type { CommandContext } from '../command/command-context.js';
 import { fromStoredJson } from './stored-json.js';
@@ -93,8 +94,16 @@ function describeInbound(content: InboundContent): Saying {
   }
 }
 
+/** With what it says to somebody, where it does. */
+function describeAction({ action, parameters }: SystemOut): string {
+  const said = [parameters['question'], parameters['text']].find(
+    (one): one is string => typeof one === 'string',
+  );
+  return said === undefined ? `(action ${action})` : `(action ${action}) ${said}`;
+}
+
 function describeOutbound(content: OutboundContent): Saying {
-  if (content.kind === 'system') return { who: 'agent', text: `(action ${content.system.action})` };
+  if (content.kind === 'system') return { who: 'agent', text: describeAction(content.system) };
   const { chat } = content;
   switch (chat.operation) {
     case 'post': {

@@ -186,6 +186,19 @@ describe('berth sessions', () => {
     ]);
   });
 
+  it('tells what an action says to somebody', async () => {
+    const id = addSession(cli);
+    writeConversation(cli, id, 1);
+    const asked = { action: 'ask_user_question', parameters: { question: 'Which colour?' } };
+    const path = join(cli.home, 'data', 'sessions', id, 'out', 'outbound.db');
+    withDatabase(path, { mode: 'write', busyTimeoutMs: 0 }, (db) => {
+      const change = "UPDATE messages_out SET kind = 'system', content = ? WHERE id = 'o-1'";
+      db.prepare(change).run(JSON.stringify(asked));
+    });
+    const { stdout } = await cli.run('sessions', 'messages', id);
+    expect(stdout).toContain('(action ask_user_question) Which colour?');
+  });
+
   it('finds nothing said where a session has no files yet', async () => {
     const id = addSession(cli);
     expect(await cli.json('sessions', 'messages', id)).toEqual([]);

@@ -5,6 +5,7 @@ import type { DeadLetter } from '../../store/messages/dead-letters.js';
 import { dueKinds, type DueItem } from '../../store/due-items.js';
 import type { Repair } from '../../store/repairs.js';
 import type { Session, SessionStatus } from '../../store/sessions.js';
+import { askerOf } from '../../sessions/agent-conversation.js';
 import type { Store } from '../../store/store.js';
 import type { Task } from '../../store/tasks.js';
 import type { AddCommands, CommandContext } from '../command/command-context.js';
@@ -82,7 +83,11 @@ function list(context: CommandContext, filter: { readonly status?: SessionStatus
         { title: 'id', value: ({ id }) => id, whole: true },
         { title: 'agent', value: ({ agentGroup }) => agentGroup },
         { title: 'chat', value: ({ chat }) => chat ?? '(all)' },
-        { title: 'thread', value: ({ threadId }) => threadId ?? '-' },
+        // The thread of an agent that works for a session is that session, and told with the chat.
+        {
+          title: 'thread',
+          value: (one) => (askerOf(one) === undefined ? (one.threadId ?? '-') : '-'),
+        },
         { title: 'status', value: ({ status }) => status },
         { title: 'container', value: describeContainer },
         { title: 'active', value: ({ lastActive }) => describeAge(lastActive, clock.now()) },
