@@ -39,11 +39,17 @@ describe('what is said with one command', () => {
 
   it('waits for the rest once something has come', async () => {
     const input = new PassThrough();
-    const said = readSaidText({ words: ['hi'], input, silenceMs: 200, note: () => undefined });
+    const notes: string[] = [];
+    const note = (one: string): number => notes.push(one);
+    const slow = readSaidText({ words: ['hi'], input, silenceMs: 20, note });
     input.write('slow ');
-    await new Promise((resolve) => setTimeout(resolve, 250));
+    // Another input says nothing for as long: its silence is over when this one's would be.
+    const silent = new PassThrough();
+    expect(await readSaidText({ words: ['yo'], input: silent, silenceMs: 60, note })).toBe('yo');
+    expect(notes).toHaveLength(1);
     input.end('end');
-    expect(await said).toBe('hi\n\nslow end');
+    expect(await slow).toBe('hi\n\nslow end');
+    expect(notes).toHaveLength(1);
   });
 
   it('refuses what no message can hold', async () => {
