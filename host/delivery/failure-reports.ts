@@ -7,9 +7,10 @@ import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { cutText } from '../../shared/base/cut-text.js';
 import type { Logger } from '../../shared/base/logger.js';
 import type { OutboundRow } from '../../shared/protocol/mailbox/outbound-reader.js';
-import { encodeContent, parseOutboundContent } from '../../shared/protocol/session-message.js';
+import { parseOutboundContent } from '../../shared/protocol/session-message.js';
 import { recordDeadLetter } from '../sessions/dead-letter-record.js';
 import type { Mailbox } from '../sessions/mailbox/mailbox.js';
+import { messageRow } from '../sessions/mailbox/message-row.js';
 import type { Nudges } from '../sessions/nudges.js';
 import type { DeadLetter } from '../store/messages/dead-letters.js';
 import type { Session } from '../store/sessions.js';
@@ -113,16 +114,13 @@ export class FailureReports {
     const { mailbox, clock } = this.#deps;
     const { sessionId, messageId, createdAt } = letter;
     await mailbox.post(sessionId, {
-      row: {
+      row: messageRow({
         id: `${event}-${messageId}-${Date.parse(createdAt).toString(36)}`,
-        kind: 'system',
-        timestamp: isoAt(clock.now()),
+        nowMs: clock.now(),
         status: 'context',
-        processAfter: null,
-        recurrence: null,
         address: null,
-        content: encodeContent({ kind: 'system', system: { event, text } }),
-      },
+        content: { kind: 'system', system: { event, text } },
+      }),
     });
   }
 

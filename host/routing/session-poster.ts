@@ -1,14 +1,11 @@
 /** Puts a message into the session that it belongs to. */
-import { isoAt, type Clock } from '../../shared/base/clock.js';
+import type { Clock } from '../../shared/base/clock.js';
 import { hasCode, type BerthError } from '../../shared/base/errors.js';
-import {
-  encodeContent,
-  type InboundContent,
-  type SystemIn,
-} from '../../shared/protocol/session-message.js';
+import type { InboundContent, SystemIn } from '../../shared/protocol/session-message.js';
 import type { InboundEvent } from '../channels/channel.js';
 import type { InboxFiles } from '../sessions/inbox-files.js';
 import type { Mailbox } from '../sessions/mailbox/mailbox.js';
+import { messageRow } from '../sessions/mailbox/message-row.js';
 import { sessionKeyFor } from '../sessions/session-key.js';
 import type { SessionRegistry } from '../sessions/session-registry.js';
 import type { Session } from '../store/sessions.js';
@@ -124,16 +121,13 @@ export class SessionPoster {
     const isNew = await mailbox.post(session.id, {
       routing: address,
       ...sessions.projectionOf(session),
-      row: {
+      row: messageRow({
         id,
-        kind: content.kind,
-        timestamp: isoAt(clock.now()),
+        nowMs: clock.now(),
         status,
-        processAfter: null,
-        recurrence: null,
         address,
-        content: encodeContent(content),
-      },
+        content,
+      }),
     });
     return { sessionId: session.id, isNew };
   }

@@ -7,8 +7,8 @@ import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { idFrom } from '../../shared/base/ids.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { SingleFlight } from '../../shared/base/single-flight.js';
-import { encodeContent } from '../../shared/protocol/session-message.js';
 import type { Mailbox } from '../sessions/mailbox/mailbox.js';
+import { messageRow } from '../sessions/mailbox/message-row.js';
 import type { Nudges } from '../sessions/nudges.js';
 import { quoteQuestion } from '../sessions/question-ends.js';
 import type { SessionRegistry } from '../sessions/session-registry.js';
@@ -84,15 +84,12 @@ export class QuestionExpiry {
     if (session.status === 'active') {
       await mailbox.post(session.id, {
         ...sessions.projectionOf(session),
-        row: {
+        row: messageRow({
           id: idFrom('m', id, end),
-          kind: 'system',
-          timestamp: now,
+          nowMs: clock.now(),
           status: 'pending',
-          processAfter: null,
-          recurrence: null,
           address,
-          content: encodeContent({
+          content: {
             kind: 'system',
             system: {
               event: `question.${end}`,
@@ -101,8 +98,8 @@ export class QuestionExpiry {
               requestId: messageOutId,
               result: { questionId: id },
             },
-          }),
-        },
+          },
+        }),
       });
     }
     store.transaction(() => {

@@ -5,12 +5,9 @@ import { BerthError, hasCode, toBerthError } from '../../../shared/base/errors.j
 import type { Logger } from '../../../shared/base/logger.js';
 import type { OutboundRow } from '../../../shared/protocol/mailbox/outbound-reader.js';
 import { describeIssues } from '../../../shared/protocol/plain-words.js';
-import {
-  encodeContent,
-  type Address,
-  type SystemOut,
-} from '../../../shared/protocol/session-message.js';
+import type { Address, SystemOut } from '../../../shared/protocol/session-message.js';
 import type { Mailbox } from '../../sessions/mailbox/mailbox.js';
+import { messageRow } from '../../sessions/mailbox/message-row.js';
 import type { Nudges } from '../../sessions/nudges.js';
 import type { SessionRegistry } from '../../sessions/session-registry.js';
 import type { Session } from '../../store/sessions.js';
@@ -155,16 +152,13 @@ export class ActionHandler {
     const answer = { event, text, ...request, ...(result === undefined ? {} : { result }) };
     await mailbox.post(session.id, {
       ...projection,
-      row: {
+      row: messageRow({
         id: `action-${row.id}`,
-        kind: 'system',
-        timestamp: now,
+        nowMs: clock.now(),
         status: wakes ? 'pending' : 'context',
-        processAfter: null,
-        recurrence: null,
         address: projection.routing ?? null,
-        content: encodeContent({ kind: 'system', system: answer }),
-      },
+        content: { kind: 'system', system: answer },
+      }),
     });
     if (!wakes) return;
     store.dueItems.advance(session.id, 'wake', now);

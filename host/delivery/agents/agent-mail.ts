@@ -7,11 +7,11 @@ import { BerthError, hasCode } from '../../../shared/base/errors.js';
 import { idFrom } from '../../../shared/base/ids.js';
 import { Deadline } from '../../../shared/base/lifecycle.js';
 import type { Logger } from '../../../shared/base/logger.js';
-import { encodeContent } from '../../../shared/protocol/session-message.js';
 import type { OutboundFile } from '../../channels/channel.js';
 import { askerOf, workerKey } from '../../sessions/agent-conversation.js';
 import type { InboxFiles } from '../../sessions/inbox-files.js';
 import type { Mailbox } from '../../sessions/mailbox/mailbox.js';
+import { messageRow } from '../../sessions/mailbox/message-row.js';
 import type { Nudges } from '../../sessions/nudges.js';
 import type { SessionRecovery } from '../../sessions/repair/session-recovery.js';
 import type { SessionRegistry } from '../../sessions/session-registry.js';
@@ -180,15 +180,12 @@ export class AgentMail {
     const attachments = await inboxFiles.take(to.id, id, files);
     await mailbox.post(to.id, {
       ...projection,
-      row: {
+      row: messageRow({
         id,
-        kind: 'chat',
-        timestamp: isoAt(clock.now()),
+        nowMs: clock.now(),
         status: 'pending',
-        processAfter: null,
-        recurrence: null,
         address: projection.routing ?? null,
-        content: encodeContent({
+        content: {
           kind: 'chat',
           chat: {
             text,
@@ -201,8 +198,8 @@ export class AgentMail {
             hops,
             ...(isOwn ? { replyTo: asked.messageOutId } : {}),
           },
-        }),
-      },
+        },
+      }),
     });
   }
 }
