@@ -51,12 +51,15 @@ export class ReplyOutcomes {
 
   /** Puts an outcome into the draft, unless the chat takes nothing more for now: then tells when to try again, if that is known. */
   async enter(session: Session, ended: EndedSend, draft: DeliveryDraft): Promise<Entry> {
+    const { store, clock } = this.#deps;
     const { row, channel } = ended.planned;
     const verdict = this.#judge(session, ended);
     switch (verdict.kind) {
       case 'delivered': {
         const { platformMessageId } = verdict;
         this.#forgetFailures(session, ended);
+        const { question } = ended.planned;
+        if (question !== undefined) store.questions.noteSaid(question.id, isoAt(clock.now()));
         draft.add(
           { messageOutId: row.id, status: 'delivered', platformMessageId },
           !channel.sendsAreIdempotent,

@@ -178,13 +178,20 @@ export class RowDelivery {
         waiting.add(one.row.id);
         continue;
       }
-      if (outcome.post !== undefined) {
+      if (outcome.post !== undefined && this.#isOpen(outcome.post)) {
         this.#say(pass, one, outcome.post, page);
         continue;
       }
-      const status = outcome.isDone ? 'delivered' : 'failed';
+      const isDone = outcome.isDone && outcome.post === undefined;
+      const status = isDone ? 'delivered' : 'failed';
       pass.draft.add({ messageOutId: one.row.id, status, platformMessageId: null }, false);
     }
+  }
+
+  /** A question that has ended while nobody could be asked is not asked any more. */
+  #isOpen({ question: { id } }: ActionPost): boolean {
+    const claimedBy = this.#deps.store.questions.find(id)?.claimedBy;
+    return claimedBy !== undefined && claimedBy !== 'expired' && claimedBy !== 'withdrawn';
   }
 
   /** The row is a message in its chat, too: it has its place among the others. */

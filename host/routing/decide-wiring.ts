@@ -40,11 +40,7 @@ export function decideWiring(
   }
   const rules = readWiringRules(wiring);
   if ('unusable' in rules) return { kind: 'unusable', reason: rules.unusable };
-  const gate = findGateReason(rules.scope, {
-    senderId: message.senderId,
-    adminUserId: chat.adminUserId,
-    allowedSenders: store.messagingGroups.listAllowedSenders(chat.id),
-  });
+  const gate = findGate(store, rules, chat, message.senderId);
   if (gate !== undefined) return { kind: 'refused', reason: gate };
   const { threadId } = message;
   const isNamed = message.isMention || isOneOf(message.mentionedNames, agentGroup);
@@ -57,6 +53,30 @@ export function decideWiring(
       store.engagedThreads.has({ messagingGroupId, agentGroupId, threadId }),
   });
   return engagement.kind === 'refused' ? engagement : { ...engagement, rules, isAddressed };
+}
+
+/** Whether somebody may speak to the agents of a wiring at all, whatever engages them. */
+export function maySpeak(
+  store: Store,
+  wiring: Wiring,
+  chat: MessagingGroup,
+  senderId: string,
+): boolean {
+  const rules = readWiringRules(wiring);
+  return !('unusable' in rules) && findGate(store, rules, chat, senderId) === undefined;
+}
+
+function findGate(
+  store: Store,
+  { scope }: WiringRules,
+  chat: MessagingGroup,
+  senderId: string,
+): string | undefined {
+  return findGateReason(scope, {
+    senderId,
+    adminUserId: chat.adminUserId,
+    allowedSenders: store.messagingGroups.listAllowedSenders(chat.id),
+  });
 }
 
 /** By folder or by name; a name of several words is written without its spaces, with - or with _. */

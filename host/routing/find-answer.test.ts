@@ -20,7 +20,7 @@ describe('a message that may answer a question', () => {
     setup[Symbol.dispose]();
   });
 
-  function ask(id: string, more: Partial<Question> = {}): void {
+  function ask(id: string, more: Partial<Question> = {}, isSaid = true): void {
     setup.clock.advance(1);
     setup.store.questions.insert({
       ...{ id, sessionId, messageOutId: `o-${id}`, text: `${id}?`, options: ['red', 'blue'] },
@@ -29,6 +29,7 @@ describe('a message that may answer a question', () => {
       createdAt: setup.clock.iso(),
       ...more,
     });
+    if (isSaid) setup.store.questions.noteSaid(id, setup.clock.iso());
   }
 
   /** The rows after the first: `chat hello`, `system q-1 red`. */
@@ -71,6 +72,32 @@ describe('a message that may answer a question', () => {
     setup.clock.advance(60_001);
     await setup.router.route(setup.event('red'));
     expect(received()).toEqual(['chat which ones are there?', 'chat red']);
+  });
+
+  it('answers no question that waits to be said, unless it names it', async () => {
+    ask('q-1', { freeText: true }, false);
+    await setup.router.route(setup.event('what is the weather?'));
+    expect(received()).toEqual(['chat what is the weather?']);
+    await setup.router.route(setup.event('red', { answers: 'q-1' }));
+    expect(received().at(-1)).toBe('system q-1 red');
+  });
+
+  it('answers nothing where its sender may not speak to the agent', async () => {
+    const [wiring] = setup.store.wirings.listForAgentGroup(group.id);
+    setup.store.wirings.update({ ...wiring!, responseScope: 'allowlisted' });
+    setup.store.messagingGroups.allowSender(wiring!.messagingGroupId, 'ann', setup.clock.iso());
+    ask('q-1', { freeText: true });
+    expect(await setup.router.route(setup.event('psst'))).toMatchObject({ kind: 'refused' });
+    expect(openIds()).toEqual(['q-1']);
+    await setup.router.route(setup.event('blue', { sender: { id: 'ann' } }));
+    expect(received()).toEqual(['system q-1 blue']);
+  });
+
+  it('leaves nothing due where it answers the last question', async () => {
+    ask('q-1');
+    setup.store.dueItems.advance(sessionId, 'question', setup.clock.iso(60_000));
+    await setup.router.route(setup.event('red'));
+    expect(setup.store.dueItems.find(sessionId, 'question')).toBeUndefined();
   });
 
   it('answers the latest of several, and each question once', async () => {

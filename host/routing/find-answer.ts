@@ -3,9 +3,11 @@ import { isoAt } from '../../shared/base/clock.js';
 import type { InboundEvent } from '../channels/channel.js';
 import { quoteQuestion } from '../sessions/question-ends.js';
 import type { SystemIn } from '../../shared/protocol/session-message.js';
-import type { StoredQuestion } from '../store/messages/questions.js';
+import { messageClaim, type StoredQuestion } from '../store/messages/questions.js';
+import type { MessagingGroup } from '../store/messaging-groups.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
+import { maySpeak } from './decide-wiring.js';
 import { matchAnswer, type Answer } from './match-answer.js';
 
 export type FoundAnswer =
@@ -22,22 +24,42 @@ export type FoundAnswer =
   /** It names a question that it cannot answer. */
   | { readonly kind: 'refused'; readonly reason: string };
 
-export function findAnswer(store: Store, event: InboundEvent, nowMs: number): FoundAnswer {
+export function findAnswer(
+  store: Store,
+  chat: MessagingGroup,
+  event: InboundEvent,
+  nowMs: number,
+): FoundAnswer {
   const { address, platformMessageId, answers, text, sender } = event;
   const said = { text, senderId: sender.id, threadId: address.threadId };
-  const claim = `message ${platformMessageId}`;
+  const claim = messageClaim(platformMessageId);
   const now = isoAt(nowMs);
   for (const question of store.questions.listForChat(address.channelType, address.platformId)) {
-    if (answers !== undefined && answers !== question.id) continue;
+    // Nobody can mean a question that was not said yet, unless it is named.
+    if (answers === undefined ? question.saidAt === null : answers !== question.id) continue;
     if (question.expiresAt <= now && question.claimedBy !== claim) continue;
     const answer = matchAnswer(question, said, answers !== undefined);
     const session = store.sessions.find(question.sessionId);
     if (answer === undefined || session?.status !== 'active') continue;
+    if (!isAdmitted(store, chat, session, sender.id)) continue;
     if (!store.questions.claim(question.id, claim)) continue;
     return { kind: 'found', question, session, answer, claim };
   }
   if (answers === undefined) return { kind: 'none' };
   return { kind: 'refused', reason: reasonOf(store, event, answers) };
+}
+
+/** The agent takes no answer of somebody whose messages it does not take. */
+function isAdmitted(
+  store: Store,
+  chat: MessagingGroup,
+  { agentGroupId }: Session,
+  senderId: string,
+): boolean {
+  const wiring = store.wirings
+    .listForMessagingGroup(chat.id)
+    .find((one) => one.agentGroupId === agentGroupId);
+  return wiring !== undefined && maySpeak(store, wiring, chat, senderId);
 }
 
 function reasonOf(store: Store, { sender, address }: InboundEvent, id: string): string {

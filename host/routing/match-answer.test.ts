@@ -23,6 +23,12 @@ describe('an answer to a question', () => {
     expect(answer).toEqual(option === undefined ? undefined : { option, text });
   });
 
+  it('is a label before it is a number', () => {
+    const numbers = { ...colours, options: ['2', '1'] };
+    const say = (text: string) => matchAnswer(numbers, { text, senderId: 'ann', threadId: null });
+    expect([say('1')?.option, say('2')?.option]).toEqual(['1', '2']);
+  });
+
   it('is any text where the question says so, and still the option where it is one', () => {
     const free = { ...colours, freeText: true };
     const say = (text: string) => matchAnswer(free, { text, senderId: 'ann', threadId: null });

@@ -1,5 +1,5 @@
 /** Says whether a message answers a question. Everything that does not is an ordinary message. Pure. */
-import { normalizeName } from '../../shared/base/name-rules.js';
+import { comparableAnswer } from '../sessions/question-answers.js';
 import type { Question } from '../store/messages/questions.js';
 
 export interface PossibleAnswer {
@@ -24,15 +24,10 @@ export function matchAnswer(
   if (askedUser !== null && askedUser !== senderId) return undefined;
   const needsNoThread = isMeant && threadId === null;
   if (!needsNoThread && threadId !== address.threadId) return undefined;
-  const said = comparable(text);
-  const option = options.find(
-    (label, index) => said === comparable(label) || said === String(index + 1),
-  );
+  const said = comparableAnswer(text);
+  const option =
+    options.find((label) => said === comparableAnswer(label)) ??
+    options.find((_, index) => said === String(index + 1));
   if (option !== undefined) return { option, text };
   return freeText && said !== '' ? { option: null, text } : undefined;
-}
-
-/** People write an option in any case, and with a full stop. */
-function comparable(text: string): string {
-  return normalizeName(text).trim().replace(/[.!]$/, '').trim().toLowerCase();
 }

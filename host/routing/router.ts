@@ -78,7 +78,7 @@ export class Router {
     const messageId = idFrom('m', chat.id, event.platformMessageId);
     const twin = this.#writing.get(messageId);
     if (twin !== undefined) return () => twin.then(() => this.route(event));
-    const found = findAnswer(store, event, this.#deps.clock.now());
+    const found = findAnswer(store, chat, event, this.#deps.clock.now());
     if (found.kind === 'refused') return () => Promise.resolve(found);
     const deliveries =
       found.kind === 'found'
@@ -116,17 +116,28 @@ export class Router {
     const written = this.#poster.postAnswer(session, event, { messageId, system });
     // Where it could not be written, somebody may answer again.
     written.catch(() => {
-      store.questions.unclaim(question.id, claim);
+      this.#unclaim(question.id, claim);
     });
     return {
       verdict: { agentGroupId: session.agentGroupId, verdict: 'engaged' },
       written,
       alongside: () => {
         store.questions.delete(question.id);
+        const others = store.questions.listForSession(session.id);
+        if (others.length === 0) store.dueItems.clear(session.id, 'question');
         const of = { sessionId: session.id, messagingGroupId: session.messagingGroupId };
         store.events.add({ name: 'question.answered', ...of, messageId }, isoAt(clock.now()));
       },
     };
+  }
+
+  /** A full disk may refuse this too: then the claim ends some time after the question's. */
+  #unclaim(questionId: string, claim: string): void {
+    try {
+      this.#deps.store.questions.unclaim(questionId, claim);
+    } catch (err) {
+      this.#deps.log.warn({ err, question: questionId }, 'claim of an answer not taken back');
+    }
   }
 
   async #finish(

@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { idFrom } from '../../shared/base/ids.js';
+import { deleteSession } from '../../test/fakes/session-rows.js';
 import { nudgesWith } from '../../test/fakes/nudges.js';
 import { SettlingSetup } from '../../test/fakes/settling-setup.js';
+import { messagingGroupIdFor } from '../store/messaging-groups.js';
 import { dropQuestions, withdrawQuestions } from '../sessions/question-ends.js';
 import { SessionRegistry } from '../sessions/session-registry.js';
 import { QuestionExpiry } from './question-expiry.js';
@@ -96,6 +99,26 @@ describe('a question that nobody answers', () => {
     setup.clock.advance(minute);
     await check();
     expect(told()).toHaveLength(1);
+  });
+
+  it('was answered where the daemon died before that was noted', async () => {
+    ask('q-1', minute);
+    setup.store.questions.claim('q-1', 'message p-1');
+    const answer = idFrom('m', messagingGroupIdFor('fake', 'chat-1'), 'p-1');
+    await setup.post(setup.session, answer);
+    setup.clock.advance(2 * minute);
+    await check();
+    expect(setup.store.questions.find('q-1')).toBeUndefined();
+    expect(told()).toEqual([expect.not.stringContaining('question.expired')]);
+  });
+
+  it('holds nothing up where its session is deleted meanwhile', async () => {
+    ask('q-1', minute);
+    setup.clock.advance(minute);
+    expiry.nudge(setup.session.id);
+    deleteSession(setup.store, setup.session.id);
+    await expiry.idle();
+    expect(setup.store.sessions.find(setup.session.id)).toBeUndefined();
   });
 
   it('is withdrawn where its agent answers the chat no more: chat and agent are told', async () => {

@@ -7,12 +7,18 @@ import { isoAt, type Clock } from '../../shared/base/clock.js';
 import { idFrom } from '../../shared/base/ids.js';
 import type { Logger } from '../../shared/base/logger.js';
 import { SingleFlight } from '../../shared/base/single-flight.js';
+import type { Address } from '../../shared/protocol/session-message.js';
 import type { Mailbox } from '../sessions/mailbox/mailbox.js';
 import { messageRow } from '../sessions/mailbox/message-row.js';
 import type { Nudges } from '../sessions/nudges.js';
 import { quoteQuestion } from '../sessions/question-ends.js';
 import type { SessionRegistry } from '../sessions/session-registry.js';
-import type { QuestionEnd, StoredQuestion } from '../store/messages/questions.js';
+import {
+  messageClaim,
+  type QuestionEnd,
+  type StoredQuestion,
+} from '../store/messages/questions.js';
+import { messagingGroupIdFor } from '../store/messaging-groups.js';
 import type { Session } from '../store/sessions.js';
 import type { Store } from '../store/store.js';
 
@@ -25,7 +31,7 @@ export interface QuestionExpiryDeps {
   readonly nudges: Pick<Nudges, 'container'>;
 }
 
-/** How long an answer that was claimed may take until it is in its session; after that it was never written. */
+/** How long after its time a claimed question waits for its answer; after that none was written. */
 const claimedForMs = 60_000;
 const againAfterMs = 5_000;
 
@@ -49,29 +55,51 @@ export class QuestionExpiry {
   }
 
   async #check(sessionId: string): Promise<void> {
-    const { store, clock, log } = this.#deps;
+    const { store, log } = this.#deps;
     try {
       const session = store.sessions.find(sessionId);
       if (session === undefined) return;
       for (const question of store.questions.listForSession(sessionId)) {
-        const end = this.#endOf(question);
+        const end = await this.#endOf(question);
         if (end !== undefined) await this.#tell(session, question, end);
       }
       this.#plan(sessionId);
     } catch (err) {
       log.warn({ err, sessionId }, 'questions not checked');
-      const dueAt = isoAt(clock.now() + againAfterMs);
-      store.dueItems.set({ sessionId, kind: 'question', dueAt, attempts: 1 });
+      this.#putOff(sessionId);
     }
   }
 
-  #endOf({ id, expiresAt, claimedBy }: StoredQuestion): QuestionEnd | undefined {
-    const { store, clock } = this.#deps;
+  /** Never throws: the session may be gone, or the disk full. The item stays due then, and is reported again. */
+  #putOff(sessionId: string): void {
+    const { store, clock, log } = this.#deps;
+    try {
+      const dueAt = isoAt(clock.now() + againAfterMs);
+      store.dueItems.set({ sessionId, kind: 'question', dueAt, attempts: 1 });
+    } catch (err) {
+      log.warn({ err, sessionId }, 'check of questions not put off');
+    }
+  }
+
+  async #endOf({
+    id,
+    sessionId,
+    address,
+    expiresAt,
+    claimedBy,
+  }: StoredQuestion): Promise<QuestionEnd | undefined> {
+    const { store, clock, mailbox } = this.#deps;
     if (claimedBy === 'withdrawn' || claimedBy === 'expired') return claimedBy;
     const nowMs = clock.now();
     if (expiresAt > isoAt(nowMs)) return undefined;
     if (claimedBy !== null) {
       if (expiresAt > isoAt(nowMs - claimedForMs)) return undefined;
+      const answer = answerIdOf(address, claimedBy);
+      if ((await mailbox.findStatus(sessionId, answer)) !== undefined) {
+        // The daemon died between the two: the agent has it.
+        store.questions.delete(id);
+        return undefined;
+      }
       store.questions.unclaim(id, claimedBy);
     }
     return store.questions.claim(id, 'expired') ? 'expired' : undefined;
@@ -103,6 +131,8 @@ export class QuestionExpiry {
       });
     }
     store.transaction(() => {
+      // It may have been deleted meanwhile.
+      if (store.sessions.find(session.id) === undefined) return;
       store.questions.delete(id);
       const { id: sessionId, messagingGroupId } = session;
       const event = { name: 'question.ended', sessionId, messagingGroupId } as const;
@@ -124,6 +154,12 @@ export class QuestionExpiry {
     if (dueAt === undefined) store.dueItems.clear(sessionId, 'question');
     else store.dueItems.set({ sessionId, kind: 'question', dueAt, attempts: 0 });
   }
+}
+
+/** The messages_in row that the message of a claim makes. */
+function answerIdOf({ channelType, platformId }: Address, claimedBy: string): string {
+  const platformMessageId = claimedBy.slice(messageClaim('').length);
+  return idFrom('m', messagingGroupIdFor(channelType, platformId), platformMessageId);
 }
 
 const whatEnded = {

@@ -11,6 +11,8 @@ export function dropQuestions(store: Store, sessionId: string, now: string): voi
   for (const question of store.questions.listForSession(sessionId)) {
     tellWithdrawn(store, question, 'the conversation that asked has ended', now);
     store.questions.delete(question.id);
+    const event = { name: 'question.ended', sessionId, messageId: question.messageOutId } as const;
+    store.events.add({ ...event, detail: { why: 'the conversation has ended' } }, now);
   }
   store.dueItems.clear(sessionId, 'question');
 }

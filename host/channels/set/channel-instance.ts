@@ -103,7 +103,13 @@ export class ChannelInstance implements ChannelPort {
     if (step === 'none') return;
     if (!this.#isRetryOf(desired)) this.#forgetFailures();
     if (step !== 'start') await this.#giveUp();
+    // The daemon may have begun to stop meanwhile.
+    if (this.#hasRefused()) return;
     if (desired !== undefined && step !== 'stop') await this.#start(desired);
+  }
+
+  #hasRefused(): boolean {
+    return this.#isRefusing;
   }
 
   async send(event: OutboundEvent): Promise<SendOutcome> {

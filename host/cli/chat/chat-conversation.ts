@@ -47,11 +47,11 @@ export class Conversation {
   readonly #open = new Map<string, OwnMessage>();
   /** Those of them that are on disk, by the daemon's id. */
   readonly #taken = new Map<string, OwnMessage>();
-  /** Messages that were done before we knew them by name. */
   /** All that were ever on disk. */
   readonly #own = new Set<string>();
   /** Said before we knew all of ours by name. */
   readonly #unplaced: SpokenLine[] = [];
+  /** Messages that were done before we knew them by name. */
   readonly #doneEarly = new Map<string, 'completed' | 'failed'>();
   #link: TerminalLink | undefined;
   #isEnding = false;

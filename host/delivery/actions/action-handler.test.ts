@@ -190,6 +190,18 @@ describe('an action that an agent asks for', () => {
     },
   );
 
+  it('keeps no copy of what a question was answered, and answers it anew after a crash', async () => {
+    ask('o-1', 'list_tasks');
+    await setup.deliver();
+    expect(setup.store.actionReceipts.findOutcome(setup.session.id, 'o-1')).toBe('null');
+    setup.inbound(setup.session.id, (db) => {
+      db.exec("DELETE FROM delivered; DELETE FROM messages_in WHERE id = 'action-o-1'");
+    });
+    setup.rebuild();
+    await setup.deliver();
+    expect(answers()).toEqual(['done o-1: Nothing is planned. (wakes)']);
+  });
+
   it('plans a hundred tasks for one conversation, and no more', async () => {
     for (let n = 1; n <= 101; n += 1) {
       ask(`o-${n}`, 'schedule_task', { text: 'x'.repeat(20_000), every: '0 9 * * *' }, `m-${n}`);

@@ -89,7 +89,8 @@ export class ActionHandler {
 
   #recall(session: Session, row: OutboundRow): ActionOutcome | undefined {
     const noted = this.#deps.store.actionReceipts.findOutcome(session.id, row.id);
-    return noted === undefined ? undefined : (JSON.parse(noted) as ActionOutcome);
+    const outcome = noted === undefined ? null : (JSON.parse(noted) as ActionOutcome | null);
+    return outcome ?? undefined;
   }
 
   async #run(
@@ -104,7 +105,8 @@ export class ActionHandler {
         messageOutId: row.id,
         inReplyTo: row.inReplyTo,
         action: system.action,
-        outcome: JSON.stringify(outcome),
+        // The answer to a question is found anew: a receipt of each would fill the table.
+        outcome: JSON.stringify(action?.isQuestion === true && outcome.isDone ? null : outcome),
         createdAt: isoAt(clock.now()),
       });
     };

@@ -85,6 +85,25 @@ describe('a question to a person', () => {
     expect(questions()).toEqual([]);
   });
 
+  it('is not asked any more where it has ended before it could be said', async () => {
+    ask('o-1', { question: 'Well?' });
+    setup.channel.willAnswer({ kind: 'failed', reason: 'not now', retryable: true });
+    await setup.deliver();
+    const [question] = questions();
+    expect(question).toMatchObject({ saidAt: null });
+    setup.store.questions.delete(question?.id ?? '');
+    setup.clock.advance(5_000);
+    await setup.deliver();
+    expect(setup.texts()).toEqual([]);
+    expect(setup.deliveries(setup.session.id)).toMatchObject({ 'o-1': 'failed' });
+  });
+
+  it('is noted as said when its chat has it', async () => {
+    ask('o-1', { question: 'Well?' });
+    await setup.deliver();
+    expect(questions()).toMatchObject([{ saidAt: setup.clock.iso() }]);
+  });
+
   it('goes to no chat that the agent may not write to', async () => {
     const address = { channelType: 'fake', platformId: 'elsewhere', threadId: null };
     const content = { action: 'ask_user_question', parameters: { question: 'Well?' } };

@@ -4,6 +4,7 @@ import { isoAt } from '../../../shared/base/clock.js';
 import { BerthError } from '../../../shared/base/errors.js';
 import { idFrom } from '../../../shared/base/ids.js';
 import type { Address } from '../../../shared/protocol/session-message.js';
+import { comparableAnswer } from '../../sessions/question-answers.js';
 import { agentChannelType } from '../../sessions/agent-conversation.js';
 import type { Session } from '../../store/sessions.js';
 import type { Store } from '../../store/store.js';
@@ -92,7 +93,7 @@ function assertOwnChat(
 }
 
 function assertDistinct(options: readonly string[]): void {
-  const labels = new Set(options.map((label) => label.toLowerCase()));
+  const labels = new Set(options.map(comparableAnswer));
   if (labels.size === options.length) return;
   throw new BerthError('invalid_input', 'Two of the options are the same.');
 }

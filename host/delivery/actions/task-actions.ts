@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { isoAt, isTimeZone } from '../../../shared/base/clock.js';
 import { BerthError } from '../../../shared/base/errors.js';
 import { cutText } from '../../../shared/base/cut-text.js';
+import { toWellFormed } from '../../../shared/base/well-formed.js';
 import { idFrom } from '../../../shared/base/ids.js';
 import {
   assertRecurrence,
@@ -97,7 +98,7 @@ export const listTasks = action({
     const tasks = store.tasks
       .listForSession(session.id)
       .slice(0, mostTasks)
-      .map((task) => viewOf({ ...task, text: cutText(task.text, listedText) }));
+      .map((task) => viewOf(task));
     const lines = tasks.map(({ id, nextAt, every, text }) => {
       const when = every === null ? nextAt : `${nextAt}, then ${every}`;
       return `${id} (${when}): ${text}`;
@@ -112,7 +113,9 @@ export const listTasks = action({
   },
 });
 
-function viewOf({ id, dueAt, recurrence, timeZone, text, pausedAt }: Task) {
+function viewOf({ id, dueAt, recurrence, timeZone, text: whole, pausedAt }: Task) {
+  // A character as people see it may be long.
+  const text = cutText(toWellFormed(whole.slice(0, 2 * listedText)), listedText);
   return { id, nextAt: dueAt, every: recurrence, timeZone, text, isPaused: pausedAt !== null };
 }
 

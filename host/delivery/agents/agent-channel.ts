@@ -10,6 +10,9 @@ export interface AgentChannelDeps {
   readonly mail: AgentMail;
 }
 
+/** When an answer beyond the number of an hour is tried again, in milliseconds. */
+const untilSeldomMs = 3_600_000;
+
 export class AgentChannel implements ChannelPort {
   readonly id = agentChannelType;
   readonly sendsAreIdempotent = true;
@@ -32,7 +35,10 @@ export class AgentChannel implements ChannelPort {
       return { kind: 'sent', platformMessageId: null };
     } catch (error) {
       const { message } = toBerthError(error);
-      if (hasCode(error, 'invalid_input', 'not_found')) return refusal(message);
+      if (hasCode(error, 'invalid_input')) {
+        return { ...refusal(message), retryable: true, retryAfterMs: untilSeldomMs };
+      }
+      if (hasCode(error, 'not_found')) return refusal(message);
       return { kind: 'failed', reason: message, retryable: true };
     }
   }
@@ -42,6 +48,6 @@ export class AgentChannel implements ChannelPort {
   }
 }
 
-function refusal(reason: string): SendOutcome {
+function refusal(reason: string): Extract<SendOutcome, { kind: 'failed' }> {
   return { kind: 'failed', reason, retryable: false };
 }

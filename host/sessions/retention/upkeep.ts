@@ -110,7 +110,7 @@ export class Upkeep {
       (limit) => store.notices.prune(settled, unused, limit),
       (limit) => store.requests.prune(settled, limit),
       (limit) => store.events.prune(events, limit),
-      (limit) => store.actionReceipts.prune(unused, limit),
+      (limit) => store.actionReceipts.prune(settled, limit),
       (limit) => store.agentMessages.prune(unused, limit),
       (limit) => store.engagedThreads.prune(unused, limit),
       (limit) => store.repairs.prune(unused, limit),

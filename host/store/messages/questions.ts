@@ -24,8 +24,17 @@ export interface Question {
 /** Why a question ends without an answer. */
 export type QuestionEnd = 'expired' | 'withdrawn';
 
+/** The claim of a message that answers, by its platform's id. */
+export function messageClaim(platformMessageId: string): string {
+  return `message ${platformMessageId}`;
+}
+
 /** `claimedBy`: `message <platform id>`, or a QuestionEnd; null: it is open. */
-export type StoredQuestion = Question & { readonly claimedBy: string | null };
+export type StoredQuestion = Question & {
+  readonly claimedBy: string | null;
+  /** ISO-8601; null: it waits to be said. */
+  readonly saidAt: string | null;
+};
 
 type Row = Omit<StoredQuestion, 'address' | 'options' | 'freeText'> &
   Address & { readonly options: string; readonly freeText: number };
@@ -33,7 +42,7 @@ type Row = Omit<StoredQuestion, 'address' | 'options' | 'freeText'> &
 const columns = `question_id AS id, session_id AS sessionId, message_out_id AS messageOutId,
   channel_type AS channelType, platform_id AS platformId, thread_id AS threadId, question AS text, options,
   free_text AS freeText, asked_user AS askedUser, expires_at AS expiresAt, created_at AS createdAt,
-  claimed_by AS claimedBy`;
+  claimed_by AS claimedBy, said_at AS saidAt`;
 
 /** Table pending_questions. A question that has ended has no row. */
 export class QuestionStore {
@@ -86,6 +95,13 @@ export class QuestionStore {
         options: JSON.stringify(options),
         freeText: freeText ? 1 : 0,
       });
+  }
+
+  /** It is in its chat now. The first time counts. */
+  noteSaid(id: string, at: string): void {
+    this.#statements
+      .prepare('UPDATE pending_questions SET said_at = ? WHERE question_id = ? AND said_at IS NULL')
+      .run(at, id);
   }
 
   /** False where something else has claimed it. Claiming it twice for the same does no harm. */
